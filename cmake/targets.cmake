@@ -1,0 +1,48 @@
+# One INTERFACE target carries the flags; one function declares a layer.
+add_library(hm_flags INTERFACE)
+target_compile_options(hm_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+if(HM_WERROR)
+  target_compile_options(hm_flags INTERFACE -Werror)
+endif()
+target_compile_definitions(hm_flags INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  $<$<BOOL:${HM_CRASH_POINTS}>:HM_CRASH_POINTS>)
+target_include_directories(hm_flags INTERFACE ${PROJECT_SOURCE_DIR})
+add_library(hm::flags ALIAS hm_flags)
+
+# g++ 12 and Asio: coroutines in a PCH-less build spend most of their time in headers; two compile jobs per 4 GB is the rule.
+find_program(HM_CCACHE ccache)
+if(HM_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${HM_CCACHE})
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  find_program(HM_LLD ld.lld)
+  if(HM_LLD)
+    add_link_options(-fuse-ld=lld)
+  endif()
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_link_options(-fuse-ld=lld)
+endif()
+
+# hm_layer(storage SOURCES a.cpp … HEADERS a.hpp … PUBLIC targets… PRIVATE targets…)
+# The headers form a set, so that all_verify_interface_header_sets compiles each of them alone.
+function(hm_layer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;PUBLIC;PRIVATE" ${ARGN})
+  add_library(hm_${name} STATIC)
+  add_library(hm::${name} ALIAS hm_${name})
+  target_sources(hm_${name} PRIVATE ${ARG_SOURCES}
+    PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
+  target_link_libraries(hm_${name} PUBLIC hm::flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# hm_test(storage_blob_store_test SOURCES unit/storage/blob_store_test.cpp LIBS hm::storage)
+# Labels name the folder of the first source: ctest -L unit.
+function(hm_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE hm::flags ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+  list(GET ARG_SOURCES 0 first)
+  string(REGEX REPLACE "/.*" "" label ${first})
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS ${label})
+endfunction()

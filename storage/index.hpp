@@ -1,0 +1,55 @@
+// storage/index.hpp: ordered keys in column families with atomic durable batches, on RocksDB. Layer 3. No RocksDB type leaves the .cpp.
+// Threads: safe from all threads; calls block. One Writer process (under WriterLock), any number of Reader processes beside it.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::storage {
+/// Changes that become visible together or not at all.
+class Batch {
+ public:
+  void put(Family family, std::string key, std::string value) { changes_.push_back({family, std::move(key), std::move(value), false}); }
+  void remove(Family family, std::string key) { changes_.push_back({family, std::move(key), {}, true}); }
+  struct Change {
+    Family family;
+    std::string key, value;
+    bool removal;
+  };
+  const std::vector<Change>& changes() const { return changes_; }
+  bool empty() const { return changes_.empty(); }
+
+ private:
+  std::vector<Change> changes_;
+};
+
+class Index {
+ public:
+  struct Options {
+    std::size_t cache_bytes = 32U << 20;         ///< block cache
+    std::size_t write_buffer_bytes = 8U << 20;   ///< per busy column family
+  };
+  enum class Mode { Write, Read };  ///< Read follows a running writer (a RocksDB secondary); refresh() catches up
+  virtual ~Index() = default;
+
+  virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
+  /// Ascending over keys that begin with `prefix`, starting at `from` if it is larger; ends when `visit` returns false.
+  virtual Result<> scan(Family family, std::string_view prefix, const std::function<bool(std::string_view key, std::string_view value)>& visit, std::string_view from = {}) const = 0;
+  /// The largest key that begins with `prefix`, with its value.
+  virtual Result<std::optional<std::pair<std::string, std::string>>> last(Family family, std::string_view prefix) const = 0;
+  /// Durable (WAL synced) when it returns ok. Internal in Mode::Read.
+  virtual Result<> commit(const Batch& batch) = 0;
+  /// Empties a derived family; part of rebuild.
+  virtual Result<> clear(Family family) = 0;
+  virtual Result<> refresh() = 0;  ///< Mode::Read: sees what the writer committed meanwhile
+};
+/// @returns Corrupt with what to run when RocksDB refuses its files; NotFound in Mode::Read when there is no index yet.
+Result<std::unique_ptr<Index>> open_index(const std::string& directory, Index::Mode mode, Index::Options options);
+}  // namespace hm::storage

@@ -1,0 +1,43 @@
+// storage/journal.hpp: the append-only sequence of observations and decisions, the one source of truth for facts. Layer 3. docs/formats/journal.md
+// An entry is canonical JSON of 1..65,535 bytes with the fields v, t, kind, rid, … and `prev`: index of the previous entry of the same (src, kind, rid), -1 for the first.
+// Threads: safe; append() serialises.
+#pragma once
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/canonical_json.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "storage/index.hpp"
+
+namespace hm::storage {
+inline constexpr std::size_t kJournalEntryBytesMax = 65'535;
+
+struct JournalEntry {
+  std::uint64_t sequence = 0;
+  std::string bytes;   ///< the canonical form
+  json::object value;  ///< parsed
+};
+
+class Journal {
+ public:
+  explicit Journal(Index& index) : index_(index) {}
+  /// Completes `entries` (each needs src, t, kind, rid, obs; v and prev are set here), appends them and commits them in ONE batch with what
+  /// `derive` adds for each (the index rows that follow from the entry). Returns the first sequence number.
+  /// @returns BadInput when an entry is not canonical or too long: nothing is written then.
+  Result<std::uint64_t> append(std::vector<json::object> entries, Batch batch, const std::function<Result<>(const JournalEntry&, Batch&)>& derive);
+  Result<> each(std::uint64_t from, const std::function<Result<bool>(const JournalEntry&)>& visit) const;
+  Result<std::optional<JournalEntry>> get(std::uint64_t sequence) const;
+  Result<std::uint64_t> size() const;
+  /// Sequence of the newest entry of a repository of one source.
+  Result<std::optional<std::uint64_t>> last_of(std::string_view src, const RepoKey& key) const;
+
+ private:
+  Index& index_;
+  std::mutex append_mutex_;
+};
+}  // namespace hm::storage
