@@ -35,13 +35,15 @@ function(hm_layer name)
   target_link_libraries(hm_${name} PUBLIC hm::flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
-# hm_test(storage_blob_store_test SOURCES unit/storage/blob_store_test.cpp LIBS hm::storage)
-# Labels name the folder of the first source: ctest -L unit.
+# hm_test(storage_blob_store_test SOURCES blob_store_test.cpp LIBS hm::storage)
+# The label is the folder below tests/ (ctest -L unit).
 function(hm_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE hm::flags ${ARG_LIBS} GTest::gmock GTest::gtest_main)
   list(GET ARG_SOURCES 0 first)
+  cmake_path(ABSOLUTE_PATH first BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+  cmake_path(RELATIVE_PATH first BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
   string(REGEX REPLACE "/.*" "" label ${first})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${label})
