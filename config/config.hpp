@@ -1,0 +1,70 @@
+// config/config.hpp: all settings, one plain struct per section, units in names. Layer 1; values. Every key is explained in config/hubmirror.toml.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace hm::config {
+struct Upstream {
+  std::string url = "https://huggingface.co";
+  std::string token_file;                    ///< read at start; HF_TOKEN wins over it
+  std::vector<std::string> allow_private;    ///< "host" or "host:port"
+  std::string ca_file, proxy, user_agent_contact;
+};
+struct Network {
+  int connections_per_host_max = 16, connections_max = 64;
+  std::int64_t connect_timeout_ms = 10'000, stall_timeout_ms = 30'000;
+  int retries_max = 5;
+  std::int64_t retry_wait_ms_max = 600'000;
+};
+struct Storage {
+  std::string data_dir;                      ///< empty: HUBMIRROR_DATA_DIR, else $XDG_DATA_HOME/hubmirror, else ~/.local/share/hubmirror
+  std::uint64_t reserve_bytes = 1ULL << 30;  ///< free space that downloads leave untouched
+  std::uint64_t index_cache_bytes = 32ULL << 20;
+};
+struct Mirror {
+  int repos_parallel = 2;                    ///< --jobs
+  int files_parallel = 8, ranges_per_file = 4;
+  std::uint64_t bytes_in_flight_max = 48ULL << 20;
+  std::uint64_t git_pack_bytes_max = 16ULL << 30, git_object_bytes_max = 256ULL << 20;
+  std::uint64_t git_objects_max = 50'000'000, git_refs_max = 1'000'000;
+  int git_tree_depth_max = 256;
+  bool pull_requests = false, all_history = false;
+  std::vector<std::string> include, exclude, formats;
+  std::uint64_t file_bytes_max = 0;          ///< 0: no limit
+};
+struct Verify {
+  std::uint64_t bytes_per_second_max = 0;    ///< 0: as fast as the machine
+  int threads = 0;                           ///< 0: one per core
+};
+struct Retention {
+  std::int64_t superseded_days = -1;         ///< revisions no ref names any more: dropped by gc after so many days; -1: never
+  std::int64_t grace_hours = 24;             ///< unreferenced blobs and abandoned downloads younger than this stay
+};
+struct Log {
+  std::string level = "warning";             ///< debug, info, warning, error, off
+  std::string format = "text";               ///< text, json
+};
+struct Config {
+  Upstream upstream;
+  Network network;
+  Storage storage;
+  Mirror mirror;
+  Verify verify;
+  Retention retention;
+  Log log;
+};
+/// @returns BadInput "file:line: unknown key …, did you mean …", with bounds and unit for values out of range.
+Result<Config> load_config_file(const std::string& path);
+Result<Config> parse_config(std::string_view toml, std::string_view source_name);
+/// HF_ENDPOINT, HF_TOKEN's presence, HUBMIRROR_* are applied over the file. Reads the environment through `getenv`.
+Result<> apply_environment(Config& config);
+/// Checks bounds of all values.
+Result<> check_config(const Config& config);
+/// The effective configuration as TOML; secrets are never part of it.
+std::string print_config(const Config& config);
+/// HF_TOKEN, HUGGING_FACE_HUB_TOKEN, token_file, else the file the Hub's own client keeps ($HF_TOKEN_PATH, $HF_HOME/token, ~/.cache/huggingface/token) when the upstream is huggingface.co; "" if none.
+Result<std::string> load_token(const Config& config);
+}  // namespace hm::config

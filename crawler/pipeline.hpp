@@ -1,0 +1,90 @@
+// crawler/pipeline.hpp: the whole life of one repository's visit, in reading order. Layer 5. docs/architecture.md draws it.
+// Threads: coroutines on the network executor; blocking steps on the git and disk pools.
+#pragma once
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "config/policy.hpp"
+#include "hub/api.hpp"
+#include "mirror/catalog.hpp"
+#include "mirror/git/fetch.hpp"
+#include "mirror/lfs/download.hpp"
+#include "provenance/record.hpp"
+#include "storage/data_dir.hpp"
+
+namespace hm::crawler {
+using net::awaitable;
+
+struct MirrorRequest {
+  MirrorRequest() = default;
+  RepoSpec spec;                      ///< a revision limits blobs and publishing to it; git still brings all refs
+  config::Selection selection;
+  bool all_history = false;           ///< blobs of every commit that heads and tags reach, not of the heads alone
+  bool pull_requests = false;         ///< refs/pr/* too
+};
+
+enum class Stage : std::uint8_t { Visit, Git, Plan, Blobs, Publish, Done };
+std::string_view name_of(Stage stage);
+
+/// What a progress display needs; called on the network thread.
+struct ProgressEvent {
+  RepoId repo;
+  Stage stage = Stage::Visit;
+  std::uint64_t files_total = 0, files_done = 0;
+  std::uint64_t bytes_total = 0, bytes_done = 0;  ///< blob bytes of this run: total to fetch, and fetched so far
+  std::string file;                               ///< path the event is about, or empty
+  std::uint64_t file_bytes_total = 0, file_bytes_more = 0;
+  bool file_done = false;
+};
+
+struct FileProblem {
+  std::string path;
+  Error error;
+};
+/// What one visit did.
+struct MirrorReport {
+  RepoId repo;
+  std::optional<Error> error;              ///< set when the repository is not complete
+  storage::RepoRow row;                    ///< valid when the visit got as far as knowing the rid
+  std::vector<Commit> published;           ///< revisions published by this run
+  bool unchanged = false;                  ///< everything was here already
+  std::uint64_t blobs_total = 0, blobs_fetched = 0, blobs_present = 0;
+  std::uint64_t bytes_fetched = 0, git_bytes = 0, git_objects = 0;
+  std::uint64_t files_left_out = 0, bytes_left_out = 0;
+  std::uint64_t bytes_verified = 0;        ///< hashed by this run
+  std::vector<FileProblem> problems;
+  std::vector<mirror::TreeRemark> remarks;
+  std::int64_t elapsed_ms = 0;
+};
+
+class Pipeline {
+ public:
+  struct Parts {  ///< everything outlives the Pipeline
+    hub::Api& api;
+    net::HttpClient& client;
+    storage::DataDir dir;
+    FileSystem& fs;
+    storage::Index& index;
+    storage::BlobStore& blobs;
+    provenance::Recorder& recorder;
+    mirror::Downloader& downloader;
+    boost::asio::thread_pool& git_pool;
+    const Clock& clock;
+    mirror::GitLimits git_limits;
+  };
+  explicit Pipeline(Parts parts) : p_(std::move(parts)) {}
+  /// Never throws and never fails as a call: what went wrong is in the report. Running it again goes on where it stopped.
+  awaitable<MirrorReport> mirror(MirrorRequest request, std::function<void(const ProgressEvent&)> progress);
+
+ private:
+  struct Visit;
+  Parts p_;
+};
+}  // namespace hm::crawler
