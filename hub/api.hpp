@@ -20,8 +20,12 @@
 namespace hm::hub {
 using net::awaitable;
 
+/// Every call may fail with: NotFound, Gated, RateLimited, Unreachable (after all attempts), Refused (a limit, a foreign origin), BadInput (an answer of the
+/// wrong form, with its JSON path), Cancelled. Messages carry the request path and what the Hub said.
 class Api {
  public:
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
   /// @param upstream e.g. https://huggingface.co; a path prefix is kept. The client and the budget outlive the Api.
   Api(net::HttpClient& client, net::Url upstream, RateBudget& budget, RetryPolicy retry);
 
@@ -44,5 +48,23 @@ class Api {
   awaitable<Result<ResolvedFile>> resolve(RepoId repo, std::string revision, std::string path);
 
   std::string git_url(const RepoId& repo) const;  ///< {upstream}/{prefix}{id}.git, for smart HTTP and LFS
+  RateBudget& budget() { return *budget_; }             ///< for requests to the upstream that do not go through here
+  const RetryPolicy& retry() const { return retry_; }
+
+ private:
+  struct Call;
+  struct Answer;
+  awaitable<Result<Answer>> exchange(Call call);
+  awaitable<Result<net::HttpResponse>> send_once(const Call& call, net::Url url);
+  awaitable<Result<Answer>> read_answer(const Call& call, net::HttpResponse response);
+  awaitable<Result<std::vector<LfsObject>>> lfs_batch_chunk(RepoId repo, std::vector<LfsPointer> objects);
+  Result<std::string> api_url(const RepoId& repo, std::string_view rest) const;
+
+  net::HttpClient* client_;
+  net::Url upstream_;
+  std::string base_;  ///< upstream without a trailing slash
+  RateBudget* budget_;
+  RetryPolicy retry_;
+  Bucket lfs_bucket_ = Bucket::Pages;  ///< undocumented: taken from the answers
 };
 }  // namespace hm::hub
