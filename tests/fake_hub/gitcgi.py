@@ -39,8 +39,8 @@ def serve_git(request, repo, service_path, *, git_v2=True):
         with os.fdopen(os.dup(body_fd), "wb") as f:
             f.write(request.body)
         os.lseek(body_fd, 0, os.SEEK_SET)
-        process = subprocess.Popen([_BACKEND], stdin=body_fd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-                                   bufsize=0)
+        process = subprocess.Popen([_BACKEND], stdin=body_fd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                   env=environment, bufsize=0)
     finally:
         os.close(body_fd)
     return _answer(process)
@@ -69,22 +69,25 @@ def _answer(process):
     if not head:
         status = 500
 
-    def body():
-        try:
-            if rest:
-                yield rest
-            while True:
-                chunk = os.read(fd, PIPE_BYTES)
-                if not chunk:
-                    break
-                yield chunk
-        finally:
-            if process.poll() is None and process.stdout:
-                process.stdout.close()
-            process.stderr.close()
-            process.wait()
+    return Response(status, headers=headers, body=_CgiBody(process, rest))
 
-    return Response(status, headers=headers, body=body())
+
+class _CgiBody:
+    """The rest of the program's output; closing it early ends the program by a broken pipe."""
+
+    def __init__(self, process, start):
+        self._process, self._start = process, start
+
+    def __iter__(self):
+        if self._start:
+            yield self._start
+        fd = self._process.stdout.fileno()
+        while chunk := os.read(fd, PIPE_BYTES):
+            yield chunk
+
+    def close(self):
+        self._process.stdout.close()
+        self._process.wait()
 
 
 # Canned packs: just enough of both protocol versions to hand any bytes to any client.

@@ -217,7 +217,7 @@ def make_hostile_pack(repo, name):
         # The only loop hashes allow: two entries naming each other by a guessed id; no base can ever be found.
         "delta_loop": lambda: pack_of([*objects, packed("ref-delta", delta(9, 9, (0, 9)), base=b"\x01" * 20),
                                        packed("ref-delta", delta(9, 9, (0, 9)), base=b"\x02" * 20)]),
-        # 4 KiB of copy instructions that unfold to 2.5 GB.
+        # 4 MB of copy instructions, a few kB compressed, that unfold to 2.5 GB.
         "delta_bomb": lambda: with_delta(delta(5000, 5000 * 500_000, *[(0, 5000)] * 500_000)),
         "delta_out_of_range": lambda: with_delta(delta(5000, 100, (4990, 100))),
         "zlib_bomb": lambda: pack_of([*objects, packed("blob", b"\0" * (256 << 20))]),
