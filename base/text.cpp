@@ -58,7 +58,7 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   text = trim(text);
   double value = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (ec != std::errc{} || value < 0) return bad();
+  if (ec != std::errc{} || text[0] < '0' || text[0] > '9') return bad();  // from_chars reads "-1", "inf" and "nan" too
   std::string unit = ascii_lower(trim(text.substr(static_cast<std::size_t>(end - text.data()))));
   if (unit.ends_with("ib")) unit.resize(unit.size() - 2);
   else if (unit.ends_with("b")) unit.resize(unit.size() - 1);
@@ -196,13 +196,21 @@ std::string iso8601(std::int64_t unix_ms) {
 }
 
 std::optional<std::int64_t> parse_iso8601(std::string_view text) {
+  static constexpr std::string_view kForm = "0000-00-00T00:00:00";
+  if (text.size() > 40 || text.size() <= kForm.size()) return std::nullopt;
+  for (std::size_t i = 0; i < kForm.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    if (kForm[i] == '0' ? !digit : text[i] != kForm[i]) return std::nullopt;
+  }
+  auto number = [&](std::size_t at, std::size_t digits) { return static_cast<int>(*parse_u64(text.substr(at, digits))); };
   std::tm t{};
-  int used = 0;
-  const std::string s(text.substr(0, 40));
-  if (std::sscanf(s.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &t.tm_year, &t.tm_mon, &t.tm_mday, &t.tm_hour, &t.tm_min, &t.tm_sec, &used) != 6) return std::nullopt;
-  t.tm_year -= 1900, t.tm_mon -= 1;
+  t.tm_year = number(0, 4) - 1900, t.tm_mon = number(5, 2) - 1, t.tm_mday = number(8, 2);
+  t.tm_hour = number(11, 2), t.tm_min = number(14, 2), t.tm_sec = number(17, 2);
+  const std::tm given = t;
+  const std::time_t seconds = timegm(&t);  // normalises 31 November to 1 December: such a date is none
+  if (t.tm_mon != given.tm_mon || t.tm_mday != given.tm_mday || t.tm_hour != given.tm_hour || t.tm_min != given.tm_min || t.tm_sec != given.tm_sec) return std::nullopt;
   std::int64_t ms = 0;
-  std::string_view rest = std::string_view(s).substr(static_cast<std::size_t>(used));
+  std::string_view rest = text.substr(kForm.size());
   if (rest.starts_with('.')) {
     rest.remove_prefix(1);
     int digits = 0;
@@ -211,7 +219,6 @@ std::optional<std::int64_t> parse_iso8601(std::string_view text) {
     for (; digits < 3; ++digits) ms *= 10;
   }
   if (rest != "Z") return std::nullopt;
-  const std::time_t seconds = timegm(&t);
   return static_cast<std::int64_t>(seconds) * 1000 + ms;
 }
 }  // namespace hm
