@@ -106,6 +106,11 @@ class RealFileSystem final : public FileSystem {
     HM_TRY(make_directories(parent_directory(path)));
     return make_directories(path);
   }
+  Result<bool> make_directory(const std::string& path) override {
+    if (::mkdir(path.c_str(), 0755) == 0) return true;
+    if (errno == EEXIST) return false;
+    return errno_error("make directory", path, errno);
+  }
   Result<> sync_directory(const std::string& path) override {
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return errno_error("open directory", path, errno);
@@ -158,6 +163,12 @@ class RealFileSystem final : public FileSystem {
   }
 };
 }  // namespace
+
+Result<bool> FileSystem::make_directory(const std::string& path) {
+  if (exists(path)) return false;
+  HM_TRY(make_directories(path));
+  return true;
+}
 
 FileSystem& real_file_system() {
   static RealFileSystem fs;

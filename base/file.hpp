@@ -53,6 +53,8 @@ class FileSystem {
   virtual Result<> remove(const std::string& path) = 0;       ///< a file; NotFound when absent
   virtual Result<> remove_directory(const std::string& path) = 0;  ///< an empty one
   virtual Result<> make_directories(const std::string& path) = 0;  ///< like mkdir -p; new ones and their parents are fsynced
+  /// One directory whose parent exists; true when it was not there before. Not synced: for callers that sync many at once.
+  virtual Result<bool> make_directory(const std::string& path);
   virtual Result<> sync_directory(const std::string& path) = 0;
   virtual Result<> set_read_only(const std::string& path) = 0;  ///< mode 0444
   virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;  ///< without "." and ".."
