@@ -10,6 +10,7 @@
 """
 
 import json
+import math
 import shutil
 
 from .cards import card_text
@@ -32,21 +33,30 @@ def _config(layers, hidden, vocab, inner, **more):
                        "num_attention_heads": 8, "num_hidden_layers": layers, "vocab_size": vocab, "torch_dtype": "bfloat16", **more}, indent=2)
 
 
-def _shard(name, layers, seed, metadata=None):
-    shapes = llama_shapes(layers, 256, 4000, 704)
-    return LfsMade(f"safetensors:{name}:{layers}:{seed}:v1", lambda: safetensors_chunks(shapes, seed, metadata or {"format": "pt"}))
+LAYERS, HIDDEN, VOCAB, INNER = 7, 256, 4000, 704
+SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 
 
-def _index(shards):
-    weights = {f"part.{i}": name for i, name in enumerate(shards)}
-    return json.dumps({"metadata": {"total_size": 0}, "weight_map": weights}, indent=1)
+def _weights(shapes, seed):
+    return LfsMade(f"safetensors:{len(shapes)}:{seed}:v2", lambda: safetensors_chunks(shapes, seed, {"format": "pt"}))
+
+
+def _sharded(first_seed, second_seed):
+    """The two shards of one model and the index that names the shard of each tensor."""
+    shapes = llama_shapes(LAYERS, HIDDEN, VOCAB, INNER)
+    names = list(shapes)
+    halves = names[:28], names[28:]  # embeddings and layers 0-2; the rest
+    index = {"metadata": {"total_size": 2 * sum(math.prod(shape) for _, shape in shapes.values())},
+             "weight_map": {name: shard for shard, half in zip(SHARDS, halves, strict=True) for name in half}}
+    files = {shard: _weights({n: shapes[n] for n in half}, seed)
+             for shard, half, seed in zip(SHARDS, halves, (first_seed, second_seed), strict=True)}
+    return files | {"model.safetensors.index.json": json.dumps(index, indent=1)}
 
 
 def build_sample(store, big_mib=BIG_MIB):
     """Fills an empty Store; {what Hub users type: head commit}."""
     tokenizer = _tokenizer()
     sentencepiece = Lfs(b"sample tokenizer model\n" * 20_000)
-    shared_shard = _shard("shared", 3, "open-lab-shared")
     chat = "\n## Use\n\nTalks about rivers and stones. Nothing it says is true.\n"
 
     base = store.create("model", "open-lab/tiny-llama", created_s=1_741_000_000, downloads=48_211, likes=312)
@@ -54,17 +64,17 @@ def build_sample(store, big_mib=BIG_MIB):
         run.commit("initial commit", {".gitattributes": GITATTRIBUTES})
         run.commit("Upload tokenizer", {"tokenizer.json": tokenizer, "tokenizer.model": sentencepiece,
                                         "tokenizer_config.json": '{"model_max_length": 2048}\n'})
-        old = run.commit("First weights", {"config.json": _config(3, 256, 4000, 704), "model.safetensors": _shard("old", 3, "open-lab-old")})
+        old = run.commit("First weights", {"config.json": _config(3, HIDDEN, VOCAB, INNER),
+                                            "model.safetensors": _weights(llama_shapes(3, HIDDEN, VOCAB, INNER), "open-lab-old")})
         run.tag("v0.1", old)
         card = {"license": "apache-2.0", "language": ["en", "de"], "library_name": "transformers", "pipeline_tag": "text-generation",
                 "tags": ["sample"], "datasets": ["open-lab/reviews"]}
-        shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
         tip = run.commit("Better weights, in two shards", {
             "README.md": card_text(card, "# tiny-llama\n\nA Llama small enough to be a sample.\n"), "LICENSE": "Apache License 2.0\n",
-            shards[0]: shared_shard, shards[1]: _shard("second", 4, "open-lab-second"), "model.safetensors.index.json": _index(shards),
+            "config.json": _config(LAYERS, HIDDEN, VOCAB, INNER), **_sharded("open-lab-shared", "open-lab-second"),
         }, delete=["model.safetensors"])
         run.tag("v1.0", tip, message="first release")
-        run.commit("half precision", {"config.json": _config(3, 256, 4000, 704, torch_dtype="float16")}, ref="refs/heads/fp16", parent=tip)
+        run.commit("half precision", {"config.json": _config(LAYERS, HIDDEN, VOCAB, INNER, torch_dtype="float16")}, ref="refs/heads/fp16", parent=tip)
         run.commit("Fix a typo in the card", {"README.md": card_text(card, "# tiny-llama\n\nA Llama small enough to be a sample!\n")},
                    ref="refs/pr/1", parent=tip, author="Grace Visitor")
     tuned = store.create("model", "open-lab/tiny-llama-chat", created_s=1_743_000_000, downloads=9_120, likes=87)
@@ -73,8 +83,8 @@ def build_sample(store, big_mib=BIG_MIB):
         card = {"license": "apache-2.0", "language": ["en"], "base_model": "open-lab/tiny-llama", "base_model_relation": "finetune",
                 "datasets": ["open-lab/reviews", "field-notes/measurements"], "pipeline_tag": "text-generation", "library_name": "transformers"}
         tip = run.commit("Fine-tuned weights", {
-            "README.md": card_text(card, "# tiny-llama-chat\n" + chat), "config.json": _config(3, 256, 4000, 704),
-            shards[0]: shared_shard, shards[1]: _shard("chat", 4, "open-lab-chat"), "model.safetensors.index.json": _index(shards),
+            "README.md": card_text(card, "# tiny-llama-chat\n" + chat), "config.json": _config(LAYERS, HIDDEN, VOCAB, INNER),
+            **_sharded("open-lab-shared", "open-lab-chat"),
             "generation_config.json": '{"temperature": 0.7}\n', "chat_template.jinja": "{{ messages[0].content }}\n"})
         run.tag("v1.0", tip)
     quant = store.create("model", "open-lab/tiny-llama-chat-GGUF", created_s=1_744_000_000, downloads=31_007, likes=140)

@@ -29,6 +29,7 @@ from .updates import apply_update
 CONTROL_PREFIX = "/-fake-hub/"
 _API = re.compile(r"/api/(model|dataset|space)s(?:/(.*))?\Z", re.S)
 _CACHE = re.compile(r"/api/resolve-cache/(model|dataset|space)s/(.*)\Z", re.S)
+_GIT = re.compile(r"/info/refs\Z|/git-upload-pack\Z|/info/lfs/objects/batch\Z")
 _EXPOSED = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash"
 
 
@@ -145,6 +146,9 @@ class FakeHub:
         if request.path.startswith(CONTROL_PREFIX):
             return control(self, request, entry, request.path.removeprefix(CONTROL_PREFIX))
         response = self.faults.handle(request, entry, self._limited)
+        if response.status == 401 and _GIT.search(request.path):
+            response.set("WWW-Authenticate", 'Basic realm="Authentication required"')
+            response.set("LFS-Authenticate", 'Basic realm="Authentication required"')
         self._dress(request, response)
         return response
 
