@@ -1,6 +1,7 @@
 // storage/manifest.hpp: the files of one revision. Layer 3; values. docs/formats/manifest.md
 // Canonical form: one line per file, sorted by path bytes: mode SP git-oid SP sha256 SP size SP path NUL. Its SHA-256 is the manifest's id.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,8 @@
 #include "base/result.hpp"
 
 namespace hm::storage {
+inline constexpr std::size_t kManifestBytesMax = 256U << 20;  ///< a million files; more would not fit the memory this program allows itself
+
 enum class FileMode : std::uint32_t { Regular = 0100644, Executable = 0100755, Symlink = 0120000 };
 
 struct ManifestFile {
