@@ -1,5 +1,6 @@
-// hub/api.hpp: what the mirror asks a Hub, as coroutines. Layer 3. Wire structs: hub/wire/. Protocol facts: docs/hub_protocol.md.
-// Threads: the network thread, like the HttpClient below it. Retries with back-off happen in here (hub/retry.hpp), under the rate budget (hub/rate_budget.hpp).
+// hub/api.hpp: what the mirror asks a Hub, as coroutines. Layer 3. Wire structs: hub/wire/. Protocol facts:
+// docs/hub_protocol.md. Threads: the network thread, like the HttpClient below it. Retries with back-off happen in here
+// (hub/retry.hpp), under the rate budget (hub/rate_budget.hpp).
 #pragma once
 #include <functional>
 #include <memory>
@@ -8,20 +9,22 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "hub/exchange.hpp"
 #include "hub/lfs_batch.hpp"
 #include "hub/rate_budget.hpp"
 #include "hub/retry.hpp"
+#include "hub/wire/misc.hpp"
 #include "hub/wire/repo_info.hpp"
 #include "hub/wire/tree.hpp"
-#include "hub/wire/misc.hpp"
 #include "net/http_client.hpp"
 #include "net/url.hpp"
 
 namespace hm::hub {
 using net::awaitable;
 
-/// Every call may fail with: NotFound, Gated, RateLimited, Unreachable (after all attempts), Refused (a limit, a foreign origin), BadInput (an answer of the
-/// wrong form, with its JSON path), Cancelled. Messages carry the request path and what the Hub said.
+/// Every call may fail with: NotFound, Gated, RateLimited, Unreachable (after all attempts), Refused (a limit, a
+/// foreign origin), BadInput (an answer of the wrong form, with its JSON path), Cancelled. Messages carry the request
+/// path and what the Hub said.
 class Api {
  public:
   Api(const Api&) = delete;
@@ -29,16 +32,20 @@ class Api {
   /// @param upstream e.g. https://huggingface.co; a path prefix is kept. The client and the budget outlive the Api.
   Api(net::HttpClient& client, net::Url upstream, RateBudget& budget, RetryPolicy retry);
 
-  const net::Url& upstream() const;
+  const net::Url& upstream() const { return exchange_.upstream(); }
   /// GET /api/{kind}s/{id}[/revision/{rev}]. Follows a rename (307): the answer's `id` tells the new name.
-  /// @returns NotFound (also 401 for a repository that an anonymous caller may not see: the message says both), Gated, …
+  /// @returns NotFound (also 401 for a repository that an anonymous caller may not see: the message says both), Gated,
+  /// …
   awaitable<Result<RepoInfo>> repo_info(RepoId repo, std::optional<std::string> revision);
   /// GET …/tree/{rev}: calls `visit` for each entry, page by page, so that memory holds one page.
-  awaitable<Result<>> tree(RepoId repo, std::string revision, bool recursive, std::function<Result<>(const TreeEntry&)> visit);
-  awaitable<Result<std::vector<TreeEntry>>> paths_info(RepoId repo, std::string revision, std::vector<std::string> paths);
+  awaitable<Result<>> tree(RepoId repo, std::string revision, bool recursive,
+                           std::function<Result<>(const TreeEntry&)> visit);
+  awaitable<Result<std::vector<TreeEntry>>> paths_info(RepoId repo, std::string revision,
+                                                       std::vector<std::string> paths);
   awaitable<Result<RefList>> refs(RepoId repo, bool with_pull_requests);
   awaitable<Result<std::vector<CommitInfo>>> commits(RepoId repo, std::string revision, std::size_t count_max);
-  /// One page of GET /api/{kind}s; `next` in the answer is the opaque URL of the following page. First page: next_url empty, query e.g. "limit=1000&full=true".
+  /// One page of GET /api/{kind}s; `next` in the answer is the opaque URL of the following page. First page: next_url
+  /// empty, query e.g. "limit=1000&full=true".
   awaitable<Result<ListPage>> list(RepoKind kind, std::string query, std::string next_url);
   awaitable<Result<WhoAmI>> whoami();
 
@@ -47,24 +54,16 @@ class Api {
   /// HEAD resolve of one file, not following to the content: where its bytes are and what they should be.
   awaitable<Result<ResolvedFile>> resolve(RepoId repo, std::string revision, std::string path);
 
-  std::string git_url(const RepoId& repo) const;  ///< {upstream}/{prefix}{id}.git, for smart HTTP and LFS
-  RateBudget& budget() { return *budget_; }             ///< for requests to the upstream that do not go through here
-  const RetryPolicy& retry() const { return retry_; }
+  std::string git_url(const RepoId& repo) const;       ///< {upstream}/{prefix}{id}.git, for smart HTTP and LFS
+  RateBudget& budget() { return exchange_.budget(); }  ///< for requests to the upstream that do not go through here
+  const RetryPolicy& retry() const { return exchange_.retry(); }
 
  private:
-  struct Call;
-  struct Answer;
-  awaitable<Result<Answer>> exchange(Call call);
-  awaitable<Result<net::HttpResponse>> send_once(const Call& call, net::Url url);
-  awaitable<Result<Answer>> read_answer(const Call& call, net::HttpResponse response);
-  awaitable<Result<std::vector<LfsObject>>> lfs_batch_chunk(RepoId repo, std::vector<LfsPointer> objects);
-  Result<std::string> api_url(const RepoId& repo, std::string_view rest) const;
+  awaitable<Result<>> fetch_lfs_batch(std::string url, std::vector<LfsPointer> objects, std::vector<LfsObject>& into);
+  std::string api_url(const RepoId& repo, std::string_view rest) const;
 
-  net::HttpClient* client_;
-  net::Url upstream_;
-  std::string base_;  ///< upstream without a trailing slash
-  RateBudget* budget_;
-  RetryPolicy retry_;
-  Bucket lfs_bucket_ = Bucket::Pages;  ///< undocumented: taken from the answers
+  Exchange exchange_;
+  std::string base_;                   ///< the upstream without a trailing slash
+  Bucket lfs_bucket_ = Bucket::Pages;  ///< not documented: the first answer tells
 };
 }  // namespace hm::hub

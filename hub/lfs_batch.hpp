@@ -1,4 +1,5 @@
-// hub/lfs_batch.hpp: Git LFS pointers and the batch API, download side, transfer "basic". Layer 3; pure functions. docs/hub_protocol.md
+// hub/lfs_batch.hpp: Git LFS pointers and the batch API, download side, transfer "basic". Layer 3; pure functions.
+// docs/hub_protocol.md
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -19,8 +20,8 @@ struct LfsPointer {
   auto operator<=>(const LfsPointer&) const = default;
 };
 inline constexpr std::size_t kLfsPointerBytesMax = 1023;  ///< a blob of 1024 bytes or more is no pointer
-/// The pointer that `text` (a whole git blob) is, or nullopt: then it is an ordinary file. Lines `key value\n`, `version` first, the other keys sorted;
-/// further keys are tolerated, the version URL of before 2014 too.
+/// The pointer that `text` (a whole git blob) is, or nullopt: then it is an ordinary file. Lines `key value\n`,
+/// `version` first, the other keys sorted; further keys are tolerated, the version URL of before 2014 too.
 std::optional<LfsPointer> parse_lfs_pointer(std::string_view text);
 /// The three canonical lines.
 std::string render_lfs_pointer(const LfsPointer& pointer);
@@ -42,8 +43,10 @@ struct LfsObject {
 
 inline constexpr std::size_t kLfsBatchMax = 256;  ///< objects of one call: what the Hub's own client sends
 std::string render_lfs_batch_request(std::span<const LfsPointer> objects);
-/// @param now_unix_ms what `expires_in` counts from. @returns BadInput with the JSON path; also when the transfer is not "basic" or the hash not sha256.
+/// @param now_unix_ms what `expires_in` counts from. @returns BadInput with the JSON path; also when the transfer is
+/// not "basic" or the hash not sha256.
 Result<std::vector<LfsObject>> parse_lfs_batch(std::string_view body, std::int64_t now_unix_ms);
-/// `answer` in the order of `asked`. What was left out, or came with another size, becomes an error of that object; what was not asked for is dropped.
+/// `answer` in the order of `asked`. What was left out, or came with another size, becomes an error of that object;
+/// what was not asked for is dropped.
 std::vector<LfsObject> match_lfs_answer(std::span<const LfsPointer> asked, std::vector<LfsObject> answer);
 }  // namespace hm::hub

@@ -16,18 +16,20 @@ namespace hm::hub {
 class RateBudget {
  public:
   /// @param max_wait_ms the longest pause that admit() takes upon itself.
-  explicit RateBudget(std::int64_t max_wait_ms = 600'000, Sleep sleep = sleep_on_timer, const Clock& clock = system_clock());
+  explicit RateBudget(std::int64_t max_wait_ms = 600'000, Sleep sleep = sleep_on_timer,
+                      const Clock& clock = system_clock());
 
-  /// Takes one request from the bucket; waits for the next window when a tenth or less of the quota is left, which is the share that stays unused.
-  /// A bucket that no answer has spoken about is unlimited. @returns RateLimited when the window ends later than max_wait_ms from now; Cancelled.
+  /// Takes one request from the bucket; waits for the next window when a tenth or less of the quota is left, which is
+  /// the share that stays unused. A bucket that no answer has spoken about is unlimited. @returns RateLimited when the
+  /// window ends later than max_wait_ms from now; Cancelled.
   awaitable<Result<>> admit(Bucket bucket);
   /// Reads RateLimit and RateLimit-Policy of an answer; answers without them change nothing.
   void learn(const net::Headers& headers);
 
   struct State {
-    std::uint64_t remaining = 0;         ///< by the last answer, less what was admitted since
-    std::uint64_t quota = 0;             ///< 0: not known, then only an empty bucket waits
-    std::uint64_t window_ms = 0;         ///< 0: not known
+    std::uint64_t remaining = 0;           ///< by the last answer, less what was admitted since
+    std::uint64_t quota = 0;               ///< 0: not known, then only an empty bucket waits
+    std::uint64_t window_ms = 0;           ///< 0: not known
     std::optional<std::int64_t> reset_ms;  ///< on the monotonic clock; nullopt right after a window has ended
   };
   std::optional<State> state(Bucket bucket) const { return states_[static_cast<std::size_t>(bucket)]; }
@@ -43,6 +45,7 @@ class RateBudget {
   std::uint64_t waits_ = 0;
 };
 
-/// The bucket that a request path is counted in: /resolve/ and /api/resolve-cache/ are resolvers, /api/ api, the rest pages.
+/// The bucket that a request path is counted in: /resolve/ and /api/resolve-cache/ are resolvers, /api/ api, the rest
+/// pages.
 Bucket bucket_of_path(std::string_view path);
 }  // namespace hm::hub

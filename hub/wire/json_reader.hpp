@@ -1,4 +1,5 @@
-// hub/wire/json_reader.hpp: reads a JSON document field by field and says by path what is wrong with it. Layer 3; values, no I/O.
+// hub/wire/json_reader.hpp: reads a JSON document field by field and says by path what is wrong with it. Layer 3;
+// values, no I/O.
 //   $.siblings[3].size: expected a non-negative integer, got a string
 #pragma once
 #include <boost/json/value.hpp>
@@ -21,22 +22,24 @@ class JsonReader {
   explicit JsonReader(const json::value& root) : value_(&root) {}
 
   const json::value& value() const { return *value_; }
-  std::string path() const;                     ///< "$.lfs.size"
+  std::string path() const;                      ///< "$.lfs.size"
   Error wrong(std::string_view expected) const;  ///< BadInput: "<path>: expected <expected>, got <what is there>"
 
   Result<> expect_object() const;
   Result<> expect_array() const;
-  std::size_t size() const;                                     ///< of an array; 0 for anything else
-  JsonReader item(std::size_t index) const;                     ///< index < size()
-  std::optional<JsonReader> find(std::string_view key) const;   ///< nullopt when absent or null, or when this is no object
+  std::size_t size() const;                  ///< of an array; 0 for anything else
+  JsonReader item(std::size_t index) const;  ///< index < size()
+  std::optional<JsonReader> find(
+      std::string_view key) const;  ///< nullopt when absent or null, or when this is no object
 
   /// Each reads this value as the type of `into`, which stays as it was on failure.
   Result<> read(std::string& into) const;
   Result<> read(bool& into) const;
   Result<> read(std::uint64_t& into) const;  ///< integers only: "1", 1.0 and -1 are refused
   Result<> read(std::int64_t& into) const;
-  Result<> read(GitOid& into) const;         ///< 40 lowercase hex digits
-  Result<> read(Sha256& into) const;         ///< 64 lowercase hex digits; a "sha256:" before them, as third-party servers write it, is dropped
+  Result<> read(GitOid& into) const;  ///< 40 lowercase hex digits
+  Result<> read(Sha256& into)
+      const;  ///< 64 lowercase hex digits; a "sha256:" before them, as third-party servers write it, is dropped
   Result<> read(json::object& into) const;
   Result<> read(std::vector<std::string>& into) const;
   Result<> read_time_ms(std::int64_t& into) const;  ///< "2026-09-22T17:25:10.000Z" as POSIX milliseconds
@@ -71,10 +74,11 @@ class JsonReader {
       : value_(&value), parent_(parent), key_(key), index_(index) {}
   const json::value* value_;
   const JsonReader* parent_ = nullptr;
-  std::string_view key_;   ///< of an object's field; empty data pointer for an array's item
+  std::string_view key_;  ///< of an object's field; empty data pointer for an array's item
   std::size_t index_ = 0;
 };
 
-/// The text of each item of the array `text`, exactly as it stands there. `text` has been parsed before, so it is well-formed.
+/// The text of each item of the array `text`, exactly as it stands there. `text` has been parsed before, so it is
+/// well-formed.
 std::vector<std::string_view> split_json_array(std::string_view text);
 }  // namespace hm::hub

@@ -1,4 +1,5 @@
-// hub/wire/misc.hpp: the small answers of a Hub: refs, commits, a page of a listing, who am I, where a file is. Layer 3; values.
+// hub/wire/misc.hpp: the small answers of a Hub: refs, commits, a page of a listing, who am I, where a file is. Layer
+// 3; values.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -48,10 +49,10 @@ Result<WhoAmI> parse_whoami(std::string_view body);
 
 /// Where the bytes of one file are and what they should be: what the headers of the resolve hops said.
 struct ResolvedFile {
-  std::string url;          ///< absolute; signed and short-lived (about an hour) when `elsewhere`
-  bool elsewhere = false;   ///< another server answers `url`: no token, bytes to be verified like any
-  std::optional<Commit> commit;             ///< X-Repo-Commit: what the revision stands for
-  std::string etag;                         ///< X-Linked-Etag, else ETag; without W/ and quotes; empty when neither came
+  std::string url;               ///< absolute; signed and short-lived (about an hour) when `elsewhere`
+  bool elsewhere = false;        ///< another server answers `url`: no token, bytes to be verified like any
+  std::optional<Commit> commit;  ///< X-Repo-Commit: what the revision stands for
+  std::string etag;              ///< X-Linked-Etag, else ETag; without W/ and quotes; empty when neither came
   std::optional<std::uint64_t> size_bytes;  ///< X-Linked-Size, else the length of a final answer
   std::optional<Sha256> sha256;             ///< when the etag is one: an LFS file
   std::optional<GitOid> git_oid;            ///< when the etag is one: a file that git keeps

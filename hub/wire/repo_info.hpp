@@ -18,8 +18,8 @@ std::string_view name_of(Gated gated);                   ///< "none", "auto", "m
 
 /// The LFS side of a file in `siblings` or in a tree.
 struct LfsInfo {
-  Sha256 oid;                           ///< of the content
-  std::uint64_t size_bytes = 0;         ///< of the content
+  Sha256 oid;                            ///< of the content
+  std::uint64_t size_bytes = 0;          ///< of the content
   std::uint64_t pointer_size_bytes = 0;  ///< of the pointer file in git; 0 when not said
   bool operator==(const LfsInfo&) const = default;
 };
@@ -33,18 +33,18 @@ struct Sibling {
 };
 
 struct RepoInfo {
-  std::string id;                ///< the current name, "ns/name" or one segment; differs from the name asked for after a rename
-  std::optional<Rid> rid;        ///< `_id`; absent on upstreams that have none
-  std::optional<Commit> sha;     ///< head of the revision asked for; absent in short listings and for empty repositories
-  std::string author;            ///< or empty
+  std::string id;  ///< the current name, "ns/name" or one segment; differs from the name asked for after a rename
+  std::optional<Rid> rid;     ///< `_id`; absent on upstreams that have none
+  std::optional<Commit> sha;  ///< head of the revision asked for; absent in short listings and for empty repositories
+  std::string author;         ///< or empty
   bool is_private = false;
   Gated gated = Gated::None;
   bool disabled = false;
   std::optional<std::int64_t> created_ms;        ///< POSIX milliseconds
   std::optional<std::int64_t> last_modified_ms;  ///< of the last commit on main; may lie before created_ms
-  bool siblings_given = false;                   ///< false: the answer names no files, which is not the same as having none
+  bool siblings_given = false;  ///< false: the answer names no files, which is not the same as having none
   std::vector<Sibling> siblings;
-  std::optional<json::object> card_data;         ///< the README's front matter as the Hub parsed it
+  std::optional<json::object> card_data;  ///< the README's front matter as the Hub parsed it
   std::vector<std::string> tags;
   std::optional<std::uint64_t> used_storage_bytes;  ///< of all revisions
   std::string raw;                                  ///< the JSON text exactly as received, unknown fields included

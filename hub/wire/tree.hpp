@@ -16,11 +16,11 @@ std::string_view name_of(EntryType type);                          ///< "file", 
 
 struct TreeEntry {
   EntryType type = EntryType::File;
-  std::string path;              ///< from the root of the repository, as sent: is_safe_repo_path() is the caller's to ask
-  GitOid oid;                    ///< git blob (of an LFS file: of its pointer) or git tree
+  std::string path;  ///< from the root of the repository, as sent: is_safe_repo_path() is the caller's to ask
+  GitOid oid;        ///< git blob (of an LFS file: of its pointer) or git tree
   std::uint64_t size_bytes = 0;  ///< of the content, for an LFS file too; 0 for a directory
   std::optional<LfsInfo> lfs;
-  std::string xet_hash;          ///< 64 hex digits or empty; not a digest of the content
+  std::string xet_hash;  ///< 64 hex digits or empty; not a digest of the content
 };
 
 /// A page of /tree or an answer of /paths-info. @returns BadInput with the JSON path.
