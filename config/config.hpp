@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -56,15 +57,24 @@ struct Config {
   Retention retention;
   Log log;
 };
-/// @returns BadInput "file:line: unknown key …, did you mean …", with bounds and unit for values out of range.
+/// Relative paths in the file start at its folder, "~/" at the home directory.
+/// @returns BadInput `file:line:column: unknown key "x" in [section]; did you mean "y"?`, with bounds and unit for values out of range; NotFound, Io.
 Result<Config> load_config_file(const std::string& path);
 Result<Config> parse_config(std::string_view toml, std::string_view source_name);
-/// HF_ENDPOINT, HF_TOKEN's presence, HUBMIRROR_* are applied over the file. Reads the environment through `getenv`.
+/// The file to read when none is named: HUBMIRROR_CONFIG, $XDG_CONFIG_HOME/hubmirror/hubmirror.toml, ~/.config/hubmirror/hubmirror.toml,
+/// /etc/hubmirror/hubmirror.toml: the first that exists; HUBMIRROR_CONFIG even if it does not. "" when there is none.
+std::string find_config_file();
+/// HF_ENDPOINT, HUBMIRROR_DATA_DIR and HUBMIRROR_<SECTION>_<KEY> (lists with commas) are applied over the file. Reads the environment through `getenv`.
+/// @returns BadInput naming the variable: a value out of bounds, or a name that is no setting of a known section.
 Result<> apply_environment(Config& config);
-/// Checks bounds of all values.
+/// Checks bounds and forms of all values.
 Result<> check_config(const Config& config);
-/// The effective configuration as TOML; secrets are never part of it.
+/// The effective configuration as TOML; secrets are never part of it (a proxy's password is hidden).
 std::string print_config(const Config& config);
-/// HF_TOKEN, HUGGING_FACE_HUB_TOKEN, token_file, else the file the Hub's own client keeps ($HF_TOKEN_PATH, $HF_HOME/token, ~/.cache/huggingface/token) when the upstream is huggingface.co; "" if none.
+/// storage.data_dir, or its default, as an absolute path. @returns BadInput when neither it nor HOME is set.
+Result<std::string> data_dir_of(const Config& config);
+/// HF_TOKEN, HUGGING_FACE_HUB_TOKEN, token_file, else the file the Hub's own client keeps ($HF_TOKEN_PATH, $HF_HOME/token,
+/// ~/.cache/huggingface/token) when the upstream is huggingface.co; "" if none. Warns in the log when others may read the file.
+/// @returns BadInput for a token that holds blanks, line ends or other bytes no token has (the token itself is never quoted).
 Result<std::string> load_token(const Config& config);
 }  // namespace hm::config

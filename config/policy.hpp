@@ -10,7 +10,8 @@
 
 namespace hm::config {
 /// File filters of one run. Empty lists mean "no restriction". A file must pass all of them; cards and licence texts
-/// (README.md, LICENSE*, NOTICE*, COPYING*, .gitattributes) always pass, because a copy without them answers no audit.
+/// (README.md, LICENSE*, NOTICE*, COPYING*, .gitattributes, in any folder and case, up to 16 MiB) always pass, because a copy
+/// without them answers no audit.
 struct Selection {
   std::vector<std::string> include;       ///< globs over the whole path, any match (base/text.hpp glob_match)
   std::vector<std::string> exclude;       ///< globs; wins over include
@@ -21,8 +22,15 @@ struct Selection {
   bool wants(std::string_view path, std::uint64_t size_bytes) const;
   /// Canonical text, stored with a partial snapshot: "" for everything, else e.g. "exclude=*.bin&formats=gguf&max-file-size=1048576".
   std::string text() const;
+  /// The inverse of text(). @returns BadInput for anything that text() would not write.
   static Result<Selection> parse(std::string_view text);
 };
-/// The formats known to `formats`, and the suffixes of each. @returns BadInput naming the known ones.
+/// The weight formats known to `formats`, sorted. Which file names belong to each: the table in policy.cpp.
+std::vector<std::string> known_formats();
+/// The weight format of a path, judged by its name alone; "" for every other file.
+std::string format_of(std::string_view path);
+/// @returns BadInput naming the known ones.
 Result<> check_formats(const std::vector<std::string>& formats);
+/// What a person typed: no empty pattern, known formats, short enough to be stored. BadInput otherwise.
+Result<> check_selection(const Selection& selection);
 }  // namespace hm::config

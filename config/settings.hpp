@@ -1,0 +1,80 @@
+// config/settings.hpp: every key once: section, name, member, unit, bounds. Layer 1; values.
+// Reading files, the environment, checking and printing all walk this one table, so a key cannot exist in one and lack in another.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <string_view>
+
+#include "config/config.hpp"
+
+namespace hm::config {
+enum class Form : std::uint8_t {
+  Plain,    ///< numbers, booleans and text as they are
+  Bytes,    ///< an integer or a text like "1.5GiB"
+  Path,     ///< "~/" is the home directory; relative paths in a file start at the file's folder
+  Url,      ///< http or https, no user name or password inside
+  Proxy,    ///< like Url, other schemes of proxies too; credentials are hidden when printed
+  Choice,   ///< one of `choices`
+  Formats,  ///< list of weight formats (config/policy.hpp)
+  Hosts,    ///< list of "host" or "host:port"
+};
+struct Rule {
+  Form form = Form::Plain;
+  std::string_view unit{};  ///< for messages: "ms", "bytes", …
+  std::int64_t min = 0;
+  std::uint64_t max = std::numeric_limits<std::int64_t>::max();
+  std::array<std::string_view, 5> choices{};
+};
+
+inline constexpr std::uint64_t kKiB = 1ULL << 10, kMiB = 1ULL << 20, kGiB = 1ULL << 30, kTiB = 1ULL << 40, kPiB = 1ULL << 50;
+
+/// Calls `visit(section, key, member, rule)` for every setting, in the order of config/hubmirror.toml.
+template <class ConfigType, class Visit>
+void each_setting(ConfigType& c, Visit&& visit) {
+  using enum Form;
+  visit("upstream", "url", c.upstream.url, Rule{Url});
+  visit("upstream", "token_file", c.upstream.token_file, Rule{Path});
+  visit("upstream", "allow_private", c.upstream.allow_private, Rule{Hosts});
+  visit("upstream", "ca_file", c.upstream.ca_file, Rule{Path});
+  visit("upstream", "proxy", c.upstream.proxy, Rule{Proxy});
+  visit("upstream", "user_agent_contact", c.upstream.user_agent_contact, Rule{});
+
+  visit("network", "connections_per_host_max", c.network.connections_per_host_max, Rule{Plain, "connections", 1, 256});
+  visit("network", "connections_max", c.network.connections_max, Rule{Plain, "connections", 1, 1024});
+  visit("network", "connect_timeout_ms", c.network.connect_timeout_ms, Rule{Plain, "ms", 100, 300'000});
+  visit("network", "stall_timeout_ms", c.network.stall_timeout_ms, Rule{Plain, "ms", 100, 3'600'000});
+  visit("network", "retries_max", c.network.retries_max, Rule{Plain, "retries", 0, 100});
+  visit("network", "retry_wait_ms_max", c.network.retry_wait_ms_max, Rule{Plain, "ms", 0, 86'400'000});
+
+  visit("storage", "data_dir", c.storage.data_dir, Rule{Path});
+  visit("storage", "reserve_bytes", c.storage.reserve_bytes, Rule{Bytes, "bytes", 0, kPiB});
+  visit("storage", "index_cache_bytes", c.storage.index_cache_bytes, Rule{Bytes, "bytes", kMiB, kTiB});
+
+  visit("mirror", "repos_parallel", c.mirror.repos_parallel, Rule{Plain, "repositories", 1, 64});
+  visit("mirror", "files_parallel", c.mirror.files_parallel, Rule{Plain, "files", 1, 256});
+  visit("mirror", "ranges_per_file", c.mirror.ranges_per_file, Rule{Plain, "ranges", 1, 64});
+  visit("mirror", "bytes_in_flight_max", c.mirror.bytes_in_flight_max, Rule{Bytes, "bytes", kMiB, kTiB});
+  visit("mirror", "git_pack_bytes_max", c.mirror.git_pack_bytes_max, Rule{Bytes, "bytes", kKiB, kPiB});
+  visit("mirror", "git_object_bytes_max", c.mirror.git_object_bytes_max, Rule{Bytes, "bytes", kKiB, kTiB});
+  visit("mirror", "git_objects_max", c.mirror.git_objects_max, Rule{Plain, "objects", 1, 10'000'000'000});
+  visit("mirror", "git_refs_max", c.mirror.git_refs_max, Rule{Plain, "refs", 1, 100'000'000});
+  visit("mirror", "git_tree_depth_max", c.mirror.git_tree_depth_max, Rule{Plain, "levels", 1, 4096});
+  visit("mirror", "pull_requests", c.mirror.pull_requests, Rule{});
+  visit("mirror", "all_history", c.mirror.all_history, Rule{});
+  visit("mirror", "include", c.mirror.include, Rule{});
+  visit("mirror", "exclude", c.mirror.exclude, Rule{});
+  visit("mirror", "formats", c.mirror.formats, Rule{Formats});
+  visit("mirror", "file_bytes_max", c.mirror.file_bytes_max, Rule{Bytes, "bytes", 0, kPiB});
+
+  visit("verify", "bytes_per_second_max", c.verify.bytes_per_second_max, Rule{Bytes, "bytes per second", 0, kPiB});
+  visit("verify", "threads", c.verify.threads, Rule{Plain, "threads", 0, 256});
+
+  visit("retention", "superseded_days", c.retention.superseded_days, Rule{Plain, "days", -1, 36'500});
+  visit("retention", "grace_hours", c.retention.grace_hours, Rule{Plain, "hours", 0, 87'600});
+
+  visit("log", "level", c.log.level, Rule{Choice, {}, 0, 0, {"debug", "info", "warning", "error", "off"}});
+  visit("log", "format", c.log.format, Rule{Choice, {}, 0, 0, {"text", "json"}});
+}
+}  // namespace hm::config
