@@ -212,6 +212,24 @@ Result<> replace_file(FileSystem& fs, const std::string& path, std::string_view 
   return fs.sync_directory(parent_directory(path));
 }
 
+Result<std::int64_t> modified_unix_ms(const std::string& path) {
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) != 0) return errno_error("stat", path, errno);
+  return static_cast<std::int64_t>(st.st_mtim.tv_sec) * 1000 + st.st_mtim.tv_nsec / 1'000'000;
+}
+
+Result<std::uint64_t> tree_bytes(FileSystem& fs, const std::string& path) {
+  std::uint64_t total = 0;
+  HM_TRY(const auto entries, fs.list(path));
+  for (const DirectoryEntry& e : entries) {
+    const std::string child = path + "/" + e.name;
+    if (!e.is_directory && !e.is_regular) continue;
+    HM_TRY(const std::uint64_t bytes, e.is_directory ? tree_bytes(fs, child) : fs.file_size(child));
+    total += bytes;
+  }
+  return total;
+}
+
 Result<> remove_tree(FileSystem& fs, const std::string& path) {
   if (!fs.exists(path)) return ok();
   HM_TRY(auto entries, fs.list(path));

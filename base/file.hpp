@@ -71,5 +71,9 @@ Result<std::string> read_small_file(FileSystem& fs, const std::string& path, std
 Result<> replace_file(FileSystem& fs, const std::string& path, std::string_view bytes);
 /// Removes a directory and all below it, without following symbolic links; absent is success.
 Result<> remove_tree(FileSystem& fs, const std::string& path);
+/// When the file or directory was last written to. NotFound when absent.
+Result<std::int64_t> modified_unix_ms(const std::string& path);
+/// Bytes of all regular files below a directory.
+Result<std::uint64_t> tree_bytes(FileSystem& fs, const std::string& path);
 std::string parent_directory(const std::string& path);
 }  // namespace hm

@@ -84,7 +84,6 @@ class Pipeline {
   awaitable<MirrorReport> mirror(MirrorRequest request, std::function<void(const ProgressEvent&)> progress);
 
  private:
-  struct Visit;
   Parts p_;
 };
 }  // namespace hm::crawler

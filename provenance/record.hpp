@@ -57,6 +57,7 @@ class Recorder {
 
  private:
   Result<> append(std::vector<json::object> entries, storage::Batch batch);
+  Result<> decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value, const std::string& reason);
   json::object entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid) const;
   storage::Index& index_;
   storage::Journal& journal_;
@@ -66,5 +67,10 @@ class Recorder {
 };
 
 /// Empties the derived families and derives them anew from the journal, documents and manifests. Returns the number of entries replayed.
+/// Killed in the middle it leaves a mark, and check_index_whole() refuses the index until a rebuild ran to its end.
 Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journal& journal);
+Result<> check_index_whole(const storage::Index& index);
+
+/// When a repository was last visited, changed or not: kept beside the journal, because a visit that saw nothing new is no entry.
+Result<std::optional<std::int64_t>> last_visit_ms(const storage::Index& index, const RepoKey& key);
 }  // namespace hm::provenance

@@ -34,7 +34,7 @@ struct RepoRow {
   Rid rid;
   std::string src;                            ///< host of the upstream
   std::string visibility = "public";          ///< public, gated-auto, gated-manual, private
-  std::int64_t first_seen_ms = 0, last_seen_ms = 0, upstream_modified_ms = 0;
+  std::int64_t first_seen_ms = 0, last_change_ms = 0, upstream_modified_ms = 0;  ///< last_change: of the newest journal entry
   std::string head;                           ///< full ref that upstream's HEAD names
   std::optional<Sha256> info_document;        ///< Documents: the Hub's JSON as received
   std::optional<Sha256> refs_document;        ///< Documents: canonical JSON of upstream's refs at the last change

@@ -32,8 +32,11 @@ struct DownloadOptions {
   int files_parallel = 8;
   int ranges_per_file = 4;                       ///< connections for one large file
   std::uint64_t bytes_in_flight_max = 64U << 20;  ///< received and not yet written, over all transfers
-  std::function<void(const WantedBlob&, std::uint64_t more_bytes)> on_bytes;  ///< network thread
-  std::function<void(const BlobOutcome&)> on_done;                            ///< network thread
+};
+/// What a caller of fetch() hears while it runs; on the network thread. Either may be empty.
+struct DownloadEvents {
+  std::function<void(const WantedBlob&, std::uint64_t more_bytes)> on_bytes;
+  std::function<void(const WantedBlob&, const BlobOutcome&)> on_done;
 };
 
 class Downloader {
@@ -41,7 +44,7 @@ class Downloader {
   Downloader(hub::Api& api, net::HttpClient& client, storage::BlobStore& blobs, boost::asio::thread_pool& disk_pool, DownloadOptions options);
   /// Fetches every blob of `wanted` that is not stored, each once; one that fails does not stop the others. A blob that another fetch() of this
   /// Downloader is fetching right now is waited for. Outcomes in the order of `wanted`. Fails as a whole only for Cancelled and NoSpace.
-  awaitable<Result<std::vector<BlobOutcome>>> fetch(RepoId repo, std::vector<WantedBlob> wanted);
+  awaitable<Result<std::vector<BlobOutcome>>> fetch(RepoId repo, std::vector<WantedBlob> wanted, DownloadEvents events);
   ~Downloader();
 
  private:

@@ -1,0 +1,192 @@
+#include "crawler/gc.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::crawler {
+namespace key = storage::key;
+using storage::Family;
+
+namespace {
+constexpr std::int64_t kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
+constexpr std::int64_t kQuarantineDays = 30;  // quarantined bytes are evidence; nobody asks for them after a month
+
+bool is_pinned(const storage::RepoRow& row, const mirror::RevisionView& view) {
+  return std::any_of(row.pins.begin(), row.pins.end(), [&](const std::string& pin) { return pin == "*" || pin == view.snapshot.commit.hex(); });
+}
+
+/// One run; the plan is made first and is the same for a dry run.
+class Collector {
+ public:
+  Collector(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs, FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
+            const Clock& clock, const GcOptions& options)
+      : catalog_(catalog), index_(index), blobs_(blobs), fs_(fs), dir_(dir), recorder_(recorder), now_ms_(clock.unix_ms()), options_(options) {}
+
+  Result<GcReport> run() {
+    HM_TRY(plan_revisions());
+    HM_TRY(plan_blobs());
+    HM_TRY(plan_unfinished());
+    HM_TRY(plan_repositories());
+    HM_TRY(plan_quarantine());
+    if (!options_.dry_run) {
+      HM_TRY(apply());
+    }
+    for (const GcItem& item : report_.items) report_.bytes += item.bytes;
+    return std::move(report_);
+  }
+
+ private:
+  bool is_young(std::int64_t written_ms, std::int64_t grace_ms) {
+    const bool young = now_ms_ - written_ms < grace_ms;
+    report_.kept_young += young ? 1 : 0;
+    return young;
+  }
+  std::int64_t grace_ms() const { return options_.grace_hours * kHourMs; }
+
+  Result<> plan_revisions() {
+    if (options_.superseded_days < 0) return ok();
+    Result<> outcome = ok();
+    HM_TRY(catalog_.each_repo([&](const storage::RepoRow& row) {
+      const RepoKey k{row.repo.kind, row.rid};
+      auto views = catalog_.revisions(k);
+      if (!views) {
+        outcome = std::move(views).as_failure();
+        return false;
+      }
+      for (const mirror::RevisionView& view : views.assume_value()) {
+        if (!view.refs.empty() || is_pinned(row, view) || is_young(view.snapshot.observed_ms, options_.superseded_days * kDayMs)) continue;
+        retired_.push_back({row, view.snapshot.commit});
+        retired_keys_.insert(key::snapshot(k, view.snapshot.commit));
+        report_.items.push_back({"revision", row.repo.text() + "@" + view.snapshot.commit.hex(), 0});
+      }
+      return true;
+    }));
+    return outcome;
+  }
+
+  /// A reference counts unless its revision is about to be retired. BlobRefs: blob (32) + snapshot key.
+  Result<bool> is_referenced(const storage::BlobId& blob) const {
+    bool found = false;
+    HM_TRY(index_.scan(Family::BlobRefs, blob.view(), [&](std::string_view k, std::string_view) {
+      found = !retired_keys_.contains(std::string(k.substr(storage::BlobId::kSize)));
+      return !found;
+    }));
+    return found;
+  }
+
+  Result<> plan_blobs() {
+    Result<> outcome = ok();
+    auto visit = [&](const storage::BlobInfo& blob) -> Result<> {
+      HM_TRY(const bool referenced, is_referenced(blob.id));
+      if (referenced) return ok();
+      HM_TRY(const std::string path, blobs_.path(blob.id));
+      HM_TRY(const std::int64_t written_ms, modified_unix_ms(path));
+      if (is_young(written_ms, grace_ms())) return ok();
+      dead_blobs_.push_back(blob.id);
+      report_.items.push_back({"blob", blob.id.hex(), blob.size_bytes});
+      return ok();
+    };
+    HM_TRY(blobs_.each([&](const storage::BlobInfo& blob) {
+      outcome = visit(blob);
+      return outcome.has_value();
+    }, [](const std::string&) {}));
+    return outcome;
+  }
+
+  Result<> plan_unfinished() {
+    HM_TRY(const auto parts, blobs_.unfinished());
+    for (const auto& part : parts) {
+      if (is_young(part.last_write_unix_ms, grace_ms())) continue;
+      dead_parts_.push_back(part.id);
+      report_.items.push_back({"unfinished", part.id.hex(), part.complete_bytes});
+    }
+    return ok();
+  }
+
+  Result<> plan_repositories() {
+    for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
+      const std::string folder = dir_.git(kind);
+      if (!fs_.exists(folder)) continue;
+      HM_TRY(const auto entries, fs_.list(folder));
+      for (const DirectoryEntry& e : entries) {
+        const auto rid = e.name.ends_with(".git") ? Rid::parse(e.name.substr(0, e.name.size() - 4)) : std::nullopt;
+        if (!rid) continue;  // not ours: verify reports it as foreign
+        HM_TRY(const auto row, catalog_.find(RepoKey{kind, *rid}));
+        if (!row || !row->removed) continue;
+        HM_TRY(const std::uint64_t bytes, tree_bytes(fs_, folder + "/" + e.name));
+        dead_directories_.push_back(folder + "/" + e.name);
+        report_.items.push_back({"repository", row->repo.text(), bytes});
+      }
+    }
+    return ok();
+  }
+
+  Result<> plan_quarantine() {
+    if (!fs_.exists(dir_.quarantine())) return ok();
+    HM_TRY(const auto entries, fs_.list(dir_.quarantine()));
+    for (const DirectoryEntry& e : entries) {
+      const std::string path = dir_.quarantine() + "/" + e.name;
+      HM_TRY(const std::int64_t written_ms, modified_unix_ms(path));
+      if (!e.name.starts_with(kRemoving) && is_young(written_ms, kQuarantineDays * kDayMs)) continue;
+      std::uint64_t bytes = 0;
+      if (e.is_directory) {
+        HM_TRY(bytes, tree_bytes(fs_, path));
+      } else if (e.is_regular) {
+        HM_TRY(bytes, fs_.file_size(path));
+      }
+      old_quarantine_.push_back(e);
+      report_.items.push_back({"quarantine", e.name, bytes});
+    }
+    return ok();
+  }
+
+  // Decisions first: killed anywhere after that, the next run finds the same bytes unreferenced.
+  Result<> apply() {
+    for (const auto& [row, commit] : retired_) {
+      HM_TRY(recorder_.retire(row, commit, "superseded for more than " + std::to_string(options_.superseded_days) + " days"));
+    }
+    for (const storage::BlobId& id : dead_blobs_) {
+      HM_TRY(blobs_.remove(id));
+    }
+    for (const storage::BlobId& id : dead_parts_) {
+      HM_TRY(blobs_.remove_unfinished(id));
+    }
+    for (const std::string& path : dead_directories_) {
+      // Out of the way in one step: a half removed repository must not be taken for one when somebody mirrors it again.
+      const std::string aside = dir_.quarantine() + "/" + kRemoving + std::to_string(now_ms_) + "-" + path.substr(path.find_last_of('/') + 1);
+      HM_TRY(fs_.rename(path, aside));
+      HM_TRY(remove_tree(fs_, aside));
+    }
+    for (const DirectoryEntry& e : old_quarantine_) {
+      const std::string path = dir_.quarantine() + "/" + e.name;
+      HM_TRY(e.is_directory ? remove_tree(fs_, path) : fs_.remove(path));
+    }
+    return ok();
+  }
+
+  static constexpr const char* kRemoving = "removing-";
+  const mirror::Catalog& catalog_;
+  storage::Index& index_;
+  storage::BlobStore& blobs_;
+  FileSystem& fs_;
+  const storage::DataDir& dir_;
+  provenance::Recorder& recorder_;
+  const std::int64_t now_ms_;
+  const GcOptions options_;
+  GcReport report_;
+  std::vector<std::pair<storage::RepoRow, Commit>> retired_;
+  std::set<std::string> retired_keys_;
+  std::vector<storage::BlobId> dead_blobs_, dead_parts_;
+  std::vector<std::string> dead_directories_;
+  std::vector<DirectoryEntry> old_quarantine_;
+};
+}  // namespace
+
+Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs, FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
+                                 const Clock& clock, const GcOptions& options) {
+  return Collector(catalog, index, blobs, fs, dir, recorder, clock, options).run();
+}
+}  // namespace hm::crawler

@@ -1,0 +1,384 @@
+#include "crawler/visit.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/log.hpp"
+#include "base/run_on.hpp"
+#include "base/text.hpp"
+#include "provenance/card.hpp"
+
+namespace hm::crawler {
+namespace {
+// A group ends at whichever comes first: the manifests of a group are in memory together, and a durable commit costs milliseconds.
+constexpr std::size_t kGroupRevisionsMax = 256;
+constexpr std::size_t kGroupFilesMax = 20'000;
+constexpr char kKeptPrefix[] = "refs/hubmirror/kept/";
+
+std::string_view visibility_of(const hub::RepoInfo& info) {
+  if (info.is_private) return "private";
+  if (info.gated == hub::Gated::Auto) return "gated-auto";
+  if (info.gated == hub::Gated::Manual) return "gated-manual";
+  return "public";
+}
+}  // namespace
+
+bool stops_everything(const Error& error) { return error.code == Errc::NoSpace || error.code == Errc::Cancelled; }
+
+Visit::Visit(Pipeline::Parts& parts, MirrorRequest request, std::function<void(const ProgressEvent&)> progress)
+    : p_(parts), catalog_(parts.index, parts.blobs, parts.dir), request_(std::move(request)), progress_(std::move(progress)), repo_(request_.spec.repo) {
+  report_.repo = repo_;
+  event_.repo = repo_;
+}
+
+void Visit::tell(Stage stage) {
+  event_.stage = stage;
+  event_.file.clear();
+  event_.file_bytes_more = event_.file_bytes_total = 0;
+  event_.file_done = false;
+  if (progress_) progress_(event_);
+}
+
+awaitable<Result<>> Visit::look() {
+  tell(Stage::Visit);
+  auto info = co_await p_.api.repo_info(repo_, std::nullopt);
+  const std::string src = p_.api.upstream().host_port();
+  if (!info) {
+    if (info.error().code != Errc::NotFound) co_return std::move(info).as_failure();
+    auto known = co_await run_on(p_.git_pool, [this] { return catalog_.find(repo_); });
+    if (!known) co_return std::move(info).as_failure();
+    report_.row = known.assume_value();
+    HM_CO_TRY(co_await run_on(p_.git_pool, [this] { return p_.recorder.record_gone(report_.row, 404); }));
+    co_return Error{Errc::NotFound, info.error().what + "; the copy that is here stays and was noted as gone upstream"};
+  }
+  const hub::RepoInfo& got = info.assume_value();
+  if (got.disabled) co_return Error{Errc::Gated, "upstream has disabled this repository"};
+  if (!is_valid_repo_name(got.id)) co_return Error{Errc::BadInput, "upstream answers with the name \"" + printable(got.id.substr(0, 200)) + "\", which no repository can have"};
+  repo_.name = got.id;
+
+  remote_.emplace(p_.client, p_.git_pool, p_.api.git_url(repo_), p_.git_limits);
+  std::vector<std::string> prefixes{"refs/heads/", "refs/tags/", "refs/convert/"};
+  if (request_.pull_requests) prefixes.emplace_back("refs/pr/");
+  HM_CO_TRY(seen_, co_await remote_->list_refs(std::move(prefixes)));
+
+  provenance::Observation seen;
+  seen.src = src;
+  seen.repo = repo_;
+  seen.rid = got.rid ? *got.rid : derived_rid(src, repo_);
+  seen.visibility = std::string(visibility_of(got));
+  seen.upstream_modified_ms = got.last_modified_ms.value_or(0);
+  seen.head = seen_.head;
+  seen.refs = seen_.refs;
+  seen.info_json = got.raw;
+  HM_CO_TRY(row_, co_await run_on(p_.git_pool, [this, &seen] { return p_.recorder.record_visit(seen); }));
+  report_.row = row_;
+  report_.repo = repo_;
+  event_.repo = repo_;
+  co_return ok();
+}
+
+bool Visit::is_satisfied_by(const storage::SnapshotRow& snapshot) const { return !snapshot.partial() || snapshot.selection == request_.selection.text(); }
+
+// The shortest way out, three requests after the start: refs are as published, and so are the blobs. Anything odd takes the long way, which repairs.
+Result<bool> Visit::everything_is_here() const {
+  if (request_.all_history) return false;
+  auto repository = mirror::Repository::open(git_path());
+  if (!repository) return false;
+  HM_TRY(mirror::RefMap local, repository.assume_value().refs());
+  std::erase_if(local, [](const auto& ref) { return ref.first.starts_with("refs/hubmirror/"); });
+  if (local != seen_.refs) return false;
+  HM_TRY(const auto published, catalog_.refs(key()));
+  std::set<Commit> commits;
+  for (const auto& [ref, target] : seen_.refs) {
+    const bool wanted = request_.spec.revision ? (ref == *request_.spec.revision || ref == "refs/heads/" + *request_.spec.revision || ref == "refs/tags/" + *request_.spec.revision)
+                                               : ref.starts_with("refs/heads/");
+    if (!wanted) continue;
+    const auto row = std::find_if(published.begin(), published.end(), [&, &name = ref, &oid = target](const storage::RefRow& r) { return r.ref == name && r.target == oid; });
+    if (row == published.end()) return false;
+    commits.insert(row->commit);
+  }
+  if (request_.spec.revision && commits.empty()) {
+    const auto commit = Commit::parse(*request_.spec.revision);
+    if (!commit) return false;
+    commits.insert(*commit);
+  }
+  for (const Commit& commit : commits) {
+    auto snapshot = catalog_.resolve(row_, commit.hex());
+    if (!snapshot || !is_satisfied_by(snapshot.assume_value())) return false;
+    HM_TRY(const auto manifest, catalog_.manifest(snapshot.assume_value().manifest));
+    HM_TRY(const auto missing, catalog_.missing_blobs(manifest));
+    if (!missing.empty()) return false;
+  }
+  return true;
+}
+
+awaitable<bool> Visit::nothing_new() {
+  auto here = co_await run_on(p_.git_pool, [this] { return everything_is_here(); });
+  report_.unchanged = here && here.assume_value();
+  co_return report_.unchanged;
+}
+
+awaitable<Result<>> Visit::fetch_git() {
+  tell(Stage::Git);
+  HM_CO_TRY(co_await run_on(p_.git_pool, [this]() -> Result<> {
+    HM_TRY(p_.blobs.check_space(0));
+    HM_TRY(p_.fs.make_directories(p_.dir.git(row_.repo.kind)));
+    return mirror::create_bare_repository(p_.fs, git_path());
+  }));
+  HM_CO_TRY(auto fetched, co_await remote_->fetch(git_path(), seen_, [this](const mirror::FetchProgress& p) {
+    event_.stage = Stage::Git;
+    event_.bytes_done = p.received_bytes;
+    if (progress_) progress_(event_);
+  }));
+  event_.bytes_done = 0;
+  report_.git_objects = fetched.new_objects;
+  report_.git_bytes = fetched.pack_bytes;
+  report_.remarks = std::move(fetched.remarks);
+  co_return ok();
+}
+
+awaitable<Result<>> Visit::choose_revisions() {
+  tell(Stage::Plan);
+  HM_CO_TRY(co_await run_on(p_.git_pool, [this]() -> Result<> {
+    HM_TRY(const auto repository, mirror::Repository::open(git_path()));
+    return select_targets(repository);
+  }));
+  co_return ok();
+}
+
+/// The commit that the request names: a ref of upstream in short or full form, or a commit by id.
+Result<std::optional<Commit>> Visit::commit_of_request(const mirror::Repository& repository, const std::map<std::string, Commit>& commits) const {
+  if (!request_.spec.revision) return std::optional<Commit>{};
+  const std::string& wanted = *request_.spec.revision;
+  for (const std::string& ref : {wanted, "refs/heads/" + wanted, "refs/tags/" + wanted, "refs/" + wanted, wanted == "HEAD" ? seen_.head : std::string()})
+    if (const auto it = commits.find(ref); it != commits.end()) return std::optional(it->second);
+  if (const auto commit = Commit::parse(wanted)) {
+    HM_TRY(const bool here, repository.contains(*commit));
+    if (here) {
+      HM_TRY(const Commit peeled, repository.peel_to_commit(*commit));
+      return std::optional(peeled);
+    }
+  }
+  return Error{Errc::NotFound, "upstream has no revision \"" + printable(wanted) + "\" of " + repo_.text() + " (branches, tags and commits that its refs reach were looked at)"};
+}
+
+Result<> Visit::select_targets(const mirror::Repository& repository) {
+  std::map<std::string, Commit> commits;  // ref → commit, tags peeled; a ref that leads to no commit names nothing we can publish
+  for (const auto& [ref, oid] : seen_.refs)
+    if (auto commit = repository.peel_to_commit(oid)) commits[ref] = commit.assume_value();
+  HM_TRY(const auto fixed, commit_of_request(repository, commits));
+  std::set<Commit> chosen;
+  std::vector<Commit> order;
+  auto choose = [&](const Commit& commit) {
+    if (chosen.insert(commit).second) order.push_back(commit);
+  };
+  if (fixed) {
+    choose(*fixed);
+  } else {
+    if (const auto head = commits.find(seen_.head); head != commits.end()) choose(head->second);  // what most people ask for comes first
+    for (const auto& [ref, commit] : commits)
+      if (ref.starts_with("refs/heads/")) choose(commit);
+  }
+  if (request_.all_history) {
+    std::vector<GitOid> tips(order.begin(), order.end());
+    if (!fixed)
+      for (const auto& [ref, commit] : commits)
+        if (ref.starts_with("refs/tags/")) tips.push_back(commit);
+    HM_TRY(repository.walk_commits(tips, [&](const GitOid& commit) -> Result<> {
+      choose(commit);
+      return ok();
+    }));
+  }
+  std::map<Commit, std::size_t> places;
+  for (const Commit& commit : order) {
+    places[commit] = targets_.size();
+    targets_.emplace_back().commit = commit;
+  }
+  for (const auto& [ref, commit] : commits)
+    if (const auto place = places.find(commit); place != places.end()) targets_[place->second].refs[ref] = seen_.refs.at(ref);
+  HM_TRY(const auto published, catalog_.revisions(key()));
+  for (const auto& view : published)
+    if (const auto place = places.find(view.snapshot.commit); place != places.end()) targets_[place->second].published = view.snapshot;
+  return ok();
+}
+
+Result<> Visit::use_published(Target& target, const storage::Manifest& manifest) {
+  target.plan.commit = target.commit;
+  target.plan.tree = target.published->tree;
+  target.plan.manifest = manifest;
+  target.plan.left_out_files = target.published->left_out_files;
+  target.plan.left_out_bytes = target.published->left_out_bytes;
+  return ok();
+}
+
+Result<> Visit::plan_target(const mirror::Repository& repository, Target& target) {
+  std::optional<storage::Manifest> before;
+  if (target.published) {
+    HM_TRY(before, catalog_.manifest(target.published->manifest));
+    if (is_satisfied_by(*target.published)) return use_published(target, *before);
+  }
+  HM_TRY(target.plan, mirror::plan_revision(repository, target.commit, request_.selection, before ? &*before : nullptr, facts_, p_.git_limits.object_bytes_max));
+  report_.files_left_out += target.plan.left_out_files;
+  report_.bytes_left_out += target.plan.left_out_bytes;
+  return ok();
+}
+
+awaitable<Result<>> Visit::plan_group() {
+  tell(Stage::Plan);
+  for (std::size_t i = first_; i < next_; ++i) targets_[i].plan = {};  // the last group's manifests are published
+  first_ = next_;
+  HM_CO_TRY(co_await run_on(p_.git_pool, [this]() -> Result<> {
+    HM_TRY(const auto repository, mirror::Repository::open(git_path()));
+    std::size_t files = 0;
+    while (next_ < targets_.size() && next_ - first_ < kGroupRevisionsMax && files < kGroupFilesMax) {
+      HM_TRY(plan_target(repository, targets_[next_]));
+      files += targets_[next_++].plan.manifest.files.size();
+    }
+    return ok();
+  }));
+  co_return ok();
+}
+
+/// What the group needs and the store lacks, each digest once. The space for all of it must be there before the first byte is asked for.
+Result<std::vector<mirror::WantedBlob>> Visit::missing_blobs() {
+  std::vector<mirror::WantedBlob> missing;
+  std::unordered_set<storage::BlobId> seen;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = first_; i < next_; ++i) {
+    for (mirror::WantedBlob& blob : mirror::blobs_of(targets_[i].plan)) {
+      if (failed_.contains(blob.id) || !seen.insert(blob.id).second) continue;
+      ++report_.blobs_total;
+      HM_TRY(const auto here, p_.blobs.find(blob.id));
+      if (here && *here == blob.size_bytes) {
+        ++report_.blobs_present;
+        continue;
+      }
+      bytes += blob.size_bytes;
+      missing.push_back(std::move(blob));
+    }
+  }
+  if (missing.empty()) return missing;
+  std::uint64_t begun = 0;
+  HM_TRY(const auto unfinished, p_.blobs.unfinished());
+  for (const auto& part : unfinished)
+    if (seen.contains(part.id)) begun += part.complete_bytes;
+  HM_TRY(p_.blobs.check_space(bytes > begun ? bytes - begun : 0));
+  event_.files_total += missing.size();
+  event_.bytes_total += bytes;
+  return missing;
+}
+
+void Visit::blob_done(const mirror::WantedBlob& blob, const mirror::BlobOutcome& outcome) {
+  report_.bytes_fetched += outcome.fetched_bytes;
+  if (outcome.result) {
+    ++report_.blobs_fetched;
+    report_.bytes_verified += blob.size_bytes;
+    ++event_.files_done;
+  } else {
+    failed_.emplace(blob.id, outcome.result.error());
+    report_.problems.push_back({blob.path, outcome.result.error()});
+  }
+  event_.file = blob.path;
+  event_.file_bytes_total = blob.size_bytes;
+  event_.file_bytes_more = 0;
+  event_.file_done = true;
+  if (progress_) progress_(event_);
+}
+
+awaitable<Result<>> Visit::fetch_blobs() {
+  tell(Stage::Blobs);
+  HM_CO_TRY(auto missing, co_await run_on(p_.git_pool, [this] { return missing_blobs(); }));
+  if (missing.empty()) co_return ok();
+  tell(Stage::Blobs);
+  mirror::DownloadEvents events;
+  events.on_bytes = [this](const mirror::WantedBlob& blob, std::uint64_t more) {
+    event_.bytes_done += more;
+    event_.file = blob.path;
+    event_.file_bytes_total = blob.size_bytes;
+    event_.file_bytes_more = more;
+    event_.file_done = false;
+    if (progress_) progress_(event_);
+  };
+  events.on_done = [this](const mirror::WantedBlob& blob, const mirror::BlobOutcome& outcome) { blob_done(blob, outcome); };
+  const std::size_t asked = missing.size();
+  HM_CO_TRY(co_await p_.downloader.fetch(repo_, std::move(missing), std::move(events)));
+  if (failed_.empty()) co_return ok();
+  const Error& first = report_.problems.front().error;
+  co_return Error{first.code, std::to_string(failed_.size()) + " of " + std::to_string(asked) + " large files could not be fetched; the first: " + printable(report_.problems.front().path) + ": " + first.what};
+}
+
+Result<> Visit::publish_targets() {
+  std::vector<provenance::PublishedRevision> revisions;
+  for (std::size_t i = first_; i < next_; ++i) {
+    Target& target = targets_[i];
+    HM_TRY(const auto missing, catalog_.missing_blobs(target.plan.manifest));
+    target.complete = missing.empty();
+    if (!target.complete) {
+      for (const auto& file : missing)  // e.g. two pointers with one digest and different sizes: not both can be true
+        if (!failed_.contains(file.sha256)) report_.problems.push_back({file.path, Error{Errc::Corrupt, "its pointer states " + std::to_string(file.size_bytes) + " bytes, which is not the size of " + file.sha256.hex()}});
+      continue;
+    }
+    provenance::PublishedRevision revision;
+    revision.commit = target.commit;
+    revision.tree = target.plan.tree;
+    revision.manifest = std::move(target.plan.manifest);
+    revision.refs = target.refs;
+    revision.left_out_files = target.plan.left_out_files;
+    revision.left_out_bytes = target.plan.left_out_bytes;
+    if (target.plan.left_out_files != 0) revision.selection = request_.selection.text();
+    revision.card_front_matter = provenance::front_matter(target.plan.readme);
+    const bool known = target.published && is_satisfied_by(*target.published);
+    if (known) revision.selection = target.published->selection;
+    else report_.bytes_verified += target.plan.git_bytes_hashed;
+    revisions.push_back(std::move(revision));
+    report_.published.push_back(target.commit);
+  }
+  if (revisions.empty()) return ok();
+  return p_.recorder.publish(row_.src, key(), revisions);
+}
+
+awaitable<Result<>> Visit::publish_group() {
+  tell(Stage::Publish);
+  HM_CO_TRY(co_await run_on(p_.git_pool, [this] { return publish_targets(); }));
+  co_return ok();
+}
+
+// Upstream's names as they are now; what a moved or deleted name meant before stays reachable under refs/hubmirror/.
+Result<> Visit::move_refs_in(const std::string& path) {
+  HM_TRY(auto repository, mirror::Repository::open(path));
+  HM_TRY(const auto local, repository.refs());
+  std::vector<std::pair<std::string, std::optional<GitOid>>> changes;
+  for (const auto& [ref, oid] : local) {
+    if (ref.starts_with("refs/hubmirror/")) continue;
+    if (ref.starts_with("refs/pr/") && !request_.pull_requests) continue;  // fetched by an earlier run that asked for them
+    const auto now = seen_.refs.find(ref);
+    if (now != seen_.refs.end() && now->second == oid) continue;
+    bool kept = false;
+    if (now != seen_.refs.end()) {
+      auto descends = repository.is_ancestor(oid, now->second);
+      kept = descends && descends.assume_value();
+    }
+    if (!kept) changes.emplace_back(kKeptPrefix + oid.hex(), oid);
+    if (now == seen_.refs.end()) changes.emplace_back(ref, std::nullopt);
+  }
+  for (const auto& [ref, oid] : seen_.refs)
+    if (const auto before = local.find(ref); before == local.end() || before->second != oid) changes.emplace_back(ref, oid);
+  return repository.update_refs(changes, seen_.head);
+}
+
+awaitable<Result<>> Visit::move_refs() {
+  HM_CO_TRY(co_await run_on(p_.git_pool, [this] { return move_refs_in(git_path()); }));
+  HM_CO_TRY(auto row, co_await run_on(p_.git_pool, [this] { return catalog_.find(key()); }));
+  if (row) report_.row = std::move(*row);
+  co_return ok();
+}
+
+MirrorReport Visit::finish(std::optional<Error> error) {
+  report_.error = std::move(error);
+  if (!report_.error && !report_.problems.empty()) report_.error = Error{report_.problems.front().error.code, printable(report_.problems.front().path) + ": " + report_.problems.front().error.what};
+  tell(Stage::Done);
+  log(report_.error ? LogLevel::Warning : LogLevel::Info, report_.error ? "not complete" : "mirrored",
+      {{"repo", repo_.text()}, {"revisions", std::to_string(report_.published.size())}, {"bytes", std::to_string(report_.bytes_fetched)}, {"error", report_.error ? report_.error->what : std::string("-")}});
+  return std::move(report_);
+}
+}  // namespace hm::crawler

@@ -1,0 +1,131 @@
+#include "mirror/catalog.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::mirror {
+namespace key = storage::key;
+using storage::Family;
+
+Result<> Catalog::each_repo(const std::function<bool(const storage::RepoRow&)>& visit) const {
+  Result<> outcome = ok();
+  HM_TRY(index_.scan(Family::Repos, {}, [&](std::string_view, std::string_view value) {
+    auto row = storage::unpack_repo(value);
+    if (!row) {
+      outcome = std::move(row).as_failure();
+      return false;
+    }
+    return row.assume_value().removed || visit(row.assume_value());
+  }));
+  return outcome;
+}
+
+Result<storage::RepoRow> Catalog::find(const RepoId& repo) const {
+  auto absent = [&] { return Error{Errc::NotFound, printable(repo.text()) + " is not mirrored here; run: hubmirror mirror " + printable(repo.text())}; };
+  HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
+  if (!bytes) return absent();
+  HM_TRY(const auto name, storage::unpack_name(*bytes));
+  HM_TRY(auto row, find(name.key));
+  if (!row || row->removed) return absent();
+  return std::move(*row);
+}
+
+Result<std::optional<storage::RepoRow>> Catalog::find(const RepoKey& k) const {
+  HM_TRY(const auto bytes, index_.get(Family::Repos, key::repo(k)));
+  if (!bytes) return std::optional<storage::RepoRow>{};
+  HM_TRY(auto row, storage::unpack_repo(*bytes));
+  return std::optional(std::move(row));
+}
+
+Result<std::vector<storage::RefRow>> Catalog::refs(const RepoKey& k) const {
+  std::vector<storage::RefRow> out;
+  Result<> outcome = ok();
+  HM_TRY(index_.scan(Family::Refs, key::repo(k), [&](std::string_view, std::string_view value) {
+    auto row = storage::unpack_ref(value);
+    if (!row) {
+      outcome = std::move(row).as_failure();
+      return false;
+    }
+    out.push_back(std::move(row).assume_value());
+    return true;
+  }));
+  HM_TRY(std::move(outcome));
+  return out;
+}
+
+Result<std::vector<RevisionView>> Catalog::revisions(const RepoKey& k) const {
+  HM_TRY(const auto published, refs(k));
+  std::vector<RevisionView> out;
+  Result<> outcome = ok();
+  HM_TRY(index_.scan(Family::Snapshots, key::repo(k), [&](std::string_view, std::string_view value) {
+    auto row = storage::unpack_snapshot(value);
+    if (!row) {
+      outcome = std::move(row).as_failure();
+      return false;
+    }
+    RevisionView view;
+    view.snapshot = std::move(row).assume_value();
+    out.push_back(std::move(view));
+    return true;
+  }));
+  HM_TRY(std::move(outcome));
+  for (RevisionView& view : out)
+    for (const storage::RefRow& ref : published)
+      if (ref.commit == view.snapshot.commit) view.refs.push_back(ref.ref);
+  std::stable_sort(out.begin(), out.end(), [](const RevisionView& a, const RevisionView& b) { return a.snapshot.observed_ms > b.snapshot.observed_ms; });
+  return out;
+}
+
+Result<storage::SnapshotRow> Catalog::resolve(const storage::RepoRow& repo, std::string_view revision) const {
+  const RepoKey k{repo.repo.kind, repo.rid};
+  auto by_commit = [&](const Commit& commit) -> Result<std::optional<storage::SnapshotRow>> {
+    HM_TRY(const auto bytes, index_.get(Family::Snapshots, key::snapshot(k, commit)));
+    if (!bytes) return std::optional<storage::SnapshotRow>{};
+    HM_TRY(auto row, storage::unpack_snapshot(*bytes));
+    return std::optional(std::move(row));
+  };
+  const std::string wanted = revision.empty() ? repo.head : std::string(revision);
+  for (const std::string& ref : {wanted, "refs/heads/" + wanted, "refs/tags/" + wanted, "refs/" + wanted}) {
+    HM_TRY(const auto bytes, index_.get(Family::Refs, key::ref(k, ref)));
+    if (!bytes) continue;
+    HM_TRY(const auto row, storage::unpack_ref(*bytes));
+    HM_TRY(auto snapshot, by_commit(row.commit));
+    if (snapshot) return std::move(*snapshot);
+  }
+  if (const auto commit = Commit::parse(wanted)) {
+    HM_TRY(auto snapshot, by_commit(*commit));
+    if (snapshot) return std::move(*snapshot);
+  }
+  HM_TRY(auto all, revisions(k));
+  std::vector<storage::SnapshotRow> matches;
+  if (wanted.size() >= 7)
+    for (RevisionView& view : all)
+      if (view.snapshot.commit.hex().starts_with(wanted)) matches.push_back(std::move(view.snapshot));
+  if (matches.size() == 1) return std::move(matches.front());
+  const std::string name = printable(repo.repo.text());
+  if (all.empty()) return Error{Errc::NotFound, "no revision of " + name + " is published here yet; run: hubmirror mirror " + name};
+  return Error{Errc::NotFound, "revision \"" + printable(wanted) + "\" of " + name + (matches.empty() ? " is not published here" : " is ambiguous") + "; see: hubmirror show " + name};
+}
+
+Result<storage::Manifest> Catalog::manifest(const Sha256& id) const {
+  HM_TRY(const auto stored, index_.get(Family::Manifests, id.view()));
+  if (!stored) return Error{Errc::Corrupt, "manifest " + id.hex() + " is not stored"};
+  return storage::unpack_manifest(*stored, id);
+}
+
+Result<std::optional<std::string>> Catalog::document(const Sha256& id) const { return index_.get(Family::Documents, id.view()); }
+
+std::string Catalog::git_path(const storage::RepoRow& repo) const { return dir_.git({repo.repo.kind, repo.rid}); }
+
+Result<std::vector<storage::ManifestFile>> Catalog::missing_blobs(const storage::Manifest& m) const {
+  std::vector<storage::ManifestFile> out;
+  for (const auto& file : m.files) {
+    if (!file.is_lfs) continue;
+    HM_TRY(const auto size, blobs_.find(file.sha256));
+    if (!size || *size != file.size_bytes) out.push_back(file);
+  }
+  return out;
+}
+}  // namespace hm::mirror

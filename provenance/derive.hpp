@@ -1,0 +1,43 @@
+// provenance/derive.hpp: one journal entry → the index rows that follow from it. Layer 4. Recording and rebuilding both run this and nothing else.
+// Threads: one Deriver per batch, used by one thread.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/result.hpp"
+#include "storage/index.hpp"
+#include "storage/journal.hpp"
+#include "storage/rows.hpp"
+
+namespace hm::provenance {
+/// Sees the index as it will be once the batch under construction is committed: later entries of a batch build on earlier ones.
+class Deriver {
+ public:
+  explicit Deriver(const storage::Index& index) : index_(index) {}
+  /// Documents and manifests of `batch` count as stored: they are committed together with the rows.
+  void look_into(const storage::Batch& batch);
+  Result<> derive(const storage::JournalEntry& entry, storage::Batch& batch);
+  Result<std::optional<storage::RepoRow>> repo(const RepoKey& key) const;
+
+ private:
+  using Slot = std::pair<storage::Family, std::string>;
+  Result<std::optional<std::string>> get(storage::Family family, const std::string& key) const;
+  Result<> scan(storage::Family family, const std::string& prefix, const std::function<Result<>(const std::string&, const std::string&)>& visit) const;
+  void put(storage::Batch& batch, storage::Family family, std::string key, std::string value);
+  void drop(storage::Batch& batch, storage::Family family, const std::string& key);
+
+  Result<> derive_refs(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
+  Result<> derive_moved(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
+  Result<> derive_snapshot(const storage::JournalEntry& entry, const RepoKey& key, storage::Batch& batch);
+  Result<> derive_policy(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
+  Result<> take_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
+  Result<> drop_snapshot(const RepoKey& key, const Commit& commit, storage::Batch& batch);
+  Result<> each_blob(const Sha256& manifest, const std::function<void(const Sha256&)>& visit) const;
+
+  const storage::Index& index_;
+  std::map<Slot, std::optional<std::string>> pending_;
+  std::map<Slot, std::string> owned_;
+};
+}  // namespace hm::provenance

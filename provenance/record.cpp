@@ -1,0 +1,183 @@
+#include "provenance/record.hpp"
+
+#include "base/text.hpp"
+#include "provenance/card.hpp"
+#include "provenance/derive.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::provenance {
+namespace key = storage::key;
+using storage::Family;
+
+namespace {
+constexpr char kRebuildMark[] = "rebuild";      // Meta: set while the derived families are incomplete
+constexpr std::size_t kRebuildBatchChanges = 20'000;  // bounds the memory of a rebuild
+
+std::string visit_key(const RepoKey& k) { return "visit:" + key::repo(k); }
+
+Sha256 store_document(storage::Batch& batch, std::string text) {
+  const Sha256 id = sha256(text);
+  batch.put(Family::Documents, std::string(id.view()), std::move(text));
+  return id;
+}
+}  // namespace
+
+json::object Recorder::entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid) const {
+  return {{"t", std::string(type)}, {"src", src}, {"kind", std::string(name_of(repo.kind))}, {"id", repo.name}, {"rid", rid.text()}, {"obs", clock_.unix_ms()}, {"node", node_}};
+}
+
+Result<> Recorder::append(std::vector<json::object> entries, storage::Batch batch) {
+  Deriver deriver(index_);
+  deriver.look_into(batch);
+  HM_TRY(journal_.append(std::move(entries), std::move(batch), [&](const storage::JournalEntry& e, storage::Batch& b) { return deriver.derive(e, b); }));
+  return ok();
+}
+
+Result<storage::RepoRow> Recorder::record_visit(const Observation& seen) {
+  const std::lock_guard lock(mutex_);
+  const RepoKey k{seen.repo.kind, seen.rid};
+  HM_TRY(const auto known, Deriver(index_).repo(k));
+  json::object refs;
+  for (const auto& [ref, oid] : seen.refs) refs[ref] = oid.hex();
+  HM_TRY(std::string refs_text, canonical_json(refs));
+  const Sha256 refs_id = sha256(refs_text);
+
+  storage::Batch batch;
+  batch.put(Family::Meta, visit_key(k), key::u64(static_cast<std::uint64_t>(clock_.unix_ms())));
+  std::vector<json::object> entries;
+  if (known && known->repo.name != seen.repo.name) {
+    entries.push_back(entry("moved", seen.src, known->repo, seen.rid));
+    entries.back()["to"] = seen.repo.name;
+  }
+  const bool changed = !known || !entries.empty() || known->removed || known->gone_status != 0 || known->refs_document != refs_id || known->head != seen.head || known->visibility != seen.visibility;
+  if (!changed) {
+    HM_TRY(index_.commit(batch));
+    return *known;
+  }
+  json::object e = entry("refs", seen.src, seen.repo, seen.rid);
+  e["vis"] = seen.visibility;
+  e["up"] = seen.upstream_modified_ms;
+  e["head"] = seen.head;
+  e["refs"] = store_document(batch, std::move(refs_text)).hex();
+  if (!seen.info_json.empty()) e["info"] = store_document(batch, seen.info_json).hex();
+  entries.push_back(std::move(e));
+  HM_TRY(append(std::move(entries), std::move(batch)));
+  HM_TRY(auto row, Deriver(index_).repo(k));
+  if (!row) return Error{Errc::Internal, "a repository is not in the index right after it was recorded"};
+  return std::move(*row);
+}
+
+Result<> Recorder::publish(const std::string& src, const RepoKey& k, const std::vector<PublishedRevision>& revisions) {
+  const std::lock_guard lock(mutex_);
+  HM_TRY(const auto row, Deriver(index_).repo(k));
+  if (!row) return Error{Errc::Internal, "publishing a repository that was never visited"};
+  storage::Batch batch;
+  std::vector<json::object> entries;
+  for (const PublishedRevision& revision : revisions) {
+    const std::string rendered = storage::render_manifest(revision.manifest);
+    const Sha256 id = storage::manifest_id(rendered);
+    HM_TRY(const auto before, index_.get(Family::Snapshots, key::snapshot(k, revision.commit)));
+    bool here = false;
+    if (before) {
+      HM_TRY(const auto snapshot, storage::unpack_snapshot(*before));
+      here = snapshot.manifest == id;
+    }
+    json::object e = entry("snapshot", src, row->repo, k.rid);
+    e["commit"] = revision.commit.hex();
+    e["tree"] = revision.tree.hex();
+    e["man"] = id.hex();
+    e["files"] = static_cast<std::int64_t>(revision.manifest.files.size());
+    e["bytes"] = static_cast<std::int64_t>(revision.manifest.total_bytes());
+    e["vis"] = row->visibility;
+    e["up"] = row->upstream_modified_ms;
+    if (revision.left_out_files != 0) {
+      e["left_files"] = static_cast<std::int64_t>(revision.left_out_files);
+      e["left_bytes"] = static_cast<std::int64_t>(revision.left_out_bytes);
+      e["sel"] = revision.selection;
+    }
+    if (!revision.card_front_matter.empty()) e["card"] = store_document(batch, revision.card_front_matter).hex();
+    if (!here) batch.put(Family::Manifests, std::string(id.view()), storage::pack_manifest(revision.manifest));
+    std::size_t added = 0;
+    for (const auto& [ref, target] : revision.refs) {
+      const std::string wanted = storage::pack(to_json(storage::RefRow{ref, target, revision.commit}));
+      HM_TRY(const auto have, index_.get(Family::Refs, key::ref(k, ref)));
+      if (here && have == wanted) continue;
+      json::object with_ref = e;
+      with_ref["ref"] = ref;
+      with_ref["target"] = target.hex();
+      entries.push_back(std::move(with_ref));
+      ++added;
+    }
+    if (!here && added == 0) entries.push_back(std::move(e));
+  }
+  if (entries.empty()) return ok();
+  return append(std::move(entries), std::move(batch));
+}
+
+Result<> Recorder::record_gone(const storage::RepoRow& row, int http_status) {
+  if (row.gone_status == http_status) return ok();
+  const std::lock_guard lock(mutex_);
+  std::vector<json::object> entries{entry("gone", row.src, row.repo, row.rid)};
+  entries.back()["status"] = http_status;
+  return append(std::move(entries), {});
+}
+
+Result<> Recorder::decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value, const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  std::vector<json::object> entries{entry("policy", row.src, row.repo, row.rid)};
+  entries.back()["act"] = std::string(act);
+  if (!value.empty()) entries.back()[field] = value;
+  if (!reason.empty()) entries.back()["reason"] = printable(reason);
+  return append(std::move(entries), {});
+}
+Result<> Recorder::pin(const storage::RepoRow& row, const std::string& revision, const std::string& reason) { return decide(row, "pin", "rev", revision, reason); }
+Result<> Recorder::unpin(const storage::RepoRow& row, const std::string& revision) { return decide(row, "unpin", "rev", revision, ""); }
+Result<> Recorder::remove(const storage::RepoRow& row, const std::string& reason) { return decide(row, "remove", "rev", "", reason); }
+Result<> Recorder::retire(const storage::RepoRow& row, const Commit& commit, const std::string& reason) { return decide(row, "retire", "commit", commit.hex(), reason); }
+
+Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journal& journal) {
+  storage::Batch mark;
+  mark.put(Family::Meta, kRebuildMark, "running");
+  HM_TRY(index.commit(mark));
+  for (int f = 0; f < storage::kFamilyCount; ++f) {
+    const auto family = static_cast<Family>(f);
+    if (storage::is_derived(family)) {
+      HM_TRY(index.clear(family));
+    }
+  }
+  std::uint64_t count = 0;
+  storage::Batch batch;
+  std::optional<Deriver> deriver(std::in_place, index);
+  auto flush = [&]() -> Result<> {
+    HM_TRY(index.commit(batch));
+    batch = storage::Batch{};
+    deriver.emplace(index);
+    return ok();
+  };
+  HM_TRY(journal.each(0, [&](const storage::JournalEntry& e) -> Result<bool> {
+    HM_TRY(deriver->derive(e, batch));
+    ++count;
+    if (batch.changes().size() >= kRebuildBatchChanges) {
+      HM_TRY(flush());
+    }
+    return true;
+  }));
+  batch.remove(Family::Meta, kRebuildMark);
+  HM_TRY(flush());
+  return count;
+}
+
+Result<> check_index_whole(const storage::Index& index) {
+  HM_TRY(const auto mark, index.get(Family::Meta, kRebuildMark));
+  if (mark) return Error{Errc::Corrupt, "an index rebuild was interrupted; run: hubmirror index rebuild"};
+  return ok();
+}
+
+Result<std::optional<std::int64_t>> last_visit_ms(const storage::Index& index, const RepoKey& k) {
+  HM_TRY(const auto bytes, index.get(Family::Meta, visit_key(k)));
+  if (!bytes) return std::optional<std::int64_t>{};
+  const auto ms = key::parse_u64(*bytes);
+  if (!ms) return Error{Errc::Corrupt, "the time of a visit is not a number"};
+  return std::optional<std::int64_t>(static_cast<std::int64_t>(*ms));
+}
+}  // namespace hm::provenance
