@@ -1,4 +1,8 @@
 include(GNUInstallDirs)
 install(TARGETS hubmirror RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/config/hubmirror.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/hubmirror)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/man/hubmirror.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/hubmirror.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME hubmirror)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/_hubmirror DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/hubmirror.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

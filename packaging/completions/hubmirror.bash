@@ -1,0 +1,32 @@
+# bash completion for hubmirror
+_hubmirror() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+  local commands="init mirror ls show verify pin unpin rm gc path index config version"
+  local global="--data-dir --config --upstream --allow-private --jobs --json --quiet --log-level --help --help-all --version"
+  local i command="" words=""
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --data-dir | --config | --upstream | --allow-private | --jobs | --log-level) ((i++)) ;;
+      -*) ;;
+      *) command=${COMP_WORDS[i]}; break ;;
+    esac
+  done
+  case $prev in
+    --data-dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+    --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --log-level) mapfile -t COMPREPLY < <(compgen -W "debug info warning error off" -- "$cur"); return ;;
+    --formats) mapfile -t COMPREPLY < <(compgen -W "safetensors gguf onnx pytorch" -- "$cur"); return ;;
+    --upstream | --allow-private | --jobs | --include | --exclude | --max-file-size) return ;;
+  esac
+  case $command in
+    "") words="$commands $global" ;;
+    mirror) words="--include --exclude --max-file-size --formats --all-history --pull-requests $global" ;;
+    verify) words="--deep --repair $global" ;;
+    gc) words="--dry-run $global" ;;
+    index) words="rebuild $global" ;;
+    config) words="check print $global" ;;
+    *) words=$global ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -F _hubmirror hubmirror
