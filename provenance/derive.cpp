@@ -155,12 +155,12 @@ Result<> Deriver::derive_moved(const json::object& e, const RepoKey& k, storage:
   return take_name(k, {k.kind, to}, batch);
 }
 
-Result<> Deriver::each_blob(const Sha256& manifest, const std::function<void(const Sha256&)>& visit) const {
+Result<> Deriver::each_blob(const Sha256& manifest, const std::function<void(const storage::ManifestFile&)>& visit) const {
   HM_TRY(const auto stored, get(Family::Manifests, std::string(manifest.view())));
   if (!stored) return Error{Errc::Corrupt, "manifest " + manifest.hex() + " of the journal is not stored"};
   HM_TRY(const auto files, storage::unpack_manifest(*stored, manifest));
   for (const auto& file : files.files)
-    if (file.is_lfs) visit(file.sha256);
+    if (file.is_lfs) visit(file);
   return ok();
 }
 
@@ -200,7 +200,7 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
   }
   put(batch, Family::Snapshots, snapshot_key, storage::pack(to_json(row)));
   if (!same_files) {
-    HM_TRY(each_blob(*manifest, [&](const Sha256& blob) { batch.put(Family::BlobRefs, key::blob_ref(blob, k, *commit), {}); }));
+    HM_TRY(each_blob(*manifest, [&](const storage::ManifestFile& f) { batch.put(Family::BlobRefs, key::blob_ref(f.sha256, k, *commit), key::u64(f.size_bytes)); }));
   }
   const std::string ref = text_of(e, "ref");
   if (ref.empty()) return ok();
@@ -215,7 +215,7 @@ Result<> Deriver::drop_snapshot(const RepoKey& k, const Commit& commit, storage:
   HM_TRY(const auto bytes, get(Family::Snapshots, snapshot_key));
   if (!bytes) return ok();
   HM_TRY(const auto row, storage::unpack_snapshot(*bytes));
-  HM_TRY(each_blob(row.manifest, [&](const Sha256& blob) { batch.remove(Family::BlobRefs, key::blob_ref(blob, k, commit)); }));
+  HM_TRY(each_blob(row.manifest, [&](const storage::ManifestFile& f) { batch.remove(Family::BlobRefs, key::blob_ref(f.sha256, k, commit)); }));
   drop(batch, Family::Snapshots, snapshot_key);
   return ok();
 }

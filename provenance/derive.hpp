@@ -1,6 +1,7 @@
 // provenance/derive.hpp: one journal entry → the index rows that follow from it. Layer 4. Recording and rebuilding both run this and nothing else.
 // Threads: one Deriver per batch, used by one thread.
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include "base/result.hpp"
 #include "storage/index.hpp"
 #include "storage/journal.hpp"
+#include "storage/manifest.hpp"
 #include "storage/rows.hpp"
 
 namespace hm::provenance {
@@ -34,7 +36,7 @@ class Deriver {
   Result<> derive_policy(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
   Result<> take_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
   Result<> drop_snapshot(const RepoKey& key, const Commit& commit, storage::Batch& batch);
-  Result<> each_blob(const Sha256& manifest, const std::function<void(const Sha256&)>& visit) const;
+  Result<> each_blob(const Sha256& manifest, const std::function<void(const storage::ManifestFile&)>& visit) const;
 
   const storage::Index& index_;
   std::map<Slot, std::optional<std::string>> pending_;
