@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,14 +26,17 @@ struct Advertisement {
   std::string head;          ///< full ref that HEAD points to, empty when the repository is empty or HEAD is detached
   bool protocol_v2 = false;
   std::string service_url;   ///< after redirects of the discovery request
+  std::string capabilities;  ///< of a server without protocol v2, as it said them
 };
+
+inline constexpr std::uint32_t kTreeDepthCeiling = 4096;  ///< what walks that recurse can take
 
 struct GitLimits {
   std::uint64_t pack_bytes_max = 16ULL << 30;
   std::uint64_t objects_max = 50'000'000;
   std::uint64_t object_bytes_max = 1ULL << 30;  ///< of one inflated object; larger files belong into LFS
   std::uint64_t refs_max = 1'000'000;
-  std::uint32_t tree_depth_max = 256;
+  std::uint32_t tree_depth_max = 256;  ///< at most kTreeDepthCeiling
 };
 
 struct FetchProgress {
@@ -45,6 +49,8 @@ struct TreeRemark {
   std::string path;
   GitOid tree;
 };
+
+inline constexpr std::size_t kRemarksMax = 1000;  ///< of one fetch; a repository with more has one problem, not many
 
 struct FetchOutcome {
   std::uint64_t new_objects = 0, pack_bytes = 0;
