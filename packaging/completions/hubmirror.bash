@@ -2,11 +2,11 @@
 _hubmirror() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
   local commands="init mirror ls show verify pin unpin rm gc path index config version"
-  local global="--data-dir --config --upstream --allow-private --jobs --json --quiet --log-level --help --help-all --version"
+  local global="--data-dir --config --upstream --allow-private --jobs --json --quiet --log-level --log-format --help --help-all --version"
   local i command="" words=""
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --data-dir | --config | --upstream | --allow-private | --jobs | --log-level) ((i++)) ;;
+      --data-dir | --config | --upstream | --allow-private | --jobs | -j | --log-level | --log-format) ((i++)) ;;
       -*) ;;
       *) command=${COMP_WORDS[i]}; break ;;
     esac
@@ -15,13 +15,20 @@ _hubmirror() {
     --data-dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --log-level) mapfile -t COMPREPLY < <(compgen -W "debug info warning error off" -- "$cur"); return ;;
+    --log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
+    --from) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --formats) mapfile -t COMPREPLY < <(compgen -W "safetensors gguf onnx pytorch" -- "$cur"); return ;;
-    --upstream | --allow-private | --jobs | --include | --exclude | --max-file-size) return ;;
+    --upstream | --allow-private | --jobs | --include | --exclude | --max-file-size | --revision | --rate | --reason) return ;;
   esac
   case $command in
     "") words="$commands $global" ;;
-    mirror) words="--include --exclude --max-file-size --formats --all-history --pull-requests $global" ;;
-    verify) words="--deep --repair $global" ;;
+    mirror) words="--from --unfinished --revision --include --exclude --max-file-size --formats --all-history --pull-requests $global" ;;
+    ls) words="--long $global" ;;
+    show) words="--files $global" ;;
+    verify) words="--deep --repair --rate $global" ;;
+    pin) words="--reason $global" ;;
+    rm) words="--yes --reason $global" ;;
+    path) words="--revision --git $global" ;;
     gc) words="--dry-run $global" ;;
     index) words="rebuild $global" ;;
     config) words="check print $global" ;;
