@@ -19,6 +19,13 @@ bool is_valid_segment(std::string_view s) {
   return !edge(s.front()) && !edge(s.back());
 }
 
+/// What git forbids in ref names, as far as it could mislead: upstream decides whether the rest exists.
+bool is_plausible_revision(std::string_view s) {
+  constexpr std::size_t kRevisionBytesMax = 255;
+  if (s.empty() || s.size() > kRevisionBytesMax || s.starts_with('-') || s.find("..") != s.npos) return false;
+  return std::none_of(s.begin(), s.end(), [](char c) { return static_cast<unsigned char>(c) < 0x21 || c == 0x7f || std::string_view("~^:?*[\\").find(c) != std::string_view::npos; });
+}
+
 /// Drops scheme and host of a Hub URL, and the page part behind the repository: /tree/REV, /blob/REV/…, /resolve/REV/…
 void split_url(std::string_view& text, std::optional<std::string>& revision) {
   const auto host = text.find("://");
@@ -100,8 +107,7 @@ Result<RepoSpec> parse_repo_spec(std::string_view text) {
   }
   if (!is_valid_repo_name(rest))
     return Error{Errc::BadInput, "\"" + printable(text) + "\" is not a repository; write org/name, datasets/org/name, spaces/org/name or a Hub URL, with @revision if wanted"};
-  if (spec.revision && (spec.revision->size() > 255 || spec.revision->find_first_of(std::string_view(" \t\r\n~^:?*[\\\0", 11)) != std::string::npos ||
-                        spec.revision->find("..") != std::string::npos || spec.revision->starts_with('-')))
+  if (spec.revision && !is_plausible_revision(*spec.revision))
     return Error{Errc::BadInput, "\"" + printable(*spec.revision) + "\" is not a revision; write a branch, a tag, refs/… or a commit"};
   spec.repo.name = std::string(rest);
   return spec;

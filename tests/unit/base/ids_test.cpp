@@ -44,7 +44,7 @@ TEST(RepoSpec, ReadsWhatPeopleWrite) {
 
 TEST(RepoSpec, RefusesWithAnExample) {
   for (const char* text : {"", "/", "a/", "/a", "a/b/c", "a b/c", "-a/b", "a/b.", "../etc", "a/..", "a--b/c", "a/b@", "a/b@-x", "a/b@x..y", "a/b@x y", "a/\xc3\xa9",
-                           "https://huggingface.co", "https://huggingface.co/", "a/b@x~1", "org/name@\x01\x1b[0m:"}) {
+                           "https://huggingface.co", "https://huggingface.co/", "a/b@x~1", "hf://spaces/raw//cpp", "a/b@x%\x7f", "org/name@\x01\x1b[0m:"}) {
     const auto spec = parse_repo_spec(text);
     ASSERT_FALSE(spec) << text;
     EXPECT_EQ(spec.error().code, Errc::BadInput) << text;
