@@ -10,6 +10,7 @@ namespace hm::hub {
 namespace {
 constexpr std::size_t kErrorBodyBytesMax = 64 << 10;  // error bodies are one sentence; more is not read
 constexpr std::size_t kMessageBytesMax = 300;         // of what the Hub said, in our messages
+constexpr std::uint64_t kBytesPerSecondMin = 128;     // slower for half a minute is a peer that holds us, not a line
 
 /// Printable, and cut at a character.
 std::string shown(std::string_view text) {
@@ -52,6 +53,7 @@ net::HttpRequest request_for(const Call& call, std::string url) {
   const bool json = call.method != "HEAD";
   request.decompress = json;
   request.body_bytes_max = call.body_bytes_max;
+  if (json) request.min_bytes_per_second = kBytesPerSecondMin;
   if (json)
     request.headers.add("Accept", call.content_type.empty() ? "application/json" : call.content_type);
   else
