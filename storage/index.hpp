@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -41,7 +42,9 @@ class Index {
 
   virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
   /// Ascending over keys that begin with `prefix`, starting at `from` if it is larger; ends when `visit` returns false.
-  virtual Result<> scan(Family family, std::string_view prefix, const std::function<bool(std::string_view key, std::string_view value)>& visit, std::string_view from = {}) const = 0;
+  /// Sees one state of the family throughout in Mode::Write; `visit` may commit.
+  virtual Result<> scan(Family family, std::string_view prefix, const std::function<bool(std::string_view key, std::string_view value)>& visit,
+                        std::string_view from = {}) const = 0;
   /// The largest key that begins with `prefix`, with its value.
   virtual Result<std::optional<std::pair<std::string, std::string>>> last(Family family, std::string_view prefix) const = 0;
   /// Durable (WAL synced) when it returns ok. Internal in Mode::Read.

@@ -1,5 +1,6 @@
 // storage/journal.hpp: the append-only sequence of observations and decisions, the one source of truth for facts. Layer 3. docs/formats/journal.md
-// An entry is canonical JSON of 1..65,535 bytes with the fields v, t, kind, rid, … and `prev`: index of the previous entry of the same (src, kind, rid), -1 for the first.
+// An entry is canonical JSON of 1..65,535 bytes with the fields v, t, src, kind, rid, obs, … and `prev`: index of the previous entry of the same
+// (src, kind, rid), -1 for the first.
 // Threads: safe; append() serialises.
 #pragma once
 #include <boost/json/object.hpp>
@@ -8,6 +9,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/canonical_json.hpp"
 #include "base/ids.hpp"
@@ -22,6 +25,9 @@ struct JournalEntry {
   std::string bytes;   ///< the canonical form
   json::object value;  ///< parsed
 };
+
+/// Reads one stored entry. @returns Corrupt: not canonical, too long, a field missing, `prev` not earlier; Refused: another version.
+Result<JournalEntry> parse_journal_entry(std::uint64_t sequence, std::string_view bytes);
 
 class Journal {
  public:

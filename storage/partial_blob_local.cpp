@@ -5,12 +5,12 @@
 #include "base/crash_point.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "storage/file_hash.hpp"
 #include "storage/partial_files.hpp"
 
 namespace hm::storage {
 namespace {
-constexpr std::size_t kReadBlockBytes = 256U << 10;     // stays in the second-level cache between pread and hash
-constexpr std::uint64_t kAllocateBytesMin = 1U << 20;   // below, reserving blocks costs more than it can save
+constexpr std::uint64_t kAllocateBytesMin = 4U << 20;   // below, reserving blocks costs more than it can save
 
 std::string segment_text(std::uint64_t index) { return "segment " + std::to_string(index); }
 }  // namespace
@@ -176,16 +176,9 @@ Result<> LocalPartialBlob::hash_written(std::uint64_t segment, std::uint64_t off
 }
 
 Result<> LocalPartialBlob::hash_from_file(std::uint64_t end) {
-  if (hasher_.hashed_bytes() >= end) return ok();
-  read_buffer_.resize(kReadBlockBytes);
-  while (hasher_.hashed_bytes() < end) {
-    const std::uint64_t at = hasher_.hashed_bytes();
-    const std::span<std::byte> block(read_buffer_.data(), static_cast<std::size_t>(std::min<std::uint64_t>(end - at, kReadBlockBytes)));
-    HM_TRY(const std::size_t n, data_->read_at(at, block));
-    if (n < block.size()) return Error{Errc::Io, data_path() + " ends at byte " + std::to_string(at + n) + " although more was written"};
-    hasher_.update(block);
-  }
-  return ok();
+  const std::uint64_t from = hasher_.hashed_bytes();
+  if (from >= end) return ok();
+  return within(hash_range(*data_, from, end, hasher_), [&] { return "reading back " + data_path(); });
 }
 
 void LocalPartialBlob::enter_segment(std::uint64_t index) {

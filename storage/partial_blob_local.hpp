@@ -121,7 +121,6 @@ class LocalPartialBlob final : public PartialBlob {
   Sha256Hasher hasher_;                              // of the bytes [0, hasher_.hashed_bytes())
   std::optional<Sha256Hasher::Midstate> base_;       // at the beginning of segment hash_segment_
   std::uint64_t recorded_base_ = 0;                  // hashed bytes of the newest midstate in the log
-  std::vector<std::byte> read_buffer_;
   std::atomic<std::uint64_t> hash_segment_{0};       // written under hash_mutex_; all segments before it are complete
 };
 }  // namespace hm::storage

@@ -1,0 +1,293 @@
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_buffer_manager.h>
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/crash_point.hpp"
+#include "base/file.hpp"
+#include "storage/index.hpp"
+
+namespace hm::storage {
+namespace {
+constexpr std::string_view kIndexVersion = "1";
+constexpr std::string_view kVersionKey = "index/version";
+constexpr std::size_t kMemtableBytesMax = 40U << 20;    // all families together; a flush under way may add half as much, which keeps them below 64 MiB
+constexpr std::uint64_t kWalBytesMax = 64U << 20;       // what an open after a kill has to replay
+constexpr std::uint64_t kInfoLogBytesMax = 1U << 20;
+constexpr std::size_t kInfoLogsKept = 2;
+constexpr std::uint64_t kValueApartBytesMin = 4096;     // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
+constexpr int kCatchUpAttemptsMax = 10;                 // the writer may delete a file between our reading its name and opening it
+constexpr std::uint64_t kSyncSliceBytes = 1U << 20;     // background writes reach the disk in slices, not in one burst
+
+Error failure(const rocksdb::Status& s, const std::string& directory, std::string_view doing) {
+  Errc code = Errc::Io;
+  if (s.IsNoSpace()) code = Errc::NoSpace;
+  if (s.IsCorruption()) code = Errc::Corrupt;
+  if (s.IsNotFound() || s.IsPathNotFound()) code = Errc::NotFound;
+  if (s.IsBusy() || s.IsTryAgain() || s.IsTimedOut()) code = Errc::Busy;
+  if (s.IsInvalidArgument() || s.IsNotSupported()) code = Errc::Internal;
+  std::string what = "index " + directory + ": " + s.ToString() + "; while " + std::string(doing);
+  if (code == Errc::Corrupt) {
+    what += "; the blobs and git repositories are not touched by this: put back index/ from a backup, run `hubmirror index rebuild` and then `hubmirror verify`";
+  }
+  return {code, std::move(what)};
+}
+
+/// The first key behind all that begin with `prefix`; empty when there is none.
+std::string behind(std::string_view prefix) {
+  std::string out(prefix);
+  while (!out.empty() && static_cast<unsigned char>(out.back()) == 0xff) out.pop_back();
+  if (!out.empty()) out.back() = static_cast<char>(static_cast<unsigned char>(out.back()) + 1);
+  return out;
+}
+
+rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
+std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
+
+rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.format_version = 5;
+  table.block_size = 16U << 10;
+  table.filter_policy.reset(rocksdb::NewRibbonFilterPolicy(10));
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.partition_filters = true;  // a filter as large as a cache shard would never be cached
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.metadata_block_size = 4096;
+  table.pin_top_level_index_and_filter = true;
+  rocksdb::ColumnFamilyOptions out;
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  out.write_buffer_size = options.write_buffer_bytes;
+  out.max_write_buffer_number = 2;
+  out.arena_block_size = 64U << 10;  // the default, an eighth of the buffer, would take 1 MiB for each family that holds one key
+  out.compression = rocksdb::kLZ4Compression;
+  out.bottommost_compression = rocksdb::kZSTD;
+  out.level_compaction_dynamic_level_bytes = true;
+  if (family == Family::Documents || family == Family::Manifests) {
+    out.enable_blob_files = true;
+    out.min_blob_size = kValueApartBytesMin;
+    out.blob_compression_type = rocksdb::kZSTD;
+    out.enable_blob_garbage_collection = true;
+  }
+  return out;
+}
+
+class RocksIndex final : public Index {
+ public:
+  static Result<std::unique_ptr<Index>> open(const std::string& directory, Mode mode, Options options) {
+    std::unique_ptr<RocksIndex> index(new RocksIndex(directory, mode));
+    HM_TRY(mode == Mode::Write ? index->open_to_write(options) : index->open_to_read(options));
+    HM_TRY(index->check_version());
+    return std::unique_ptr<Index>(std::move(index));
+  }
+  ~RocksIndex() override {
+    for (auto* handle : handles_) (void)db_->DestroyColumnFamilyHandle(handle);
+    if (db_) (void)db_->Close();
+    db_.reset();
+    if (!private_directory_.empty()) (void)remove_tree(real_file_system(), private_directory_);
+  }
+
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
+    rocksdb::PinnableSlice value;
+    rocksdb::Status s;
+    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
+      s = db_->Get(rocksdb::ReadOptions(), handle(family), slice(key), &value);
+      if (s.ok()) return std::optional(value.ToString());
+      if (s.IsNotFound()) return std::optional<std::string>();
+      if (!catch_up_after(s)) break;
+    }
+    return failure(s, directory_, "reading from " + std::string(name_of(family)));
+  }
+
+  Result<> scan(Family family, std::string_view prefix, const std::function<bool(std::string_view, std::string_view)>& visit, std::string_view from) const override {
+    const std::string end = behind(prefix);
+    std::string start(std::max(prefix, from));
+    rocksdb::Status s;
+    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
+      const auto cursor = iterator(family, end);
+      for (cursor->Seek(start); cursor->Valid(); cursor->Next()) {
+        if (!view(cursor->key()).starts_with(prefix)) break;  // prefix of 0xff bytes only: there is no key behind it
+        if (mode_ == Mode::Read) start.assign(view(cursor->key())).push_back('\0');
+        if (!visit(view(cursor->key()), view(cursor->value()))) return ok();
+      }
+      s = cursor->status();
+      if (s.ok()) return ok();
+      if (!catch_up_after(s)) break;  // else go on behind the last key shown
+    }
+    return failure(s, directory_, "scanning " + std::string(name_of(family)));
+  }
+
+  Result<std::optional<std::pair<std::string, std::string>>> last(Family family, std::string_view prefix) const override {
+    using Found = std::optional<std::pair<std::string, std::string>>;
+    const std::string end = behind(prefix);
+    rocksdb::Status s;
+    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
+      const auto cursor = iterator(family, end);
+      cursor->SeekToLast();
+      if (cursor->Valid() && view(cursor->key()).starts_with(prefix)) return Found(std::pair(cursor->key().ToString(), cursor->value().ToString()));
+      s = cursor->status();
+      if (s.ok()) return Found();
+      if (!catch_up_after(s)) break;
+    }
+    return failure(s, directory_, "looking for the last key of " + std::string(name_of(family)));
+  }
+
+  Result<> commit(const Batch& batch) override {
+    if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
+    if (batch.empty()) return ok();
+    std::size_t bytes = 64;
+    for (const Batch::Change& c : batch.changes()) bytes += c.key.size() + c.value.size() + 32;
+    rocksdb::WriteBatch writes(bytes);
+    for (const Batch::Change& c : batch.changes()) {
+      const auto added = c.removal ? writes.Delete(handle(c.family), c.key) : writes.Put(handle(c.family), c.key, c.value);
+      if (!added.ok()) return failure(added, directory_, "building a batch");
+    }
+    rocksdb::WriteOptions durable;
+    durable.sync = true;
+    HM_CRASH_POINT("index.before_commit");
+    rocksdb::Status s = db_->Write(durable, &writes);
+    if (!s.ok() && db_->Resume().ok()) s = db_->Write(durable, &writes);  // an earlier failure, e.g. a full disk, may be over
+    if (!s.ok()) return failure(s, directory_, "committing " + std::to_string(batch.changes().size()) + " changes");
+    HM_CRASH_POINT("index.after_commit");
+    return ok();
+  }
+
+  Result<> clear(Family family) override {
+    if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
+    if (!is_derived(family)) return Error{Errc::Refused, "family " + std::string(name_of(family)) + " holds facts and is never emptied"};
+    HM_TRY(const auto newest, last(family, {}));
+    if (!newest) return ok();
+    const std::string end = newest->first + '\0';
+    rocksdb::WriteOptions durable;
+    durable.sync = true;
+    rocksdb::Status s = db_->DeleteRange(durable, handle(family), rocksdb::Slice(), end);
+    if (s.ok()) s = db_->CompactRange(rocksdb::CompactRangeOptions(), handle(family), nullptr, nullptr);  // or every scan would step over the grave
+    if (!s.ok()) return failure(s, directory_, "emptying " + std::string(name_of(family)));
+    return ok();
+  }
+
+  Result<> refresh() override {
+    if (mode_ == Mode::Write) return ok();
+    rocksdb::Status s;
+    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
+      s = db_->TryCatchUpWithPrimary();
+      if (s.ok()) return ok();
+      if (!s.IsIOError() && !s.IsPathNotFound() && !s.IsTryAgain()) break;
+    }
+    return failure(s, directory_, "catching up with the writer");
+  }
+
+ private:
+  RocksIndex(std::string directory, Mode mode) : directory_(std::move(directory)), mode_(mode) {}
+
+  std::vector<rocksdb::ColumnFamilyDescriptor> families(const Options& options) const {
+    const auto cache = rocksdb::NewLRUCache(options.cache_bytes, /*num_shard_bits=*/2);
+    std::vector<rocksdb::ColumnFamilyDescriptor> out;
+    out.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options(Family::Meta, options, cache));  // RocksDB insists on it; it stays empty
+    for (int i = 0; i < kFamilyCount; ++i) {
+      const auto family = static_cast<Family>(i);
+      out.emplace_back(std::string(name_of(family)), family_options(family, options, cache));
+    }
+    return out;
+  }
+
+  static rocksdb::DBOptions common_options() {
+    rocksdb::DBOptions out;
+    out.max_log_file_size = kInfoLogBytesMax;
+    out.keep_log_file_num = kInfoLogsKept;
+    out.info_log_level = rocksdb::WARN_LEVEL;
+    out.stats_dump_period_sec = out.stats_persist_period_sec = 0;
+    return out;
+  }
+
+  Result<> open_to_write(const Options& options) {
+    rocksdb::DBOptions o = common_options();
+    o.create_if_missing = o.create_missing_column_families = true;
+    o.max_background_jobs = 2;
+    o.max_open_files = 512;
+    o.bytes_per_sync = o.wal_bytes_per_sync = kSyncSliceBytes;
+    o.max_total_wal_size = kWalBytesMax;
+    o.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(kMemtableBytesMax);
+    o.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    rocksdb::DB* raw = nullptr;
+    const auto s = rocksdb::DB::Open(o, directory_, families(options), &handles_, &raw);
+    db_.reset(raw);
+    if (!s.ok()) return failure(s, directory_, "opening it");
+    return ok();
+  }
+
+  Result<> open_to_read(const Options& options) {
+    if (!real_file_system().exists(directory_ + "/CURRENT")) {
+      return Error{Errc::NotFound, "there is no index at " + directory_ + " yet; mirror something first, or name the right --data-dir"};
+    }
+    const char* const temp = std::getenv("TMPDIR");
+    private_directory_ = std::string(temp != nullptr && *temp != '\0' ? temp : "/tmp") + "/hubmirror-index-XXXXXX";
+    if (::mkdtemp(private_directory_.data()) == nullptr) {
+      const Error error = errno_error("make directory", private_directory_, errno);
+      private_directory_.clear();
+      return error;
+    }
+    rocksdb::DBOptions o = common_options();
+    o.max_open_files = -1;  // a secondary has to hold its files open: the writer deletes them
+    rocksdb::Status s;
+    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
+      rocksdb::DB* raw = nullptr;
+      s = rocksdb::DB::OpenAsSecondary(o, directory_, private_directory_, families(options), &handles_, &raw);
+      db_.reset(raw);
+      if (s.ok()) return refresh();
+      handles_.clear();
+      if (!s.IsIOError() && !s.IsPathNotFound() && !s.IsTryAgain()) break;
+    }
+    return failure(s, directory_, "opening it for reading");
+  }
+
+  Result<> check_version() {
+    HM_TRY(const auto version, get(Family::Meta, kVersionKey));
+    if (version && *version != kIndexVersion) {
+      return Error{Errc::Refused, "index " + directory_ + " has format " + *version + ", this program knows " + std::string(kIndexVersion) + "; use the hubmirror version that wrote it"};
+    }
+    if (version || mode_ == Mode::Read) return ok();
+    Batch batch;
+    batch.put(Family::Meta, std::string(kVersionKey), std::string(kIndexVersion));
+    return commit(batch);
+  }
+
+  rocksdb::ColumnFamilyHandle* handle(Family family) const { return handles_[1 + static_cast<std::size_t>(family)]; }
+
+  /// An iterator that ends before `end`, which outlives it; to the end of the family when `end` is empty.
+  struct Cursor {
+    std::unique_ptr<rocksdb::Slice> bound;  // RocksDB keeps its address
+    std::unique_ptr<rocksdb::Iterator> it;
+    rocksdb::Iterator* operator->() const { return it.get(); }
+  };
+  Cursor iterator(Family family, const std::string& end) const {
+    Cursor cursor{std::make_unique<rocksdb::Slice>(slice(end)), nullptr};
+    rocksdb::ReadOptions options;
+    if (!end.empty()) options.iterate_upper_bound = cursor.bound.get();
+    cursor.it.reset(db_->NewIterator(options, handle(family)));
+    return cursor;
+  }
+
+  /// A reader whose file the writer has removed meanwhile looks again; true when that is worth a try.
+  bool catch_up_after(const rocksdb::Status& s) const {
+    if (mode_ != Mode::Read || !(s.IsIOError() || s.IsPathNotFound())) return false;
+    return db_->TryCatchUpWithPrimary().ok();
+  }
+
+  const std::string directory_;
+  const Mode mode_;
+  std::string private_directory_;  // of a reader: its info log
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+};
+}  // namespace
+
+Result<std::unique_ptr<Index>> open_index(const std::string& directory, Index::Mode mode, Index::Options options) { return RocksIndex::open(directory, mode, options); }
+}  // namespace hm::storage

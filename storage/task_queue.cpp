@@ -1,0 +1,333 @@
+#include "storage/task_queue.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/canonical_json.hpp"
+#include "base/check.hpp"
+#include "base/text.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::storage {
+namespace {
+// Rows of a task begin with the kind of its repository (1, 2, 3); rows that put tasks in order begin with a letter behind all of them.
+constexpr char kQueueTag = 'q', kLeaseTag = 'l';
+constexpr std::size_t kRepoBytes = 13;
+constexpr std::string_view kFenceKey = "tasks/fence";  // Meta: the newest fence number given out
+
+std::string task_key(const TaskKey& key) { return key::task(key.repo, key.what); }
+
+std::optional<TaskKey> parse_task_key(std::string_view bytes) {
+  const auto repo = key::parse_repo(bytes);
+  if (!repo) return std::nullopt;
+  return TaskKey{*repo, std::string(bytes.substr(kRepoBytes))};
+}
+
+std::string queue_key(const Task& task) {
+  std::string out{kQueueTag, static_cast<char>(255 - task.priority)};
+  return out.append(key::u64(static_cast<std::uint64_t>(task.not_before_ms))).append(task_key(task.key));
+}
+std::string lease_key(const Task& task) {
+  std::string out(1, kLeaseTag);
+  return out.append(key::u64(static_cast<std::uint64_t>(task.lease->until_ms))).append(task_key(task.key));
+}
+
+bool is_valid_what(std::string_view what) {
+  return !what.empty() && what.size() <= kTaskWhatBytesMax && std::all_of(what.begin(), what.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == ':' || c == '.' || c == '_' || c == '-';
+  });
+}
+
+void put_row(Batch& batch, const Task& task) {
+  batch.put(Family::Tasks, task_key(task.key), pack_task(task));
+  if (task.state == TaskState::Queued) batch.put(Family::Tasks, queue_key(task), {});
+  if (task.state == TaskState::Leased) batch.put(Family::Tasks, lease_key(task), {});
+}
+/// Removes what puts the task in order; its row is written anew by put_row.
+void take_out(Batch& batch, const Task& task) {
+  if (task.state == TaskState::Queued) batch.remove(Family::Tasks, queue_key(task));
+  if (task.state == TaskState::Leased) batch.remove(Family::Tasks, lease_key(task));
+}
+
+void merge(Task& task, const NewTask& more) {
+  const bool pending = task.state == TaskState::Queued || task.again;
+  task.priority = pending ? std::max(task.priority, more.priority) : more.priority;
+  task.not_before_ms = pending ? std::min(task.not_before_ms, more.not_before_ms) : more.not_before_ms;
+  if (task.state == TaskState::Leased) {
+    task.again = true;
+  } else if (task.state != TaskState::Queued) {
+    task.state = TaskState::Queued;
+    task.attempts = 0;
+  }
+}
+}  // namespace
+
+std::string_view name_of(TaskState state) {
+  switch (state) {
+    case TaskState::Queued: return "queued";
+    case TaskState::Leased: return "leased";
+    case TaskState::Done: return "done";
+    case TaskState::Failed: return "failed";
+  }
+  return "unknown";
+}
+
+std::string pack_task(const Task& task) {
+  json::object row;
+  row["state"] = json::string_view(name_of(task.state).data(), name_of(task.state).size());
+  row["priority"] = task.priority;
+  row["not_before"] = task.not_before_ms;
+  row["attempts"] = task.attempts;
+  if (!task.last_error.empty()) row["error"] = printable(task.last_error);
+  if (task.again) row["again"] = true;
+  if (task.lease) row["lease"] = json::object{{"owner", printable(task.lease->owner)}, {"fence", task.lease->fence}, {"until", task.lease->until_ms}};
+  auto text = canonical_json(row);
+  HM_CHECK(text.has_value());  // printable text and integers only
+  return std::move(text).assume_value();
+}
+
+Result<Task> unpack_task(const TaskKey& key, std::string_view bytes) {
+  const Error corrupt{Errc::Corrupt, "task " + key.repo.rid.text() + " " + printable(key.what) + " is stored in a form that nobody writes"};
+  auto parsed = parse_json(bytes);
+  if (!parsed || !parsed.assume_value().is_object()) return corrupt;
+  const json::object& row = parsed.assume_value().get_object();
+  auto number = [](const json::object& in, const char* name, std::int64_t largest) -> std::optional<std::int64_t> {
+    const json::value* v = in.if_contains(name);
+    if (v == nullptr || !v->is_int64() || v->get_int64() < 0 || v->get_int64() > largest) return std::nullopt;
+    return v->get_int64();
+  };
+  auto text = [](const json::object& in, const char* name) -> std::string {
+    const json::value* v = in.if_contains(name);
+    return v != nullptr && v->is_string() ? std::string(v->get_string()) : std::string();
+  };
+  Task task{key};
+  bool known = false;
+  for (TaskState state : {TaskState::Queued, TaskState::Leased, TaskState::Done, TaskState::Failed}) {
+    if (text(row, "state") == name_of(state)) task.state = state, known = true;
+  }
+  const auto priority = number(row, "priority", 255), not_before = number(row, "not_before", INT64_MAX), attempts = number(row, "attempts", UINT32_MAX);
+  if (!known || !priority || !not_before || !attempts) return corrupt;
+  task.priority = static_cast<std::uint8_t>(*priority);
+  task.not_before_ms = *not_before;
+  task.attempts = static_cast<std::uint32_t>(*attempts);
+  task.last_error = text(row, "error");
+  task.again = row.contains("again");
+  if (const json::value* lease = row.if_contains("lease"); lease != nullptr && lease->is_object()) {
+    const auto fence = number(lease->get_object(), "fence", INT64_MAX), until = number(lease->get_object(), "until", INT64_MAX);
+    if (!fence || !until) return corrupt;
+    task.lease = Lease{text(lease->get_object(), "owner"), static_cast<std::uint64_t>(*fence), *until};
+  }
+  if ((task.state == TaskState::Leased) != task.lease.has_value()) return corrupt;
+  return task;
+}
+
+Result<std::optional<Task>> TaskQueue::get(const TaskKey& key) const {
+  HM_TRY(const auto bytes, index_.get(Family::Tasks, task_key(key)));
+  if (!bytes) return std::optional<Task>();
+  HM_TRY(Task task, unpack_task(key, *bytes));
+  return std::optional(std::move(task));
+}
+
+Result<> TaskQueue::enqueue(const std::vector<NewTask>& tasks, Batch batch) {
+  const std::lock_guard lock(change_mutex_);
+  std::map<TaskKey, std::pair<std::optional<Task>, Task>> changed;  // before and after; the same task may be named twice
+  for (const NewTask& more : tasks) {
+    if (!is_valid_what(more.key.what)) return Error{Errc::BadInput, "\"" + printable(more.key.what) + "\" is no name of a task: 1 to 128 of a-z 0-9 : . _ -"};
+    if (more.not_before_ms < 0) return Error{Errc::BadInput, "a task cannot be due before 1970"};
+    auto at = changed.find(more.key);
+    if (at == changed.end()) {
+      HM_TRY(const auto before, get(more.key));
+      Task task = before.value_or(Task{more.key, TaskState::Queued, more.priority, more.not_before_ms});
+      at = changed.emplace(more.key, std::pair(before, std::move(task))).first;
+    }
+    merge(at->second.second, more);
+  }
+  for (const auto& [key, states] : changed) {
+    if (states.first) take_out(batch, *states.first);
+    put_row(batch, states.second);
+  }
+  return index_.commit(batch);
+}
+
+Result<std::vector<TaskKey>> TaskQueue::expired(std::size_t count, std::int64_t now_ms) const {
+  std::vector<TaskKey> out;
+  bool damaged = false;
+  HM_TRY(index_.scan(Family::Tasks, std::string(1, kLeaseTag), [&](std::string_view key, std::string_view) {
+    const auto until = key::parse_u64(key.substr(1, 8));
+    const auto task = until ? parse_task_key(key.substr(9)) : std::nullopt;
+    damaged = !task;
+    if (damaged || out.size() >= count || static_cast<std::int64_t>(*until) > now_ms) return false;
+    out.push_back(*task);
+    return true;
+  }));
+  if (damaged) return Error{Errc::Corrupt, "the order of leases holds a malformed key"};
+  return out;
+}
+
+Result<std::vector<TaskKey>> TaskQueue::due(std::size_t count, std::int64_t now_ms) const {
+  std::vector<TaskKey> out;
+  bool damaged = false, more = true;
+  std::string from(1, kQueueTag);
+  while (more && !damaged && out.size() < count) {  // one round per priority that has tasks
+    more = false;
+    HM_TRY(index_.scan(
+        Family::Tasks, std::string(1, kQueueTag),
+        [&](std::string_view key, std::string_view) {
+          const auto when = key.size() < 10 ? std::nullopt : key::parse_u64(key.substr(2, 8));
+          const auto task = when ? parse_task_key(key.substr(10)) : std::nullopt;
+          damaged = !task;
+          if (damaged || out.size() >= count) return false;
+          if (static_cast<std::int64_t>(*when) > now_ms) {  // the rest of this priority is later still: go on with the next
+            from.assign(key.substr(0, 2)).append(9, '\xff');
+            more = true;
+            return false;
+          }
+          out.push_back(*task);
+          return true;
+        },
+        from));
+  }
+  if (damaged) return Error{Errc::Corrupt, "the order of tasks holds a malformed key"};
+  return out;
+}
+
+Result<std::vector<Task>> TaskQueue::lease(std::size_t count, std::string_view owner, std::int64_t duration_ms) {
+  const std::lock_guard lock(change_mutex_);
+  const std::int64_t now = clock_.unix_ms();
+  count = std::min(count, kLeaseCountMax);
+  HM_TRY(auto keys, expired(count, now));
+  HM_TRY(const auto queued, due(count - keys.size(), now));
+  keys.insert(keys.end(), queued.begin(), queued.end());
+  std::vector<Task> out;
+  if (keys.empty()) return out;
+  HM_TRY(const auto stored_fence, index_.get(Family::Meta, kFenceKey));
+  std::uint64_t fence = stored_fence ? key::parse_u64(*stored_fence).value_or(0) : 0;
+  Batch batch;
+  for (const TaskKey& key : keys) {
+    HM_TRY(auto task, get(key));
+    if (!task || (task->state != TaskState::Queued && task->state != TaskState::Leased)) return Error{Errc::Corrupt, "the order of tasks names one that is not waiting"};
+    take_out(batch, *task);
+    task->state = TaskState::Leased;
+    task->attempts += task->attempts < UINT32_MAX ? 1U : 0U;
+    task->lease = Lease{printable(owner), ++fence, now + duration_ms};
+    put_row(batch, *task);
+    out.push_back(std::move(*task));
+  }
+  batch.put(Family::Meta, std::string(kFenceKey), key::u64(fence));
+  HM_TRY(index_.commit(batch));
+  return out;
+}
+
+Result<Task> TaskQueue::leased(const TaskKey& key, std::uint64_t fence) const {
+  HM_TRY(auto task, get(key));
+  if (!task) return Error{Errc::NotFound, "there is no task " + key.repo.rid.text() + " " + printable(key.what)};
+  if (task->state != TaskState::Leased || task->lease->fence != fence) {
+    return Error{Errc::Busy, "lease " + std::to_string(fence) + " of task " + key.repo.rid.text() + " " + printable(key.what) + " is over: it is " + std::string(name_of(task->state)) +
+                                 (task->lease ? " by " + task->lease->owner + " under lease " + std::to_string(task->lease->fence) : "")};
+  }
+  return std::move(*task);
+}
+
+Result<> TaskQueue::heartbeat(const TaskKey& key, std::uint64_t fence, std::int64_t duration_ms) {
+  const std::lock_guard lock(change_mutex_);
+  HM_TRY(Task task, leased(key, fence));
+  Batch batch;
+  take_out(batch, task);
+  task.lease->until_ms = clock_.unix_ms() + duration_ms;
+  put_row(batch, task);
+  return index_.commit(batch);
+}
+
+Result<> TaskQueue::complete(const TaskKey& key, std::uint64_t fence, Batch batch) {
+  const std::lock_guard lock(change_mutex_);
+  HM_TRY(Task task, leased(key, fence));
+  take_out(batch, task);
+  task.lease.reset();
+  task.attempts = 0;
+  task.last_error.clear();
+  task.state = task.again ? TaskState::Queued : TaskState::Done;
+  task.again = false;
+  put_row(batch, task);
+  return index_.commit(batch);
+}
+
+Result<> TaskQueue::fail(const TaskKey& key, std::uint64_t fence, std::string_view error, std::optional<std::int64_t> retry_at_ms) {
+  const std::lock_guard lock(change_mutex_);
+  HM_TRY(Task task, leased(key, fence));
+  Batch batch;
+  take_out(batch, task);
+  task.lease.reset();
+  task.last_error = printable(error.substr(0, kTaskErrorBytesMax));
+  if (retry_at_ms || task.again) {
+    task.state = TaskState::Queued;
+    const std::int64_t retry = std::max<std::int64_t>(0, retry_at_ms.value_or(task.not_before_ms));
+    task.not_before_ms = task.again ? std::min(task.not_before_ms, retry) : retry;
+  } else {
+    task.state = TaskState::Failed;
+  }
+  task.again = false;
+  put_row(batch, task);
+  return index_.commit(batch);
+}
+
+Result<std::uint64_t> TaskQueue::recover(const std::function<bool(const std::string&)>& is_alive) {
+  const std::lock_guard lock(change_mutex_);
+  HM_TRY(const auto keys, expired(SIZE_MAX, INT64_MAX));  // every lease there is: as many as there are workers
+  Batch batch;
+  std::uint64_t count = 0;
+  for (const TaskKey& key : keys) {
+    HM_TRY(auto task, get(key));
+    if (!task || !task->lease || is_alive(task->lease->owner)) continue;
+    take_out(batch, *task);
+    task->lease.reset();
+    task->again = false;  // it is queued in any case
+    task->state = TaskState::Queued;
+    put_row(batch, *task);
+    ++count;
+  }
+  HM_TRY(index_.commit(batch));
+  return count;
+}
+
+Result<> TaskQueue::each(const std::function<bool(const Task&)>& visit) const {
+  Result<> outcome = ok();
+  for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
+    bool go_on = true;
+    HM_TRY(index_.scan(Family::Tasks, std::string(1, static_cast<char>(kind)), [&](std::string_view key, std::string_view value) {
+      const auto parsed = parse_task_key(key);
+      auto task = parsed ? unpack_task(*parsed, value) : Result<Task>(Error{Errc::Corrupt, "the tasks hold a malformed key"});
+      if (!task) outcome = task.error();
+      go_on = task && visit(task.assume_value());
+      return go_on;
+    }));
+    if (!go_on) return outcome;
+  }
+  return outcome;
+}
+
+Result<std::optional<std::int64_t>> TaskQueue::next_due_ms() const {
+  std::optional<std::int64_t> soonest;
+  auto consider = [&](std::optional<std::uint64_t> when) {
+    if (when && (!soonest || static_cast<std::int64_t>(*when) < *soonest)) soonest = static_cast<std::int64_t>(*when);
+  };
+  HM_TRY(index_.scan(Family::Tasks, std::string(1, kLeaseTag), [&](std::string_view key, std::string_view) {
+    consider(key::parse_u64(key.substr(1, 8)));
+    return false;
+  }));
+  std::string from(1, kQueueTag);
+  for (bool more = true; more;) {  // the first of each priority
+    more = false;
+    HM_TRY(index_.scan(
+        Family::Tasks, std::string(1, kQueueTag),
+        [&](std::string_view key, std::string_view) {
+          if (key.size() < 10) return false;
+          consider(key::parse_u64(key.substr(2, 8)));
+          from.assign(key.substr(0, 2)).append(9, '\xff');
+          more = true;
+          return false;
+        },
+        from));
+  }
+  return soonest;
+}
+}  // namespace hm::storage
