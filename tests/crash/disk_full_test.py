@@ -1,0 +1,134 @@
+"""A disk that fills up, before and in the middle of a download: said clearly, nothing spoiled, reading goes on, and with room again it finishes.
+
+A small tmpfs is the disk; without the right to mount one those tests are skipped.
+"""
+
+import os
+import subprocess
+import unittest
+
+from crash_case import CrashCase
+from harness import SEGMENT, main, scaled, stored_blobs, wait_until
+
+from fake_hub import LfsRandom
+
+
+class ReserveTest(CrashCase):
+    def test_reserve_is_kept_before_the_download(self):
+        done = self.sample("org/done")
+        self.mirror("org/done")
+        repo = self.model("org/name", {"w.bin": LfsRandom(100_000, 1)})
+        self.hub.log.clear()
+        self.configure(storage={"reserve_bytes": 1 << 49})
+        run = self.mirror("org/name", code=3)
+        self.assert_error(run, "space", "reserve", r"[KMGT]iB|bytes")
+        self.hub.wait_idle()
+        self.assertEqual(self.hub.requests("cdn"), [], "not one byte was asked for")
+        self.assertEqual(self.repos_here()[:1], ["org/done"])
+        self.assert_equals_origin(done)
+        self.hm("verify")
+        self.configure()
+        self.mirror("org/name")
+        self.assert_equals_origin(repo)
+
+
+class DiskFullTest(CrashCase):
+    check_rebuild = False  # the disk is gone by then
+
+    def setUp(self):
+        super().setUp()
+        self.disk = os.path.join(self.dir, "disk")
+        os.mkdir(self.disk)
+        self.data = os.path.join(self.disk, "data")
+        self.configure(storage={"reserve_bytes": 0})
+
+    def mount(self, size_kib, *options):
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join([f"size={size_kib}k", "nr_inodes=100k", *options]), "tmpfs", self.disk], capture_output=True, check=False)
+        if done.returncode != 0:
+            self.skipTest(f"no right to mount a tmpfs: {done.stderr.decode(errors='replace').strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.disk], check=False, capture_output=True)
+
+    def resize(self, size_kib):
+        subprocess.run(["mount", "-o", f"remount,size={size_kib}k", self.disk], check=True)
+
+    def test_space_is_checked_first(self):
+        self.mount(64 << 10)
+        repo = self.model("org/name", {"w.bin": LfsRandom(100 << 20, 1)})
+        run = self.mirror("org/name", code=3)
+        self.assert_error(run, "space")
+        self.assertEqual(self.hub.requests("cdn"), [])
+        self.resize(256 << 10)
+        self.mirror("org/name")
+        self.assert_equals_origin(repo)
+
+    def test_full_in_the_middle(self):
+        self.mount(160 << 10)
+        done = self.sample("org/done")
+        self.mirror("org/done")
+        repo = self.model("org/name", {"w.bin": LfsRandom(5 * SEGMENT, 1)})
+        self.faults({"do": "stall", "after_bytes": SEGMENT + 1000, "match": {"port": "cdn", "path": repo.oid}})
+        process = self.start("mirror", "org/name")
+        wait_until(lambda: any(e["bytes"] > SEGMENT for e in self.hub.requests("cdn", path=repo.oid)), "it downloads", process)
+        filler = os.path.join(self.disk, "filler")
+        with open(filler, "wb", buffering=0) as f:
+            try:
+                while f.write(b"\0" * 65536):
+                    pass
+            except OSError:
+                pass
+        self.faults()
+        self.hub.release()
+        run = process.wait()
+        self.assert_sane(run)
+        self.assertEqual(run.code, 3, run)
+        self.assert_error(run, "space")
+        self.check_store()
+        self.assert_equals_origin(done)
+        self.show("org/done")
+        self.mirror("org/name", code=3)  # still full: the same clear answer
+        os.unlink(filler)
+        self.mirror("org/name")
+        self.assert_equals_origin(repo)
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+
+    def test_full_at_any_moment(self):
+        """The disk grows a little after each failure: every step of the first run meets a full disk once."""
+        size_kib = 64
+        self.mount(size_kib)
+        repo = self.model("org/name", {"config.json": "{}\n", **{f"f{i}.bin": LfsRandom(90_000 + i, i) for i in range(20)}, "text.txt": os.urandom(200_000).hex()})
+        repo.commit("dev", {"d.bin": LfsRandom(50_000, "d")}, ref="refs/heads/dev")
+        failures = 0
+        while True:
+            run = self.mirror("org/name", code=(0, 3))
+            self.check_store()
+            if run.code == 0:
+                break
+            failures += 1
+            self.assertRegex(" ".join(run.errors), "(?i)space", f"{run}")
+            size_kib += max(96, size_kib // scaled(16, least=4))
+            self.assertLess(size_kib, 1 << 20, "it never fits")
+            self.resize(size_kib)
+        print(f"{failures} times full, finished with {size_kib} KiB", flush=True)
+        self.assertGreater(failures, 2)
+        self.assert_equals_origin(repo)
+        self.resize(size_kib + (64 << 10))
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+        before = self.answers()
+        self.hm("index", "rebuild")
+        self.assertEqual(self.answers(), before)
+
+    def test_read_only_disk(self):
+        self.mount(64 << 10)
+        done = self.sample("org/done")
+        self.mirror("org/done")
+        subprocess.run(["mount", "-o", "remount,ro", self.disk], check=True)
+        self.assert_equals_origin(done)
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+        run = self.mirror("org/done", code=3)
+        self.assert_error(run, "read-only|permission")
+        subprocess.run(["mount", "-o", "remount,rw", self.disk], check=True)
+        self.mirror("org/done")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""SIGKILL at every named point of the program: nothing acknowledged is lost, no wrong byte is visible, the next run finishes the work.
+
+The names are read from the sources, so a new point is tested without anybody remembering it. Arguments: part/parts, e.g. 1/3.
+"""
+
+import os
+import pathlib
+import re
+import sys
+
+from crash_case import CrashCase
+from harness import BINARY, SCALE, Process, main, scaled
+
+from fake_hub import LfsRandom
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PRODUCT = ("base", "config", "net", "hub", "storage", "mirror", "provenance", "crawler", "app")
+PASSAGES = (1, 2, 5)  # a point within a loop is another place at its second and fifth passage
+PART, PARTS = (int(n) for n in (sys.argv.pop(1) if len(sys.argv) > 1 and re.fullmatch(r"\d+/\d+", sys.argv[1]) else "1/1").split("/"))
+
+
+def crash_points():
+    names = set()
+    for folder in PRODUCT:
+        for path in (ROOT / folder).rglob("*.[ch]pp"):
+            names |= set(re.findall(r'\bHM_CRASH_POINT\(\s*"([^"]+)"\s*\)', path.read_text(encoding="utf-8")))
+    return sorted(names)
+
+
+class PointsTest(CrashCase):
+    settings = {"mirror": {"ranges_per_file": 2, "files_parallel": 4}, "retention": {"grace_hours": 0, "superseded_days": 0}}
+    check_rebuild = False  # part of the story
+
+    def steps(self, repo, other):
+        """A life in steps: (what happens upstream, command, may the command lose facts on purpose)."""
+        yield None, ("mirror", "org/a", "org/b"), False
+        repo.commit("second", {"w.bin": LfsRandom(3000, "w2"), "x.txt": "x"})
+        repo.commit("side", {"side.bin": LfsRandom(900, "side")}, ref="refs/heads/side")
+        yield None, ("mirror", "org/a"), False
+        repo.force_push("rewritten", {"w.bin": LfsRandom(3000, "w3")}, back=1)
+        repo.delete_ref("refs/heads/side")
+        yield None, ("mirror", "--all-history", "org/a"), False
+        yield None, ("pin", "org/a", "--reason", "story"), False
+        yield self.spoil, ("verify", "--repair"), False
+        yield None, ("unpin", "org/a"), False
+        yield None, ("index", "rebuild"), False
+        yield None, ("gc",), True
+        yield None, ("rm", "--yes", "org/b"), True
+        yield None, ("gc",), True
+        self.restart_hub(git_v2=False, lfs_batch=False)
+        repo.commit("third", {"y.bin": LfsRandom(3000, "y")})
+        yield None, ("mirror", "org/a", "org/b"), False
+
+    def spoil(self):
+        digest = self.pointers(self.store.get("model", "org/a"))["w.bin"][0]
+        path = os.path.join(self.data, "blobs/sha256", digest[:2], digest[2:4], digest)
+        os.chmod(path, 0o644)
+        with open(path, "r+b") as f:
+            f.write(b"\xff\x00")
+        self.damaged.add(digest)
+
+    def tell(self, name, passage):
+        """Runs the story with this point armed; the number of kills."""
+        self.data = os.path.join(self.dir, f"data-{name}-{passage}")
+        self.acknowledged = {}
+        store = type(self.store)(os.path.join(self.dir, f"hub-{name}-{passage}"))
+        self.store = store
+        self.restart_hub()
+        repo = self.model("org/a", {"w.bin": LfsRandom(3000, "w"), "big.bin": LfsRandom((34 << 20) + 5, "big"), **{f"s{i}.bin": LfsRandom(500 + i, f"s{i}") for i in range(8)}})
+        repo.tag("v1", message="first")
+        other = self.model("org/b", {"b.bin": LfsRandom(2000, "b"), "w.bin": LfsRandom(3000, "w")})
+        kills = 0
+        for before, command, may_lose in self.steps(repo, other):
+            if before:
+                before()
+            armed = self.start(*command, env={"HUBMIRROR_CRASH_AT": f"{name}:{passage}"})
+            killed, run = self.killed_or_done(armed)
+            if killed:
+                kills += 1
+                spoiled, self.acknowledged = self.damaged, self.acknowledged
+                self.check_after_kill(may_lose=may_lose)
+                again = self.hm(*command, code=(0, 1) if command[0] in ("rm", "pin", "unpin") else 0)
+                del spoiled, again
+            else:
+                self.assertEqual(run.code, 0, run)
+            if command[:2] == ("verify", "--repair"):
+                self.damaged.clear()
+            self.check_after_kill(may_lose=may_lose)
+        for origin in (repo, other):
+            self.assert_equals_origin(origin)
+        before = self.answers()
+        self.hm("index", "rebuild")
+        self.assertEqual(self.answers(), before)
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+        return kills
+
+    def test_points(self):
+        names = crash_points()
+        self.assertGreater(len(names), 5, "hardly any point was found: is the path right?")
+        armed = Process([BINARY, "--data-dir", os.path.join(self.dir, "probe"), "version"], self.environment({"HUBMIRROR_CRASH_AT": names[0]}))
+        self.assert_sane(armed.wait())
+        mine = names[PART - 1 :: PARTS]
+        for name in mine[: scaled(len(mine))]:
+            reached = 0
+            for passage in PASSAGES[: scaled(len(PASSAGES))]:
+                with self.subTest(point=name, passage=passage):
+                    kills = self.tell(name, passage)
+                    reached += kills
+                    print(f"{name}:{passage}: killed {kills} times", flush=True)
+            with self.subTest(point=name):
+                self.assertGreater(reached, 0, "no command of the story passes this point, or the build has no crash points")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,336 @@
+"""What is here, as told: ls, show, path, verify and repair, pin, rm, gc, index rebuild, --json."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from harness import HubTest, blob_path, git, main, objects_of, pointers_of, refs_of, sha256_of, stored_blobs
+
+from fake_hub import GITATTRIBUTES, LfsRandom
+from fake_hub.cards import card_text
+
+
+class FactsTest(HubTest):
+    def setUp(self):
+        super().setUp()
+        card = {"license": "apache-2.0", "base_model": ["org/base", "org/other"], "datasets": ["org/data"], "language": ["en"]}
+        self.origin = self.model("org/name", {"README.md": card_text(card, "# hello\n"), "config.json": "{}\n", "w.safetensors": LfsRandom(70_000, 1)})
+        self.origin.tag("v1", message="one")
+
+    def test_show_says_it_all(self):
+        self.mirror("org/name")
+        show = self.show("org/name", "--files")
+        revision = show["revisions"][0]
+        self.assertEqual(revision["commit"], self.origin.head())
+        self.assertEqual(show["rid"], self.origin.oid)
+        self.assertEqual(revision["card"]["license"] if "license" in revision["card"] else revision["card"]["licences"], ["apache-2.0"])
+        self.assertEqual(revision["card"]["base_models"], ["org/base", "org/other"])
+        self.assertIn("refs/heads/main", revision["refs"])
+        self.assertIn(self.hub.endpoint.split("//")[1], json.dumps(show))
+        digest, size = self.pointers(self.origin)["w.safetensors"]
+        file = next(f for f in show["files"] if f["path"] == "w.safetensors")
+        self.assertEqual((file["sha256"], file["size_bytes"]), (digest, size))
+        small = next(f for f in show["files"] if f["path"] == "config.json")
+        self.assertEqual(small["oid"], git(self.origin.git_dir, "rev-parse", "main:config.json").decode().strip())
+        self.assertEqual(small["sha256"], "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356")
+        text = self.hm("show", "org/name").out
+        for word in ("apache-2.0", "org/base", self.origin.head()[:8], "v1", "main"):
+            self.assertIn(word, text)
+
+    def test_commands_before_anything_is_here(self):
+        for command in (("ls",), ("show", "org/name"), ("path", "org/name"), ("verify",), ("gc",), ("pin", "org/name"), ("rm", "--yes", "org/name"), ("index", "rebuild")):
+            with self.subTest(command):
+                self.assert_error(self.hm(*command, code=(1, 2, 3)), "init|mirror")
+        self.assertFalse(os.path.exists(self.data), "looking makes nothing")
+        self.hm("init")
+        self.assertEqual(self.hm("--json", "ls").json["repos"], [])
+        self.hm("init")  # again is no error
+        for command in (("show", "org/name"), ("path", "org/name"), ("pin", "org/name"), ("rm", "--yes", "org/name")):
+            with self.subTest(command):
+                self.assert_error(self.hm(*command, code=1), "org/name")
+
+    def test_init_refuses_a_folder_of_somebody_else(self):
+        os.makedirs(self.data)
+        with open(os.path.join(self.data, "thesis.txt"), "w", encoding="utf-8") as f:
+            f.write("precious")
+        self.assert_error(self.hm("init", code=(2, 3)), "data|empty")
+        self.assert_error(self.mirror("org/name", code=(2, 3)), "data|empty")
+        self.assertEqual(os.listdir(self.data), ["thesis.txt"])
+
+    def test_unknown_version_is_refused(self):
+        self.hm("init")
+        self.check_rebuild = False
+        with open(os.path.join(self.data, "VERSION"), "r+", encoding="utf-8") as f:
+            text = f.read()
+            f.seek(0)
+            f.truncate()
+            f.write(text.replace("1", "99"))
+        for command in (("ls",), ("mirror", "org/name"), ("gc",)):
+            with self.subTest(command):
+                self.assert_error(self.hm(*command, code=3), "99")
+
+    def test_ls(self):
+        self.mirror("org/name")
+        self.repo("dataset", "org/data", {"x.csv": "a\n"})
+        self.mirror("datasets/org/data")
+        out = self.hm("ls").out
+        self.assertIn("org/name", out)
+        self.assertIn("datasets/org/data", out)
+        self.assertEqual(sorted(self.repos_here()), ["datasets/org/data", "org/name"])
+        self.assertIn("w.safetensors", self.hm("ls", "org/name").out)
+        self.assertNotIn("datasets/org/data", self.hm("ls", "org/na*").out)
+
+    def test_path(self):
+        self.mirror("org/name")
+        path = self.hm("path", "org/name").out.strip()
+        self.assertEqual(refs_of(path), refs_of(self.origin.git_dir))
+        digest, _ = self.pointers(self.origin)["w.safetensors"]
+        file = self.hm("path", "org/name", "w.safetensors").out.strip()
+        self.assertEqual(os.path.realpath(file), os.path.realpath(blob_path(self.data, digest)))
+        self.assertEqual(sha256_of(file), digest)
+        self.assertFalse(os.stat(file).st_mode & 0o222, "a blob is read-only")
+        self.assert_error(self.hm("path", "org/name", "absent.bin", code=1), "absent.bin")
+        self.assert_error(self.hm("path", "org/name@nowhere", "w.safetensors", code=1), "nowhere")
+        command = self.hm("path", "--git", "org/name", "config.json").out
+        self.assertEqual(subprocess.run(command, shell=True, capture_output=True, check=True).stdout, b"{}\n")
+
+    def test_json_of_every_command(self):
+        for args in (("init",), ("mirror", "org/name"), ("mirror", "org/name"), ("ls",), ("ls", "org/name"), ("show", "org/name"), ("show", "--files", "org/name"), ("path", "org/name"),
+                     ("verify",), ("verify", "--deep"), ("pin", "org/name"), ("unpin", "org/name"), ("gc", "--dry-run"), ("gc",), ("index", "rebuild"),
+                     ("config", "print"), ("config", "check"), ("version",), ("rm", "--yes", "org/name")):
+            with self.subTest(args):
+                run = self.hm("--json", *args)
+                self.assertIsInstance(run.json, dict)
+                self.assertEqual(run.err, "", "nothing to say beside the facts")
+
+    def test_json_of_failures(self):
+        run = self.hm("--json", "mirror", "org/name", "org/absent", code=1)
+        rows = {row["repo"]: row for row in run.json["repos"]}
+        self.assertFalse(rows["org/name"].get("error"))
+        self.assertTrue(rows["org/absent"]["error"])
+        self.assertEqual(rows["org/name"]["published"], [self.origin.head()])
+        self.assertEqual(rows["org/name"]["bytes_fetched"], 70_000)
+
+    def test_quiet(self):
+        run = self.hm("--quiet", "mirror", "org/name")
+        self.assertEqual((run.out, run.err), ("", ""))
+
+    def test_progress_in_a_pipe_is_plain_lines(self):
+        run = self.mirror("org/name")
+        self.assertNotIn("\r", run.err)
+        self.assertIn("org/name", run.err + run.out)
+
+    def test_index_rebuild_after_much(self):
+        for i in range(3):
+            self.sample(f"org/r{i}")
+        self.mirror("org/name", *[f"org/r{i}" for i in range(3)])
+        self.origin.force_push("again", {"w.safetensors": LfsRandom(100, 2), "README.md": "x"})
+        self.mirror("--formats", "gguf", "org/name")
+        self.hm("pin", "org/r1", "--reason", "paper")
+        self.hm("rm", "--yes", "org/r2")
+        self.store.get("model", "org/r0").set(hidden=True)
+        self.mirror("org/r0", code=1)
+        listed = self.hm("--json", "ls").json
+        before = self.answers()
+        self.hm("index", "rebuild")
+        self.assertEqual(self.answers(), before)
+        self.assertEqual(self.hm("--json", "ls").json, listed)
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+
+
+class VerifyTest(HubTest):
+    def setUp(self):
+        super().setUp()
+        self.origin = self.model("org/name", {f"{name}.bin": LfsRandom(50_000 + i, name) for i, name in enumerate(("flip", "short", "gone", "good"))})
+        self.mirror("org/name")
+        self.blobs = {name[:-4]: blob_path(self.data, digest) for name, (digest, _) in self.pointers(self.origin).items()}
+
+    def spoil(self, which):
+        path = self.blobs[which]
+        os.chmod(path, 0o644)
+        return path
+
+    def flip(self, at=12_345):
+        with open(self.spoil("flip"), "r+b") as f:
+            f.seek(at)
+            byte = f.read(1)
+            f.seek(at)
+            f.write(bytes([byte[0] ^ 1]))
+
+    def findings(self, *args, code=1):
+        return {(f["kind"], f["subject"]): f for f in self.hm("--json", "verify", *args, code=code).json["findings"]}
+
+    def test_clean(self):
+        report = self.hm("--json", "verify", "--deep").json
+        self.assertEqual(report["findings"], [])
+        self.assertEqual((report["blobs"], report["bytes"]), (4, sum(50_000 + i for i in range(4))))
+        self.assertIn("4", self.hm("verify").out)
+
+    def test_each_damage_is_found_named_and_repaired(self):
+        self.flip()
+        with open(self.spoil("short"), "r+b") as f:
+            f.truncate(100)
+        os.unlink(self.blobs["gone"])
+        foreign = os.path.join(os.path.dirname(self.blobs["good"]), "notes.txt")
+        with open(foreign, "w", encoding="utf-8") as f:
+            f.write("mine")
+        name = {key: os.path.basename(path) for key, path in self.blobs.items()}
+        found = self.findings()
+        self.assertEqual({kind for kind, _ in found}, {"flipped", "wrong-size", "missing", "foreign"})
+        self.assertIn(("flipped", name["flip"]), found)
+        self.assertIn(("wrong-size", name["short"]), found)
+        self.assertIn(("missing", name["gone"]), found)
+        self.assertTrue(any(kind == "foreign" and "notes.txt" in subject for kind, subject in found))
+        self.assertIn("flip.bin", json.dumps(found["flipped", name["flip"]]), "who uses it")
+        text = self.hm("verify", code=1).out
+        for digest in (name["flip"], name["short"], name["gone"]):
+            self.assertIn(digest, text)
+        self.hub.log.clear()
+        self.hm("verify", "--repair", code=(0, 1))
+        self.hub.wait_idle()
+        self.assertEqual(len(self.hub.requests("cdn")), 3, "fetched by digest, the bad ones only")
+        os.unlink(foreign)
+        self.assertEqual(self.findings(code=0), {})
+        self.assert_equals_origin(self.origin)
+
+    def test_first_and_last_byte(self):
+        for at in (0, 49_999):
+            with self.subTest(at):
+                self.flip(at)
+                self.assertEqual([kind for kind, _ in self.findings()], ["flipped"])
+                self.hm("verify", "--repair")
+                self.assertEqual(self.findings(code=0), {})
+
+    def test_repair_when_upstream_has_it_no_more(self):
+        self.flip()
+        digest = os.path.basename(self.blobs["flip"])
+        self.origin.set(hidden=True)
+        run = self.hm("verify", "--repair", code=1)
+        self.assertIn(digest, run.out + run.err)
+        self.assertFalse(os.path.exists(self.blobs["flip"]), "wrong bytes do not keep the name")
+        self.assertEqual([kind for kind, _ in self.findings()], ["missing"])
+
+    def test_mirror_fetches_what_is_missing(self):
+        os.unlink(self.blobs["gone"])
+        self.mirror("org/name")
+        self.assert_equals_origin(self.origin)
+
+    def test_deep_finds_a_git_object(self):
+        git_path = self.git_path(self.origin)
+        packs = [os.path.join(git_path, "objects/pack", n) for n in os.listdir(os.path.join(git_path, "objects/pack")) if n.endswith(".pack")]
+        os.chmod(packs[0], 0o644)
+        with open(packs[0], "r+b") as f:
+            f.seek(-60, os.SEEK_END)
+            byte = f.read(1)
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([byte[0] ^ 0x10]))
+        self.assertEqual(self.findings(code=0), {}, "the quick way looks at blobs")
+        self.assertEqual({kind for kind, _ in self.findings("--deep")}, {"git-object"})
+
+    def test_only_one_repository(self):
+        self.sample("org/other")
+        self.mirror("org/other")
+        self.flip()
+        self.assertEqual(self.findings("org/other", code=0), {})
+        self.assertEqual(len(self.findings("org/name")), 1)
+        os.unlink(self.blobs["flip"])
+
+    def test_rate(self):
+        self.assert_error(self.hm("verify", "--rate", "fast", code=2), "rate")
+        self.hm("verify", "--rate", "100M")
+
+
+class KeepingTest(HubTest):
+    settings = {"retention": {"grace_hours": 0}}
+
+    def blob_count(self):
+        return len(stored_blobs(self.data))
+
+    def test_rm_and_gc(self):
+        shared = LfsRandom(5000, "shared")
+        a = self.model("org/a", {"own-a.bin": LfsRandom(1000, "a"), "s.bin": shared})
+        b = self.model("org/b", {"own-b.bin": LfsRandom(2000, "b"), "s.bin": shared})
+        self.mirror("org/a", "org/b")
+        self.hm("rm", "--yes", "org/b")
+        self.assertEqual(self.repos_here(), ["org/a"])
+        self.assert_error(self.hm("show", "org/b", code=1), "org/b")
+        self.assertEqual(self.blob_count(), 3, "rm itself removes no bytes")
+        dry = self.hm("--json", "gc", "--dry-run").json
+        self.assertEqual(self.blob_count(), 3, "a dry run removes nothing")
+        self.assertEqual(sum(i["bytes"] for i in dry["items"] if i["kind"] == "blob"), 2000)
+        self.hm("gc")
+        self.assertEqual(self.blob_count(), 2)
+        self.assertEqual(self.hm("--json", "gc").json["items"], [])
+        self.assert_equals_origin(a)
+        self.mirror("org/b")
+        self.assert_equals_origin(b)
+
+    def test_grace(self):
+        self.configure(retention={"grace_hours": 1})
+        repo = self.sample("org/a")
+        self.mirror("org/a")
+        self.hm("rm", "--yes", "org/a")
+        self.hm("gc")
+        self.assertEqual(self.blob_count(), 2, "younger than the grace period")
+        self.configure(retention={"grace_hours": 0})
+        self.hm("gc")
+        self.assertEqual(self.blob_count(), 0)
+        self.mirror("org/a")
+        self.assert_equals_origin(repo)
+
+    def test_rm_asks(self):
+        self.sample("org/a")
+        self.mirror("org/a")
+        self.hm("rm", "org/a", code=(1, 2, 3))
+        self.assertEqual(self.repos_here(), ["org/a"])
+
+    def test_pin(self):
+        self.configure(retention={"grace_hours": 0, "superseded_days": 0})
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        old = repo.head()
+        self.mirror("org/a")
+        self.hm("pin", f"org/a@{old}", "--reason", "cited")
+        self.assertIn(old, json.dumps(self.show("org/a")))
+        repo.force_push("new", {"w.bin": LfsRandom(1000, 2)})
+        self.mirror("org/a")
+        self.hm("gc")
+        self.assertEqual(self.blob_count(), 2, "the pin holds it")
+        self.assert_blobs(pointers_of(self.git_path(repo), old))
+        self.hm("unpin", f"org/a@{old}")
+        self.hm("gc")
+        self.assertEqual(self.blob_count(), 1)
+        self.assert_equals_origin(repo)
+
+    def test_nothing_superseded_goes_by_default(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        repo.force_push("new", {"w.bin": LfsRandom(1000, 2)})
+        self.mirror("org/a")
+        self.hm("gc")
+        self.assertEqual(self.blob_count(), 2)
+
+    def test_rm_under_a_pin_is_refused(self):
+        self.sample("org/a")
+        self.mirror("org/a")
+        self.hm("pin", "org/a")
+        self.assert_error(self.hm("rm", "--yes", "org/a", code=(1, 3)), "pin")
+        self.hm("unpin", "org/a")
+        self.hm("rm", "--yes", "org/a")
+
+    def test_gc_removes_what_is_unfinished_and_quarantined(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1), "x.bin": LfsRandom(40 << 20, 2)})
+        self.faults({"do": "flip_byte", "match": {"port": "cdn", "path": self.hub.xet_hash(self.pointers(repo)["w.bin"][0])}},
+                    {"do": "reset", "after_bytes": 17 << 20, "match": {"port": "cdn", "path": self.hub.xet_hash(self.pointers(repo)["x.bin"][0])}})
+        self.configure(network={"retries_max": 0}, retention={"grace_hours": 0})
+        self.mirror("org/a", code=1)
+        self.faults()
+        self.hm("gc")
+        left = [os.path.join(f, n) for sub in ("blobs/partial", "quarantine") for f, _, names in os.walk(os.path.join(self.data, sub)) for n in names]
+        self.assertEqual(left, [])
+        self.mirror("org/a")
+        self.assert_equals_origin(repo)
+
+
+if __name__ == "__main__":
+    main()
