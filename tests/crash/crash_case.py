@@ -12,8 +12,13 @@ from harness import HubTest, blob_path, git, refs_of
 class CrashCase(HubTest):
     settings = {"mirror": {"ranges_per_file": 2, "files_parallel": 4}}
 
+    def setUp(self):
+        super().setUp()
+        self.acknowledged = {}  # {repo: {commit: manifest}}: what the program told before; none of it may be lost
+        self.files = {}  # manifest -> its files, asked for once
+
     def published(self):
-        """{repo: {commit: its files}} as the program tells it, {} before there is a data directory."""
+        """{repo: {commit: manifest}} as the program tells it, {} before there is a data directory."""
         if not os.path.exists(os.path.join(self.data, "VERSION")):
             return {}
         run = self.hm("--json", "ls", code=(0, 1, 3))
@@ -23,35 +28,39 @@ class CrashCase(HubTest):
         out = {}
         for row in run.json["repos"]:
             spec = self.spec_of_row(row)
-            revisions = self.show(spec, code=(0, 1))["revisions"]
-            out[spec] = {r["commit"]: self.show(f"{spec}@{r['commit']}", "--files")["files"] for r in revisions}
+            out[spec] = {}
+            for revision in self.show(spec)["revisions"]:
+                self.assertEqual(revision["missing"], [], f"{spec}@{revision['commit']} is shown with files missing")
+                out[spec][revision["commit"]] = revision["manifest"]
+                if revision["manifest"] not in self.files:
+                    self.files[revision["manifest"]] = self.show(f"{spec}@{revision['commit']}", "--files")["files"]
         return out
-
-    acknowledged = {}  # what published() said before: none of it may be lost
 
     def check_after_kill(self, *, may_lose=False):
         """Reading works, nothing told before is gone, and everything that is shown is whole and right."""
         self.check_store()
         here = self.published()
-        for spec, revisions in self.acknowledged.items():
-            if not may_lose:
+        if not may_lose:
+            for spec, revisions in self.acknowledged.items():
                 self.assertIn(spec, here, "an acknowledged repository was lost")
-                for commit, files in revisions.items():
-                    self.assertEqual(here[spec].get(commit), files, f"acknowledged {spec}@{commit} was lost or changed")
+                for commit, manifest in revisions.items():
+                    self.assertEqual(here[spec].get(commit), manifest, f"acknowledged {spec}@{commit} was lost or changed")
         for spec, revisions in here.items():
-            path = self.hm("path", spec).out.rstrip("\n")
-            for commit, files in revisions.items():
-                for file in files:
+            for commit, manifest in revisions.items():
+                for file in self.files[manifest]:
                     if file["lfs"]:
-                        self.assertTrue(os.path.exists(blob_path(self.data, file["sha256"])), f"{spec}@{commit} shows {file['path']}, whose bytes are not here")
-                git(path, "rev-list", "--objects", "--quiet", commit)
+                        path = blob_path(self.data, file["sha256"])
+                        self.assertTrue(os.path.exists(path), f"{spec}@{commit} shows {file['path']}, whose bytes are not here")
+            path = self.hm("path", spec).out.rstrip("\n")
             if os.path.isdir(path):
-                for ref, oid in refs_of(path).items():
-                    git(path, "rev-list", "--objects", "--quiet", oid)
+                tips = [*revisions, *refs_of(path).values()]
+                git(path, "rev-list", "--objects", "--quiet", "--stdin", stdin="".join(f"{oid}\n" for oid in tips).encode())
+            else:
+                self.assertEqual(revisions, {}, f"{spec} is shown and has no git repository")
         self.acknowledged = here
 
     def killed_or_done(self, process):
-        """Waits; True when SIGKILL ended it."""
+        """Waits; whether SIGKILL ended it, and the run."""
         run = process.wait()
         killed = run.code == -signal.SIGKILL
         self.assert_sane(run, killed=killed)

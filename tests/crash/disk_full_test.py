@@ -5,10 +5,9 @@ A small tmpfs is the disk; without the right to mount one those tests are skippe
 
 import os
 import subprocess
-import unittest
 
 from crash_case import CrashCase
-from harness import SEGMENT, main, scaled, stored_blobs, wait_until
+from harness import SEGMENT, main, scaled, wait_until
 
 from fake_hub import LfsRandom
 
@@ -43,7 +42,11 @@ class DiskFullTest(CrashCase):
         self.configure(storage={"reserve_bytes": 0})
 
     def mount(self, size_kib, *options):
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join([f"size={size_kib}k", "nr_inodes=100k", *options]), "tmpfs", self.disk], capture_output=True, check=False)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size_kib}k", "nr_inodes=100k", *options]), "tmpfs", self.disk],
+            capture_output=True,
+            check=False,
+        )
         if done.returncode != 0:
             self.skipTest(f"no right to mount a tmpfs: {done.stderr.decode(errors='replace').strip()}")
         self.addCleanup(subprocess.run, ["umount", "-l", self.disk], check=False, capture_output=True)
@@ -95,7 +98,9 @@ class DiskFullTest(CrashCase):
         """The disk grows a little after each failure: every step of the first run meets a full disk once."""
         size_kib = 64
         self.mount(size_kib)
-        repo = self.model("org/name", {"config.json": "{}\n", **{f"f{i}.bin": LfsRandom(90_000 + i, i) for i in range(20)}, "text.txt": os.urandom(200_000).hex()})
+        repo = self.model(
+            "org/name", {"config.json": "{}\n", **{f"f{i}.bin": LfsRandom(90_000 + i, i) for i in range(20)}, "text.txt": os.urandom(200_000).hex()}
+        )
         repo.commit("dev", {"d.bin": LfsRandom(50_000, "d")}, ref="refs/heads/dev")
         failures = 0
         while True:

@@ -11,7 +11,7 @@ import threading
 import time
 
 from crash_case import CrashCase
-from harness import SEGMENT, main, scaled
+from harness import SEGMENT, main, scaled, wait_until
 
 from fake_hub import GITATTRIBUTES, LfsRandom
 
@@ -28,13 +28,19 @@ class KillsTest(CrashCase):
 
     def slow_down(self):
         """A run that takes about a second, so that there are many moments to die in."""
-        self.faults({"name": "api", "do": "delay", "ms": 40, "match": {"port": "api"}}, {"name": "cdn", "do": "delay", "ms": 25, "match": {"port": "cdn"}})
+        self.faults(
+            {"name": "api", "do": "delay", "ms": 40, "match": {"port": "api"}}, {"name": "cdn", "do": "delay", "ms": 25, "match": {"port": "cdn"}}
+        )
 
     def build(self):
         big = {"big.bin": LfsRandom((34 << 20) + 77, f"big{HISTORY}"), "two.bin": LfsRandom(SEGMENT + 1, f"two{HISTORY}")}
         many = {f"dir{i % 5}/s{i}.bin": LfsRandom(200 + i * 31, f"s{HISTORY}-{i}") for i in range(60)}
         small = {f"text/{i}.txt": f"{i}\n" * 50 for i in range(40)}
-        self.origins = [self.model("org/big", {**big, "config.json": "{}\n"}), self.model("org/many", {**many, **small}), self.repo("dataset", "org/data", {"x.parquet": LfsRandom(40_000, "x"), **small})]
+        self.origins = [
+            self.model("org/big", {**big, "config.json": "{}\n"}),
+            self.model("org/many", {**many, **small}),
+            self.repo("dataset", "org/data", {"x.parquet": LfsRandom(40_000, "x"), **small}),
+        ]
         self.origins[1].tag("v1", message="one")
         self.origins[1].commit("dev", {"dev.bin": LfsRandom(5000, "dev")}, ref="refs/heads/dev")
         self.specs = [self.spec_of(o) for o in self.origins]
@@ -57,9 +63,6 @@ class KillsTest(CrashCase):
             origin.delete_ref("refs/heads/b1")
         if n % 5 == 0:
             origin.tag(f"t{n}", message="tagged" if n % 2 else None)
-
-    def command(self, args, **options):
-        return super().command(args, **options)
 
     def test_random_kills(self):
         self.build()
@@ -104,7 +107,10 @@ class KillsTest(CrashCase):
         sent = sum(e["bytes"] for e in self.hub.requests("cdn"))
         needed = sum(os.path.getsize(os.path.join(f, n)) for f, _, names in os.walk(os.path.join(self.data, "blobs/sha256")) for n in names)
         lost = sent - needed
-        print(f"history {HISTORY}: {kills} kills in {runs} runs, {finished} finished; {needed >> 20} MiB needed, {lost >> 20} MiB fetched again", flush=True)
+        print(
+            f"history {HISTORY}: {kills} kills in {runs} runs, {finished} finished; {needed >> 20} MiB needed, {lost >> 20} MiB fetched again",
+            flush=True,
+        )
         # A kill may cost what was in flight: one unfinished segment per range of the large files, and what sockets held.
         self.assertLess(lost, kills * 2 * 2 * (SEGMENT + (4 << 20)))
 
@@ -124,7 +130,6 @@ class ResumeTest(CrashCase):
             self.faults({"do": "stall", "after_bytes": step, "match": {"port": "cdn"}})
             before = self.sent()
             process = self.start("mirror", "org/big")
-            from harness import wait_until
             wait_until(lambda: self.sent() - before >= step or not process.running(), "three segments or the end")
             wait_until(lambda: self.stored() >= min(size, (kills + 1) * 3 * SEGMENT) or not process.running(), "they are on disk")
             process.signal(signal.SIGKILL)

@@ -6,9 +6,8 @@ beside it is finished, and the next run, once the trouble is over, finishes the 
 
 import os
 import re
-import unittest
 
-from harness import SANITIZER, TOKEN, HubTest, blob_path, main, scaled, sha256_of, stored_blobs
+from harness import SANITIZER, TOKEN, HubTest, blob_path, main, scaled, stored_blobs
 
 from fake_hub import Lfs, LfsRandom
 
@@ -36,6 +35,7 @@ class FaultTest(HubTest):
         self.faults(*rules)
         self.mirror("org/bad", "org/good", **options)
         self.assert_struck()
+        self.check_store()
         self.assert_equals_origin(self.bad)
         self.assert_equals_origin(self.good)
 
@@ -61,7 +61,13 @@ class FaultTest(HubTest):
 
 class StatusTest(FaultTest):
     def test_transient_statuses_everywhere(self):
-        places = {"info": self.of_bad(INFO), "discovery": self.of_bad(DISCOVERY), "pack": self.of_bad(UPLOAD_PACK), "batch": self.of_bad(BATCH), "cdn": self.cdn}
+        places = {
+            "info": self.of_bad(INFO),
+            "discovery": self.of_bad(DISCOVERY),
+            "pack": self.of_bad(UPLOAD_PACK),
+            "batch": self.of_bad(BATCH),
+            "cdn": self.cdn,
+        }
         statuses = (408, 429, 500, 502, 503, 504)
         for place, match in places.items():
             for status in statuses if not SANITIZER else (429, 503):
@@ -72,7 +78,10 @@ class StatusTest(FaultTest):
 
     def test_retry_after_is_honoured(self):
         self.configure(network={"retry_wait_ms_max": 5000})
-        self.survives(self.rules(self.cdn, {"do": "status", "status": 429, "retry_after": 1}, first=1), self.rules(self.of_bad(INFO), {"do": "status", "status": 503, "retry_after": 1}, first=1))
+        self.survives(
+            self.rules(self.cdn, {"do": "status", "status": 429, "retry_after": 1}, first=1),
+            self.rules(self.of_bad(INFO), {"do": "status", "status": 503, "retry_after": 1}, first=1),
+        )
         for path in ("/api/models/org/bad", self.bad.oid):
             entries = [e for e in self.hub.requests(path=path)]
             asked = next(i for i, e in enumerate(entries) if e["faults"])
@@ -86,7 +95,16 @@ class StatusTest(FaultTest):
                 self.fails("rate limited|wait", rules=[self.rules(match, {"do": "status", "status": 429, "retry_after": 86400})])
 
     def test_permanent_statuses(self):
-        expected = {401: "401|access denied|token", 403: "403|access denied|forbidden", 404: "404|not found", 408: "408", 429: "429|rate", 500: "500", 503: "503", 418: "418"}
+        expected = {
+            401: "401|access denied|token",
+            403: "403|access denied|forbidden",
+            404: "404|not found",
+            408: "408",
+            429: "429|rate",
+            500: "500",
+            503: "503",
+            418: "418",
+        }
         places = {"info": self.of_bad(INFO), "discovery": self.of_bad(DISCOVERY), "pack": self.of_bad(UPLOAD_PACK), "cdn": self.cdn}
         for place, match in places.items():
             for status, pattern in expected.items():
@@ -94,7 +112,9 @@ class StatusTest(FaultTest):
                     continue
                 with self.subTest(place=place, status=status):
                     self.data = os.path.join(self.dir, f"data-{place}-{status}")
-                    self.fails(pattern, rules=[self.rules(match, {"do": "status", "status": status, "message": "because I say so"})], recovers=status == 503)
+                    self.fails(
+                        pattern, rules=[self.rules(match, {"do": "status", "status": status, "message": "because I say so"})], recovers=status == 503
+                    )
 
     def test_batch_that_fails_leaves_resolve(self):
         for status in (404, 500, 501):
@@ -119,8 +139,13 @@ class StatusTest(FaultTest):
         self.fails("403|expired|denied", rules=[self.rules(self.cdn, {"do": "expired"})])
 
     def test_gated_while_mirroring(self):
-        self.fails("access denied|403|gated", rules=[self.rules(self.of_bad(BATCH), {"do": "status", "status": 403, "code": "GatedRepo"}),
-                                                     self.rules(self.of_bad("/resolve/"), {"do": "status", "status": 403, "code": "GatedRepo"})])
+        self.fails(
+            "access denied|403|gated",
+            rules=[
+                self.rules(self.of_bad(BATCH), {"do": "status", "status": 403, "code": "GatedRepo"}),
+                self.rules(self.of_bad("/resolve/"), {"do": "status", "status": 403, "code": "GatedRepo"}),
+            ],
+        )
 
     def test_quota_of_the_hub(self):
         """The Hub's own limits are kept without ever being told off: not one 429."""
@@ -135,7 +160,13 @@ class StatusTest(FaultTest):
 
 class ConnectionTest(FaultTest):
     def test_resets_and_closes_everywhere(self):
-        places = {"info": self.of_bad(INFO), "discovery": self.of_bad(DISCOVERY), "refs": self.of_bad(UPLOAD_PACK), "batch": self.of_bad(BATCH), "cdn": self.cdn}
+        places = {
+            "info": self.of_bad(INFO),
+            "discovery": self.of_bad(DISCOVERY),
+            "refs": self.of_bad(UPLOAD_PACK),
+            "batch": self.of_bad(BATCH),
+            "cdn": self.cdn,
+        }
         for place, match in places.items():
             for do, after in (("reset", None), ("reset", 0), ("reset", 0.5), ("close", 0), ("close", 0.5)):
                 with self.subTest(place=place, do=do, after=after):
@@ -164,7 +195,13 @@ class ConnectionTest(FaultTest):
         self.fails("w.bin|v.bin", rules=[self.rules(self.cdn, {"do": "reset", "after_bytes": 0})])
 
     def test_stalls_everywhere(self):
-        places = {"info": self.of_bad(INFO), "discovery": self.of_bad(DISCOVERY), "refs": self.of_bad(UPLOAD_PACK), "batch": self.of_bad(BATCH), "cdn": self.cdn}
+        places = {
+            "info": self.of_bad(INFO),
+            "discovery": self.of_bad(DISCOVERY),
+            "refs": self.of_bad(UPLOAD_PACK),
+            "batch": self.of_bad(BATCH),
+            "cdn": self.cdn,
+        }
         for place, match in places.items():
             for after in (None, 10):
                 with self.subTest(place=place, after=after):
@@ -250,14 +287,26 @@ class BodyTest(FaultTest):
 
     def test_range_ignored_once_in_the_middle(self):
         big = self.model("org/big", {"big.bin": LfsRandom(70 << 20, "big")})
-        self.faults(self.rules({"port": "cdn"}, {"do": "reset", "after_bytes": 17 << 20}, nth=1), self.rules({"port": "cdn"}, {"do": "ignore_range"}, nth=[2, 3]))
+        self.faults(
+            self.rules({"port": "cdn"}, {"do": "reset", "after_bytes": 17 << 20}, nth=1),
+            self.rules({"port": "cdn"}, {"do": "ignore_range"}, nth=[2, 3]),
+        )
         self.mirror("org/big")
         self.assert_equals_origin(big)
 
     def test_content_range_that_lies(self):
         big = self.model("org/bad2", {"big.bin": LfsRandom(40 << 20, "big")})
-        for rule in ({"shift": 1}, {"shift": -1}, {"total": 7}, {"value": "bytes 0-0/1"}, {"value": "lines 1-2"}, {"value": "bytes */*"}, {"value": "bytes 9-1/5"}, {"drop": True},
-                     {"value": f"bytes 0-{2**64}/{2**65}"}):
+        for rule in (
+            {"shift": 1},
+            {"shift": -1},
+            {"total": 7},
+            {"value": "bytes 0-0/1"},
+            {"value": "lines 1-2"},
+            {"value": "bytes */*"},
+            {"value": "bytes 9-1/5"},
+            {"drop": True},
+            {"value": f"bytes 0-{2**64}/{2**65}"},
+        ):
             with self.subTest(rule):
                 self.data = os.path.join(self.dir, "data-" + re.sub(r"\W", "", str(rule)))
                 self.faults(self.rules({"port": "cdn", "range": True}, {"do": "content_range", **rule}, first=2))
@@ -272,7 +321,9 @@ class BodyTest(FaultTest):
 
     def test_etag_changes_mid_file(self):
         big = self.model("org/bad2", {"big.bin": LfsRandom(70 << 20, "big")})
-        self.faults(self.rules({"port": "cdn"}, {"do": "reset", "after_bytes": 17 << 20}, nth=1), self.rules({"port": "cdn"}, {"do": "etag_change"}, after=1))
+        self.faults(
+            self.rules({"port": "cdn"}, {"do": "reset", "after_bytes": 17 << 20}, nth=1), self.rules({"port": "cdn"}, {"do": "etag_change"}, after=1)
+        )
         self.mirror("org/bad2")
         self.assert_equals_origin(big)
 
@@ -290,7 +341,20 @@ class BodyTest(FaultTest):
                     self.assertLess(run.rss_kib, 256 << 10, "unpacked into memory")
 
     def test_json_of_every_wrong_kind(self):
-        variants = ("invalid", "truncated", "wrong_types", "array_items_wrong", "nested", "nested_object", "html", "empty", "null", "bad_utf8", "nul", "trailing")
+        variants = (
+            "invalid",
+            "truncated",
+            "wrong_types",
+            "array_items_wrong",
+            "nested",
+            "nested_object",
+            "html",
+            "empty",
+            "null",
+            "bad_utf8",
+            "nul",
+            "trailing",
+        )
         for variant in variants:
             with self.subTest(place="info", variant=variant):
                 self.data = os.path.join(self.dir, f"data-info-{variant}")
@@ -305,18 +369,39 @@ class BodyTest(FaultTest):
                 self.assert_equals_origin(self.good)
 
     def test_huge_json(self):
-        self.fails("larger|limit|MiB|bytes", rules=[self.rules(self.of_bad(INFO), {"do": "body", "text": '{"id": "org/bad", "pad": "' + "x" * (80 << 20) + '"}'})], recovers=False)
+        self.fails(
+            "larger|limit|MiB|bytes",
+            rules=[self.rules(self.of_bad(INFO), {"do": "body", "text": '{"id": "org/bad", "pad": "' + "x" * (80 << 20) + '"}'})],
+            recovers=False,
+        )
 
     def test_names_that_would_act_on_a_terminal(self):
-        run = self.fails(rules=[self.rules(self.of_bad(INFO), {"do": "body", "text": '{"id": "org/\\u001b]0;owned\\u0007", "_id": "' + "a" * 24 + '"}'})])
+        run = self.fails(
+            rules=[self.rules(self.of_bad(INFO), {"do": "body", "text": '{"id": "org/\\u001b]0;owned\\u0007", "_id": "' + "a" * 24 + '"}'})]
+        )
         self.assertNotIn("\x1b", run.err)
 
     def test_error_messages_that_would_act_on_a_terminal(self):
-        self.fails("404", rules=[self.rules(self.of_bad(INFO), {"do": "status", "status": 404, "message": "x", "body": '{"error": "\\u001b[2Jhubmirror: all is well\\nhubmirror: error: forged"}'})])
+        self.fails(
+            "404",
+            rules=[
+                self.rules(
+                    self.of_bad(INFO),
+                    {
+                        "do": "status",
+                        "status": 404,
+                        "message": "x",
+                        "body": '{"error": "\\u001b[2Jhubmirror: all is well\\nhubmirror: error: forged"}',
+                    },
+                )
+            ],
+        )
 
     def test_another_repository_answers(self):
         """The info of one repository under the name of another must not mix their copies."""
-        self.faults(self.rules(self.of_bad(INFO), {"do": "body", "text": '{"id": "../../etc", "_id": "../../../../etc/passwd", "sha": "' + "0" * 40 + '"}'}))
+        self.faults(
+            self.rules(self.of_bad(INFO), {"do": "body", "text": '{"id": "../../etc", "_id": "../../../../etc/passwd", "sha": "' + "0" * 40 + '"}'})
+        )
         self.assert_error(self.mirror("org/bad", code=1), "org/bad")
         self.assertEqual(sorted(os.listdir(self.dir)), sorted({"home", "data", "hub", "hubmirror.toml"}))
 
@@ -342,8 +427,20 @@ class BodyTest(FaultTest):
         self.assert_equals_origin(self.bad)
 
     def test_nonsense_from_git(self):
-        texts = ("", "0000", "zzzz", "ffff", "001e# service=git-upload-pack\n", "001e# service=git-upload-pack\n0000", "003f" + "0" * 40 + " refs/heads/main\n0000", "0004", "0003", "<html>login</html>",
-                 "001e# service=git-upload-pack\n0000" + "0032" + "1" * 40 + " refs/../x\n0000", "0000" * 100_000)
+        texts = (
+            "",
+            "0000",
+            "zzzz",
+            "ffff",
+            "001e# service=git-upload-pack\n",
+            "001e# service=git-upload-pack\n0000",
+            "003f" + "0" * 40 + " refs/heads/main\n0000",
+            "0004",
+            "0003",
+            "<html>login</html>",
+            "001e# service=git-upload-pack\n0000" + "0032" + "1" * 40 + " refs/../x\n0000",
+            "0000" * 100_000,
+        )
         for text in texts:
             for path in (DISCOVERY, UPLOAD_PACK):
                 with self.subTest(path=path, text=text[:40]):
@@ -376,7 +473,7 @@ class FlipTest(HubTest):
         pointers = self.pointers(self.origin)
         for problem in problems:
             wanted, size = pointers[problem["path"]]
-            digests = set(re.findall(r"\b[0-9a-f]{64}\b", problem["error"]))
+            digests = set(re.findall(r"\b[0-9a-f]{64}\b", problem["what"]))
             self.assertIn(wanted, digests)
             self.assertGreaterEqual(len(digests), 2, f"both digests are told: {problem}")
         self.assertEqual(self.show("org/flips")["revisions"], [])
@@ -439,15 +536,40 @@ class RedirectTest(HubTest):
         self.assert_nothing_of(self.origin)
 
     def places(self):
-        return {"info": {"path": "^/api/models/org/name"}, "git": {"path": "org/name(.git)?/info/refs"}, "cdn": {"port": "cdn", "path": self.origin.oid}}
+        return {
+            "info": {"path": "^/api/models/org/name"},
+            "git": {"path": "org/name(.git)?/info/refs"},
+            "cdn": {"port": "cdn", "path": self.origin.oid},
+        }
 
     def test_forbidden_targets(self):
         targets = {
-            "http://10.0.0.1/x": "10.0.0.1", "http://192.168.1.1/": "192.168.1.1", "http://172.16.5.4:8080/": "172.16.5.4", "http://169.254.169.254/latest/meta-data/": "169.254.169.254",
-            "http://127.0.0.2/": "127.0.0.2", "http://[::1]/": "::1", "http://[fe80::1]/": "fe80", "http://[fd00::1]/": "fd00", "http://[::ffff:127.0.0.1]/": "127.0.0.1|::ffff",
-            "http://0.0.0.0/": "0.0.0.0", "http://2130706433/": "2130706433|127", "http://0x7f.1/": "0x7f|127", "http://127.1/": "127", "http://100.64.0.1/": "100.64", "http://localhost:1/": "localhost",
-            "file:///etc/passwd": "file", "ftp://127.0.0.1/x": "ftp", "gopher://127.0.0.1/x": "gopher", "javascript:alert(1)": "", "data:text/plain,x": "",
-            "http://user:password@10.0.0.1/": "", "//10.0.0.1/x": "10.0.0.1", "http://": "", "http://[": "", "": "", "http://a b/": "",
+            "http://10.0.0.1/x": "10.0.0.1",
+            "http://192.168.1.1/": "192.168.1.1",
+            "http://172.16.5.4:8080/": "172.16.5.4",
+            "http://169.254.169.254/latest/meta-data/": "169.254.169.254",
+            "http://127.0.0.2/": "127.0.0.2",
+            "http://[::1]/": "::1",
+            "http://[fe80::1]/": "fe80",
+            "http://[fd00::1]/": "fd00",
+            "http://[::ffff:127.0.0.1]/": "127.0.0.1|::ffff",
+            "http://0.0.0.0/": "0.0.0.0",
+            "http://2130706433/": "2130706433|127",
+            "http://0x7f.1/": "0x7f|127",
+            "http://127.1/": "127",
+            "http://100.64.0.1/": "100.64",
+            "http://localhost:1/": "localhost",
+            "file:///etc/passwd": "file",
+            "ftp://127.0.0.1/x": "ftp",
+            "gopher://127.0.0.1/x": "gopher",
+            "javascript:alert(1)": "",
+            "data:text/plain,x": "",
+            "http://user:password@10.0.0.1/": "",
+            "//10.0.0.1/x": "10.0.0.1",
+            "http://": "",
+            "http://[": "",
+            "": "",
+            "http://a b/": "",
         }
         for place, match in self.places().items():
             for location, pattern in targets.items():
@@ -458,6 +580,7 @@ class RedirectTest(HubTest):
     def test_no_connection_was_made(self):
         """A listener on another loopback address sees nobody."""
         import socket
+
         with socket.socket() as listener:
             listener.bind(("127.0.0.7", 0))
             listener.listen(8)
@@ -503,7 +626,9 @@ class RedirectTest(HubTest):
     def test_https_to_http(self):
         other = self.start_hub(store=self.store)
         self.restart_hub(tls=True)
-        self.configure(upstream={"ca_file": self.hub.ca_file, "allow_private": [f"127.0.0.1:{other.api_server.port}", f"127.0.0.1:{other.cdn_server.port}"]})
+        self.configure(
+            upstream={"ca_file": self.hub.ca_file, "allow_private": [f"127.0.0.1:{other.api_server.port}", f"127.0.0.1:{other.cdn_server.port}"]}
+        )
         for place, match in {"info": {"path": "^/api/models/org/name"}, "git": {"path": "org/name(.git)?/info/refs"}}.items():
             with self.subTest(place):
                 self.data = os.path.join(self.dir, "data-" + place)
@@ -524,9 +649,17 @@ class RedirectTest(HubTest):
                 self.assertNotEqual(name.lower(), "authorization")
 
     def test_harmless_redirects_are_followed(self):
-        self.faults({"do": "redirect", "location": "/api/models/org/name?again=1", "status": 307, "match": {"path": "^/api/models/org/name$"}, "when": {"first": 1}},
-                    {"do": "redirect", "location": "{api}{target}&again=1", "status": 302, "match": {"path": "/info/refs"}, "when": {"first": 1}},
-                    {"do": "redirect", "location": "{cdn}{target}", "status": 302, "match": {"port": "cdn"}, "when": {"first": 1}})
+        self.faults(
+            {
+                "do": "redirect",
+                "location": "/api/models/org/name?again=1",
+                "status": 307,
+                "match": {"path": "^/api/models/org/name$"},
+                "when": {"first": 1},
+            },
+            {"do": "redirect", "location": "{api}{target}&again=1", "status": 302, "match": {"path": "/info/refs"}, "when": {"first": 1}},
+            {"do": "redirect", "location": "{cdn}{target}", "status": 302, "match": {"port": "cdn"}, "when": {"first": 1}},
+        )
         self.mirror("org/name")
         self.assert_equals_origin(self.origin)
 

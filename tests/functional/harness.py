@@ -153,12 +153,15 @@ class Process:
 
     def __init__(self, command, env, stdin=None):
         self.command = command
-        self.popen = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.popen = subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         self.pid = self.popen.pid
         self._out, self._err = [], []
-        self._threads = [threading.Thread(target=self._drain, args=(pipe, into), daemon=True)
-                         for pipe, into in ((self.popen.stdout, self._out), (self.popen.stderr, self._err))]
+        self._threads = [
+            threading.Thread(target=self._drain, args=(pipe, into), daemon=True)
+            for pipe, into in ((self.popen.stdout, self._out), (self.popen.stderr, self._err))
+        ]
         for thread in self._threads:
             thread.start()
         if stdin is not None:
@@ -347,8 +350,9 @@ class HubTest(unittest.TestCase):
         if theirs:
             self.assertEqual(git(path, "symbolic-ref", "HEAD"), git(origin.git_dir, "symbolic-ref", "HEAD"), "HEAD")
         if fsck:
-            checked = subprocess.run(["git", f"--git-dir={path}", "fsck", "--strict", "--no-progress", "--no-dangling"], env=GIT_ENV,
-                                     capture_output=True, check=False)
+            checked = subprocess.run(
+                ["git", f"--git-dir={path}", "fsck", "--strict", "--no-progress", "--no-dangling"], env=GIT_ENV, capture_output=True, check=False
+            )
             self.assertEqual((checked.returncode, checked.stderr.decode(errors="replace")), (0, ""), "git fsck --strict")
         shutil.rmtree(clone)
         if blobs:

@@ -2,13 +2,23 @@
 
 import os
 
-from harness import HubTest, SANITIZER, git, main, refs_of, stored_blobs
+from harness import HubTest, SANITIZER, main, refs_of
 
 from fake_hub import LfsRandom
 from fake_hub.hostile import HOSTILE_NAMES, HOSTILE_PACKS, make_hostile, make_hostile_pack
 
 # Strange, but nothing that git itself would refuse to keep: these are mirrored, and `show` or the report says what is strange.
-KEPT = {"backslash", "invalid_utf8", "control_characters", "gitlink_without_gitmodules", "link_absolute", "link_upwards", "tree_bomb", "tag_loop", "gitmodules"}
+KEPT = {
+    "backslash",
+    "invalid_utf8",
+    "control_characters",
+    "gitlink_without_gitmodules",
+    "link_absolute",
+    "link_upwards",
+    "tree_bomb",
+    "tag_loop",
+    "gitmodules",
+}
 
 
 class HostileTest(HubTest):
@@ -32,7 +42,9 @@ class HostileTest(HubTest):
             return run
 
     def objects_in(self, path):
-        return [n for n in self.files_below(os.path.join(path, "objects")) if n.endswith((".pack", ".idx", ".keep")) or len(os.path.basename(n)) == 38]
+        return [
+            n for n in self.files_below(os.path.join(path, "objects")) if n.endswith((".pack", ".idx", ".keep")) or len(os.path.basename(n)) == 38
+        ]
 
     def setUp(self):
         super().setUp()
@@ -101,6 +113,7 @@ class HostileTest(HubTest):
         good = repo.head()
         repo.raw_commit(tree, parent=good)
         from fake_hub.hostile import _git_can_serve
+
         self.assertTrue(_git_can_serve(repo.git_dir))
         self.assert_error(self.mirror("org/turns", code=1), "org/turns", r"\.\.")
         self.assertEqual((refs_of(path), self.objects_in(path)), (refs, files))
@@ -110,7 +123,13 @@ class HostileTest(HubTest):
         self.assert_equals_origin(repo)
 
     def test_limits(self):
-        limits = {"git_pack_bytes_max": (20_000, "pack"), "git_objects_max": (3, "object"), "git_object_bytes_max": (20_000, "object"), "git_refs_max": (2, "ref"), "git_tree_depth_max": (2, "depth|deep|level")}
+        limits = {
+            "git_pack_bytes_max": (20_000, "pack"),
+            "git_objects_max": (3, "object"),
+            "git_object_bytes_max": (20_000, "object"),
+            "git_refs_max": (2, "ref"),
+            "git_tree_depth_max": (2, "depth|deep|level"),
+        }
         repo = self.model("org/large", {"a/b/c/d/e.txt": "x", "big.txt": os.urandom(60_000).hex()})
         for i in range(3):
             repo.set_ref(f"refs/heads/b{i}", repo.head())
@@ -136,9 +155,20 @@ class HostileTest(HubTest):
                 f.write(f"#!/bin/sh\ntouch {owned}\n")
             os.chmod(os.path.join(hooks, hook), 0o755)
         with open(os.path.join(self.home, ".gitconfig"), "w", encoding="utf-8") as f:
-            f.write(f'[core]\n\thooksPath = {hooks}\n[init]\n\ttemplateDir = {self.dir}/hooks\n[url "http://127.0.0.1:9/"]\n\tinsteadOf = {self.hub.endpoint}\n'
-                    '[http]\n\tproxy = http://127.0.0.1:9\n[core]\n\tfsmonitor = touch ' + owned + '\n')
-        self.mirror("org/good", env={"GIT_DIR": self.dir, "GIT_SSL_NO_VERIFY": "1", "GIT_TEMPLATE_DIR": hooks, "GIT_OBJECT_DIRECTORY": self.dir, "XDG_CONFIG_HOME": self.home})
+            f.write(
+                f'[core]\n\thooksPath = {hooks}\n[init]\n\ttemplateDir = {self.dir}/hooks\n[url "http://127.0.0.1:9/"]\n\tinsteadOf = {self.hub.endpoint}\n'
+                "[http]\n\tproxy = http://127.0.0.1:9\n[core]\n\tfsmonitor = touch " + owned + "\n"
+            )
+        self.mirror(
+            "org/good",
+            env={
+                "GIT_DIR": self.dir,
+                "GIT_SSL_NO_VERIFY": "1",
+                "GIT_TEMPLATE_DIR": hooks,
+                "GIT_OBJECT_DIRECTORY": self.dir,
+                "XDG_CONFIG_HOME": self.home,
+            },
+        )
         self.assert_equals_origin(self.good)
         self.assertFalse(os.path.exists(owned))
         self.assertEqual([n for n in os.listdir(self.git_path(self.good)) if n == "hooks"], [])

@@ -6,7 +6,7 @@ HUBMIRROR_TEST_LARGE=1: 8 GiB instead of 1 GiB.
 import os
 import unittest
 
-from harness import SANITIZER, HubTest, main, scaled
+from harness import SANITIZER, HubTest, main
 
 from fake_hub import LfsZeros, build_many_files
 

@@ -2,19 +2,20 @@
 
 import json
 import os
-import unittest
 
-from harness import TOKEN, HubTest, blob_path, git, main, objects_of, pointers_of, refs_of, toml
+from harness import TOKEN, HubTest, blob_path, git, main, pointers_of, refs_of
 
-from fake_hub import GITATTRIBUTES, Executable, Lfs, LfsPointer, LfsRandom, Submodule, Symlink, build_many_commits, build_many_files, build_many_refs
+from fake_hub import Executable, Lfs, LfsPointer, LfsRandom, Submodule, Symlink, build_many_commits, build_many_files, build_many_refs
 from fake_hub.hostile import make_legal_names
 from fake_hub.sample import ensure_sample
 
 
 class KindsTest(HubTest):
     def test_model_dataset_space_and_one_segment(self):
-        repos = [self.repo(kind, name, {"w.bin": LfsRandom(5000, kind + name), "dir/x.json": "{}"})
-                 for kind, name in (("model", "org/name"), ("dataset", "org/name"), ("space", "org/app"), ("model", "gpt2"), ("dataset", "squad"))]
+        repos = [
+            self.repo(kind, name, {"w.bin": LfsRandom(5000, kind + name), "dir/x.json": "{}"})
+            for kind, name in (("model", "org/name"), ("dataset", "org/name"), ("space", "org/app"), ("model", "gpt2"), ("dataset", "squad"))
+        ]
         self.mirror(*[self.spec_of(r) for r in repos])
         for repo in repos:
             self.assert_equals_origin(repo)
@@ -24,7 +25,14 @@ class KindsTest(HubTest):
         model = self.sample("org/model")
         data = self.repo("dataset", "org/data", {"x.parquet": LfsRandom(900)})
         head = model.head()
-        for spec in ("org/model", f"{self.hub.endpoint}/org/model", "models/org/model", f"org/model@{head}", "org/model@main", f"{self.hub.endpoint}/org/model/tree/main"):
+        for spec in (
+            "org/model",
+            f"{self.hub.endpoint}/org/model",
+            "models/org/model",
+            f"org/model@{head}",
+            "org/model@main",
+            f"{self.hub.endpoint}/org/model/tree/main",
+        ):
             with self.subTest(spec):
                 self.mirror(spec, data=os.path.join(self.dir, "of-" + str(abs(hash(spec)))))
         for spec in ("datasets/org/data", f"{self.hub.endpoint}/datasets/org/data", "datasets/org/data@refs/heads/main"):
@@ -33,7 +41,18 @@ class KindsTest(HubTest):
                 self.assert_equals_origin(data)
 
     def test_names_that_are_none(self):
-        for spec in ("a/b/c/d", "../etc", "org/..", "", "org/na me", "org/name@", "-org/name", "https://elsewhere.example/org/name", "org/" + "x" * 300, "org/na\x1b[31mme"):
+        for spec in (
+            "a/b/c/d",
+            "../etc",
+            "org/..",
+            "",
+            "org/na me",
+            "org/name@",
+            "-org/name",
+            "https://elsewhere.example/org/name",
+            "org/" + "x" * 300,
+            "org/na\x1b[31mme",
+        ):
             with self.subTest(spec):
                 run = self.mirror("--", spec, code=2)
                 self.assert_error(run)
@@ -120,8 +139,7 @@ class KindsTest(HubTest):
 
 
 class AccessTest(HubTest):
-    hub_options = {"tokens": {TOKEN: {"name": "a", "gated": ["org/gated"], "private": ["org/private"]},
-                              "hf_" + "other" * 6: {"name": "b"}}}
+    hub_options = {"tokens": {TOKEN: {"name": "a", "gated": ["org/gated"], "private": ["org/private"]}, "hf_" + "other" * 6: {"name": "b"}}}
 
     def setUp(self):
         super().setUp()
@@ -232,7 +250,9 @@ class RefsTest(HubTest):
             a = run.commit("a", {"a": "a"}, ref="refs/heads/merge", parent=base)
             b = run.commit("b", {"b": "b"}, ref="refs/heads/other", parent=base)
             run.commit("m", {"m": "m"}, ref="refs/heads/merge", parent=a, merge=(b,))
-        repo.commit("special", {"run.sh": Executable("#!/bin/sh\n"), "link": Symlink("run.sh"), "module": Submodule()}, ref="refs/heads/special", parent=base)
+        repo.commit(
+            "special", {"run.sh": Executable("#!/bin/sh\n"), "link": Symlink("run.sh"), "module": Submodule()}, ref="refs/heads/special", parent=base
+        )
         self.mirror("org/name")
         self.assert_equals_origin(repo)
         self.assertFalse(refs_of(self.git_path(repo), ["refs/pr/"]))
@@ -302,8 +322,29 @@ class RefsTest(HubTest):
     def test_awkward_names(self):
         repo = self.model("org/names")
         files = make_legal_names(repo)
-        repo.commit("large ones", {name + suffix: LfsRandom(50 + i, i) for i, (name, suffix) in enumerate(
-            (n, ".bin") for n in ("with space", "-dash", "--help", "per%20cent%", "hash#x", "new\nline", "tab\tx", "模型/权重", "quo\"te", "back\\slash", "café", "question?x&y=z"))})
+        repo.commit(
+            "large ones",
+            {
+                name + suffix: LfsRandom(50 + i, i)
+                for i, (name, suffix) in enumerate(
+                    (n, ".bin")
+                    for n in (
+                        "with space",
+                        "-dash",
+                        "--help",
+                        "per%20cent%",
+                        "hash#x",
+                        "new\nline",
+                        "tab\tx",
+                        "模型/权重",
+                        'quo"te',
+                        "back\\slash",
+                        "café",
+                        "question?x&y=z",
+                    )
+                )
+            },
+        )
         self.mirror("org/names")
         self.assert_equals_origin(repo)
         shown = {f["path"] for f in self.show("org/names", "--files")["files"]}

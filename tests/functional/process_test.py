@@ -2,14 +2,13 @@
 
 import http.client
 import http.server
-import json
 import os
 import signal
 import socket
 import threading
 import urllib.parse
 
-from harness import BINARY, SEGMENT, SETTINGS, TOKEN, HubTest, main, merged, stored_blobs, toml, wait_until
+from harness import SEGMENT, TOKEN, HubTest, main, stored_blobs, wait_until
 
 from fake_hub import LfsRandom
 
@@ -52,7 +51,14 @@ class BesideTest(HubTest):
     def test_second_writer_is_refused(self):
         self.sample("org/other")
         process = self.held_up()
-        for command in (("mirror", "org/other"), ("gc",), ("index", "rebuild"), ("rm", "--yes", "org/slow"), ("pin", "org/slow"), ("verify", "--repair")):
+        for command in (
+            ("mirror", "org/other"),
+            ("gc",),
+            ("index", "rebuild"),
+            ("rm", "--yes", "org/slow"),
+            ("pin", "org/slow"),
+            ("verify", "--repair"),
+        ):
             with self.subTest(command):
                 run = self.hm(*command, code=3)
                 self.assert_error(run, "busy|in use|writ", rf"\b{process.pid}\b")
@@ -102,7 +108,9 @@ class BesideTest(HubTest):
         self.origin = self.model("org/slow", {"w.bin": LfsRandom(3 << 20, 1)})
         self.faults({"do": "stall", "after_bytes": 1000, "match": {"port": "cdn", "path": self.hub.xet_hash(self.pointers(self.origin)["w.bin"][0])}})
         process = self.start("--json", "mirror", "--jobs", "1", "org/done", "org/slow")
-        wait_until(lambda: self.hub.requests("cdn", path=self.hub.xet_hash(self.pointers(self.origin)["w.bin"][0])), "the second is under way", process)
+        wait_until(
+            lambda: self.hub.requests("cdn", path=self.hub.xet_hash(self.pointers(self.origin)["w.bin"][0])), "the second is under way", process
+        )
         process.signal(signal.SIGINT)
         run = process.wait()
         self.assert_sane(run)
@@ -118,6 +126,7 @@ class BesideTest(HubTest):
         reader, writer = os.pipe()
         os.close(reader)
         import subprocess
+
         done = subprocess.run(self.command(["ls"]), env=self.environment(), stdout=writer, stderr=subprocess.PIPE, check=False)
         os.close(writer)
         self.assertIn(done.returncode, (0, 3, -signal.SIGPIPE))
@@ -127,9 +136,25 @@ class CommandLineTest(HubTest):
     check_rebuild = False
 
     def test_wrong_usage(self):
-        cases = [(), ("mirorr", "org/name"), ("mirror",), ("mirror", "--inclde", "x", "org/name"), ("mirror", "--max-file-size"), ("show",), ("ls", "a", "b"), ("index",), ("config",),
-                 ("--jobs", "0", "ls"), ("--jobs", "many", "ls"), ("--log-level", "loud", "ls"), ("--upstream", "ftp://x", "mirror", "org/name"), ("--upstream", "not a url", "mirror", "a/b"),
-                 ("--allow-private", "a b", "mirror", "a/b"), ("version", "extra"), ("mirror", "\x1b]0;owned\x07")]
+        cases = [
+            (),
+            ("mirorr", "org/name"),
+            ("mirror",),
+            ("mirror", "--inclde", "x", "org/name"),
+            ("mirror", "--max-file-size"),
+            ("show",),
+            ("ls", "a", "b"),
+            ("index",),
+            ("config",),
+            ("--jobs", "0", "ls"),
+            ("--jobs", "many", "ls"),
+            ("--log-level", "loud", "ls"),
+            ("--upstream", "ftp://x", "mirror", "org/name"),
+            ("--upstream", "not a url", "mirror", "a/b"),
+            ("--allow-private", "a b", "mirror", "a/b"),
+            ("version", "extra"),
+            ("mirror", "\x1b]0;owned\x07"),
+        ]
         for case in cases:
             with self.subTest(case):
                 self.assert_error(self.hm(*case, code=2))
@@ -148,11 +173,17 @@ class CommandLineTest(HubTest):
     def test_environment(self):
         self.sample("org/name")
         data = os.path.join(self.dir, "other-data")
-        env = {"HF_ENDPOINT": self.hub.endpoint, "HUBMIRROR_DATA_DIR": data, "HUBMIRROR_UPSTREAM_ALLOW_PRIVATE": f"127.0.0.1:{self.hub.cdn_server.port}"}
+        env = {
+            "HF_ENDPOINT": self.hub.endpoint,
+            "HUBMIRROR_DATA_DIR": data,
+            "HUBMIRROR_UPSTREAM_ALLOW_PRIVATE": f"127.0.0.1:{self.hub.cdn_server.port}",
+        }
         self.hm("mirror", "org/name", bare=True, env=env)
         self.assertEqual(len(stored_blobs(data)), 2)
         self.hm("ls", bare=True, env={"HUBMIRROR_CONFIG": self.config, "HUBMIRROR_DATA_DIR": data})
-        self.assert_error(self.hm("ls", bare=True, env={"HUBMIRROR_MIRROR_FILES_PARALEL": "3"}, code=2), "HUBMIRROR_MIRROR_FILES_PARALEL", "did you mean")
+        self.assert_error(
+            self.hm("ls", bare=True, env={"HUBMIRROR_MIRROR_FILES_PARALEL": "3"}, code=2), "HUBMIRROR_MIRROR_FILES_PARALEL", "did you mean"
+        )
         self.assert_error(self.hm("ls", bare=True, env={"HUBMIRROR_MIRROR_FILES_PARALLEL": "many"}, code=2), "HUBMIRROR_MIRROR_FILES_PARALLEL")
         self.hm("mirror", "org/name", bare=True, env={k: v for k, v in env.items() if k != "HUBMIRROR_DATA_DIR"})  # with a home and nothing else
         self.assertEqual(len(stored_blobs(os.path.join(self.home, ".local/share/hubmirror"))), 2)
@@ -164,15 +195,16 @@ class CommandLineTest(HubTest):
             for args in (("--config", path, "ls"), ("config", "check", path)):
                 with self.subTest(text=text, args=args):
                     self.assert_error(self.hm(*args, bare=True, code=2), r"bad\.toml", *patterns)
+
         refused("[network]\nretries_max = 3\nretrys = 1\n", ":3", "retrys")
         refused("[mirror]\nfiles_paralel = 3\n", ":2", "files_paralel", "did you mean .files_parallel")
         refused("[mirorr]\nx = 1\n", ":1", "mirorr", "did you mean .mirror")
         refused("[mirror]\nfiles_parallel = 100000\n", ":2", "files_parallel", "256")
-        refused("[mirror]\nfiles_parallel = \"x\"\n", ":2", "files_parallel")
-        refused("[storage]\nreserve_bytes = \"1 elephant\"\n", "reserve_bytes")
+        refused('[mirror]\nfiles_parallel = "x"\n', ":2", "files_parallel")
+        refused('[storage]\nreserve_bytes = "1 elephant"\n', "reserve_bytes")
         refused("[network\n", ":1")
         refused("\x00\x01\xff", r"bad\.toml")
-        refused("[upstream]\nurl = \"https://user:secret@example.org\"\n", "url")
+        refused('[upstream]\nurl = "https://user:secret@example.org"\n', "url")
         self.assert_error(self.hm("--config", os.path.join(self.dir, "absent.toml"), "ls", bare=True, code=2), "absent.toml")
         run = self.hm("--config", self.dir, "ls", bare=True, code=2)
         self.assert_error(run)
@@ -198,12 +230,16 @@ class NetworkTest(HubTest):
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
         self.configure(network={"retries_max": 1})
-        run = self.hm("--config", self.config, "--data-dir", self.data, "--upstream", f"http://127.0.0.1:{port}", "mirror", "org/a", bare=True, code=(1, 3))
+        run = self.hm(
+            "--config", self.config, "--data-dir", self.data, "--upstream", f"http://127.0.0.1:{port}", "mirror", "org/a", bare=True, code=(1, 3)
+        )
         self.assert_error(run, f"127.0.0.1:{port}", "refused|connect|unreachable")
 
     def test_name_that_does_not_resolve(self):
         self.configure(network={"retries_max": 0})
-        run = self.hm("--config", self.config, "--data-dir", self.data, "--upstream", "http://no-such-host.invalid", "mirror", "org/a", bare=True, code=(1, 3))
+        run = self.hm(
+            "--config", self.config, "--data-dir", self.data, "--upstream", "http://no-such-host.invalid", "mirror", "org/a", bare=True, code=(1, 3)
+        )
         self.assert_error(run, "no-such-host.invalid")
 
     def test_certificates(self):

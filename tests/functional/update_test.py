@@ -4,7 +4,7 @@ import os
 
 from harness import HubTest, blob_path, git, main, objects_of, pointers_of, refs_of
 
-from fake_hub import GITATTRIBUTES, Lfs, LfsRandom
+from fake_hub import LfsRandom
 
 
 class UpdateTest(HubTest):
@@ -197,12 +197,21 @@ class MovingTest(HubTest):
         self.moving({"match": {"path": "objects/batch"}, "when": {"nth": 1}}, **self.push())
 
     def test_branch_deleted_after_refs(self):
-        self.moving({"match": {"path": "/git-upload-pack"}, "when": {"nth": 1}}, op="commit", repo="models/org/name", files={"x": "y"}, ref="refs/heads/new")
+        self.moving(
+            {"match": {"path": "/git-upload-pack"}, "when": {"nth": 1}}, op="commit", repo="models/org/name", files={"x": "y"}, ref="refs/heads/new"
+        )
 
     def test_renamed_on_the_way(self):
         repo = self.sample("org/name")
-        self.faults({"do": "update", "after_response": True, "match": {"path": "^/api/models/"}, "when": {"nth": 1},
-                     "run": {"op": "rename", "repo": "models/org/name", "to": "org/renamed"}})
+        self.faults(
+            {
+                "do": "update",
+                "after_response": True,
+                "match": {"path": "^/api/models/"},
+                "when": {"nth": 1},
+                "run": {"op": "rename", "repo": "models/org/name", "to": "org/renamed"},
+            }
+        )
         self.mirror("org/name", code=(0, 1))
         self.faults()
         self.mirror("org/name")
@@ -211,7 +220,15 @@ class MovingTest(HubTest):
 
     def test_deleted_on_the_way(self):
         repo = self.sample("org/name")
-        self.faults({"do": "update", "after_response": True, "match": {"path": "/info/refs"}, "when": {"nth": 1}, "run": {"op": "delete_repo", "repo": "models/org/name"}})
+        self.faults(
+            {
+                "do": "update",
+                "after_response": True,
+                "match": {"path": "/info/refs"},
+                "when": {"nth": 1},
+                "run": {"op": "delete_repo", "repo": "models/org/name"},
+            }
+        )
         self.assert_error(self.mirror("org/name", code=1), "org/name")
         self.faults()
         repo.set(hidden=False)
@@ -222,9 +239,19 @@ class MovingTest(HubTest):
 class FilterTest(HubTest):
     def setUp(self):
         super().setUp()
-        self.origin = self.model("org/name", {
-            "config.json": "{}\n", "LICENSE": "free\n", "model.safetensors": LfsRandom(5000, 1), "model.gguf": LfsRandom(6000, 2),
-            "pytorch_model.bin": LfsRandom(7000, 3), "onnx/model.onnx": LfsRandom(20_000, 4), "data/x.csv": "a,b\n", "data/big.csv": "x" * 50_000})
+        self.origin = self.model(
+            "org/name",
+            {
+                "config.json": "{}\n",
+                "LICENSE": "free\n",
+                "model.safetensors": LfsRandom(5000, 1),
+                "model.gguf": LfsRandom(6000, 2),
+                "pytorch_model.bin": LfsRandom(7000, 3),
+                "onnx/model.onnx": LfsRandom(20_000, 4),
+                "data/x.csv": "a,b\n",
+                "data/big.csv": "x" * 50_000,
+            },
+        )
 
     def stored(self):
         return {name for name, (digest, _) in self.pointers(self.origin).items() if os.path.exists(blob_path(self.data, digest))}
