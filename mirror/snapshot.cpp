@@ -11,12 +11,6 @@ namespace {
 constexpr std::uint64_t kPointerBytesMax = 1024;  // the LFS specification's bound
 constexpr std::uint64_t kCardBytesMax = 512 * 1024;
 
-/// Old repositories hold modes such as 100664; git itself reads them as one of these three.
-storage::FileMode mode_of(std::uint32_t git_mode) {
-  if (git_mode == 0120000) return storage::FileMode::Symlink;
-  return (git_mode & 0111) != 0 ? storage::FileMode::Executable : storage::FileMode::Regular;
-}
-
 Result<BlobFacts> read_facts(const Repository& repository, const TreeFile& file, std::uint64_t size_max) {
   HM_TRY(const std::string bytes, repository.read_blob(file.oid, size_max));
   if (bytes.size() < kPointerBytesMax && mode_of(file.mode) != storage::FileMode::Symlink)
@@ -24,6 +18,11 @@ Result<BlobFacts> read_facts(const Repository& repository, const TreeFile& file,
   return BlobFacts{sha256(bytes), bytes.size(), false};
 }
 }  // namespace
+
+storage::FileMode mode_of(std::uint32_t git_mode) {
+  if (git_mode == 0120000) return storage::FileMode::Symlink;
+  return (git_mode & 0111) != 0 ? storage::FileMode::Executable : storage::FileMode::Regular;
+}
 
 Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit, const config::Selection& selection, const storage::Manifest* also, BlobFactsCache& cache,
                                    std::uint64_t git_file_bytes_max) {

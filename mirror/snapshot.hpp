@@ -14,6 +14,9 @@
 #include "storage/manifest.hpp"
 
 namespace hm::mirror {
+/// Old repositories hold modes such as 100664; git itself reads them as one of these three.
+storage::FileMode mode_of(std::uint32_t git_mode);
+
 /// sha256 and LFS pointers of git blobs that were read before: revisions share most of their files.
 struct BlobFacts {
   Sha256 sha256;                ///< of the file's bytes: for a pointer, of what it points to

@@ -1,0 +1,91 @@
+#include "crawler/verify_repository.hpp"
+
+#include <string_view>
+#include <unordered_map>
+
+#include "base/text.hpp"
+#include "hub/lfs_batch.hpp"
+#include "mirror/git/repository.hpp"
+#include "mirror/snapshot.hpp"
+
+namespace hm::crawler {
+void RepositoryCheck::add(FindingKind kind, const storage::RepoRow& row, std::string detail) {
+  Finding finding;
+  finding.kind = kind;
+  finding.subject = row.repo.text();
+  finding.detail = std::move(detail);
+  report_.findings.push_back(std::move(finding));
+}
+
+Result<> RepositoryCheck::run(const storage::RepoRow& row, std::vector<storage::BlobInfo>* blobs) {
+  if (stop_.stop_requested()) return Error{Errc::Cancelled, "stopped"};
+  HM_TRY(const auto revisions, catalog_.revisions({row.repo.kind, row.rid}));
+  for (const mirror::RevisionView& view : revisions) {
+    auto manifest = catalog_.manifest(view.snapshot.manifest);
+    ++report_.manifests;
+    if (!manifest) {
+      add(FindingKind::Manifest, row, manifest.error().what);
+      continue;
+    }
+    const auto& files = manifest.assume_value();
+    if (files.files.size() != view.snapshot.files || files.total_bytes() != view.snapshot.bytes)
+      add(FindingKind::Manifest, row, "the manifest of " + view.snapshot.commit.hex() + " does not have the files and bytes that were recorded; run: hubmirror index rebuild");
+    if (blobs == nullptr) continue;
+    for (const auto& file : files.files)
+      if (file.is_lfs) blobs->push_back({file.sha256, file.size_bytes});
+  }
+  return deep_ ? check_git(row, revisions) : Result<>(ok());
+}
+
+Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const std::vector<mirror::RevisionView>& revisions) {
+  auto repository = mirror::Repository::open(catalog_.git_path(row));
+  if (!repository) {
+    if (!revisions.empty()) add(FindingKind::GitObject, row, "its git repository cannot be opened: " + repository.error().what);
+    return ok();
+  }
+  auto checked = repository.assume_value().verify_objects([&](const GitOid& oid, const std::string& problem) { add(FindingKind::GitObject, row, oid.hex() + ": " + problem); });
+  if (checked) report_.git_objects += checked.assume_value();
+  else add(FindingKind::GitObject, row, checked.error().what);
+  for (const mirror::RevisionView& view : revisions) {
+    if (stop_.stop_requested()) return Error{Errc::Cancelled, "stopped"};
+    if (auto compared = compare_tree(repository.assume_value(), row, view.snapshot); !compared) add(FindingKind::GitObject, row, compared.error().what);
+  }
+  return ok();
+}
+
+/// The manifest says what the tree says: same files, same objects, and for each file the digest of its bytes or of what its pointer names.
+Result<> RepositoryCheck::compare_tree(const mirror::Repository& repository, const storage::RepoRow& row, const storage::SnapshotRow& snapshot) {
+  auto manifest = catalog_.manifest(snapshot.manifest);
+  if (!manifest) return ok();  // reported already
+  HM_TRY(const GitOid tree, repository.tree_of(snapshot.commit));
+  const std::string at = " at " + snapshot.commit.hex();
+  if (tree != snapshot.tree) add(FindingKind::Manifest, row, "the tree recorded for the revision is not its tree" + at);
+  std::unordered_map<std::string_view, const storage::ManifestFile*> left;
+  for (const auto& file : manifest.assume_value().files) left.emplace(file.path, &file);
+  std::uint64_t left_out = 0;
+  HM_TRY(repository.walk_files(snapshot.commit, [&](const mirror::TreeFile& file) -> Result<> {
+    if (file.mode == 0160000) return ok();
+    const auto it = left.find(file.path);
+    if (it == left.end()) {
+      ++left_out;
+      return ok();
+    }
+    const storage::ManifestFile& recorded = *it->second;
+    left.erase(it);
+    HM_TRY(const std::uint64_t size, repository.blob_size(file.oid));
+    HM_TRY(const std::string bytes, repository.read_blob(file.oid, size));
+    bool same = recorded.git_oid == file.oid && recorded.mode == mirror::mode_of(file.mode);
+    if (recorded.is_lfs) {
+      const auto pointer = hub::parse_lfs_pointer(bytes);
+      same = same && pointer && pointer->oid == recorded.sha256 && pointer->size_bytes == recorded.size_bytes;
+    } else {
+      same = same && bytes.size() == recorded.size_bytes && sha256(bytes) == recorded.sha256;
+    }
+    if (!same) add(FindingKind::Manifest, row, printable(file.path) + at + " is not what the manifest says");
+    return ok();
+  }));
+  for (const auto& [path, file] : left) add(FindingKind::Manifest, row, printable(path) + at + " is in the manifest and not in the tree");
+  if (left_out != snapshot.left_out_files) add(FindingKind::Manifest, row, std::to_string(left_out) + " files" + at + " are not in the manifest; " + std::to_string(snapshot.left_out_files) + " were left out on purpose");
+  return ok();
+}
+}  // namespace hm::crawler
