@@ -58,7 +58,7 @@ class CardParser {
       case YAML_MAPPING_END_EVENT:
       case YAML_SEQUENCE_END_EVENT:
         --depth_;
-        if (depth_ == 1) key_.reset(), in_list_ = false;
+        if (depth_ == 1) end_value();
         break;
       case YAML_SCALAR_EVENT: {
         const std::string value(reinterpret_cast<const char*>(event.data.scalar.value), event.data.scalar.length);
@@ -78,11 +78,17 @@ class CardParser {
 
   void start_value(Fields& fields, bool list) {
     if (!key_) {  // a mapping or list as a key: its value belongs to nothing we read
-      key_.emplace();
+      complex_key_ = true;
       return;
     }
     in_list_ = list;
     fields[*key_].clear();  // the last duplicate wins
+  }
+
+  void end_value() {
+    in_list_ = false;
+    if (std::exchange(complex_key_, false)) key_.emplace();
+    else key_.reset();
   }
 
   std::optional<std::string> scalar(const std::string& value, bool null, Fields& fields) {
@@ -102,7 +108,7 @@ class CardParser {
   }
 
   yaml_parser_t parser_{};
-  bool ready_ = false, done_ = false, in_list_ = false;
+  bool ready_ = false, done_ = false, in_list_ = false, complex_key_ = false;
   int depth_ = 0;
   std::optional<std::string> key_;
   std::map<std::string, std::string> anchors_;
@@ -126,7 +132,7 @@ std::string front_matter(std::string_view readme) {
   const std::string_view body = readme.substr(0, kFrontMatterBytesMax + 8);
   for (std::string_view rest = body; !rest.empty();) {
     const auto offset = static_cast<std::size_t>(rest.data() - body.data());
-    if (next_line(rest) == "---") return std::string(body.substr(0, offset));
+    if (next_line(rest) == "---") return offset > kFrontMatterBytesMax ? std::string() : std::string(body.substr(0, offset));
   }
   return {};
 }
