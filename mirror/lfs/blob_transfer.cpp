@@ -84,7 +84,8 @@ awaitable<Result<>> BlobTransfer::attempt() {
   const bool threw = scope_->failed() && !scope_->cancelled();
   scope_.reset();
   if (failure_) co_return std::move(*failure_);
-  if (stopped || co_await is_cancelled()) co_return cancelled();
+  const bool asked = co_await is_cancelled();
+  if (stopped || asked) co_return cancelled();
   if (restart_ != Restart::None) co_return ok();
   if (threw) co_return Error(Errc::Internal, "a download coroutine ended by an exception");
   HM_CHECK(plan_->complete());

@@ -47,7 +47,8 @@ void TaskScope::cancel() {
 
 awaitable<void> TaskScope::join() {
   while (running_ > 0) {
-    if (cancelled_ || co_await is_cancelled()) {
+    const bool asked = co_await is_cancelled();  // not inside ||: g++ 12 then resumes at a place that does not exist
+    if (cancelled_ || asked) {
       cancel();
       timer_.expires_after(kAskAgain);
     } else {
