@@ -82,7 +82,8 @@ Result<> read_action_headers(const JsonReader& from, net::Headers& into) {
     std::string value;
     HM_TRY(reader->read(value));
     if (!is_header_name(name) || !is_header_value(value) || name.size() + value.size() > kActionHeaderBytesMax)
-      return reader->wrong("a header field that may be sent");
+      return Error{Errc::BadInput,
+                   reader->path() + ": expected a header field that may be sent"};  // its value may be a secret
     if (!belongs_to_the_transfer(name)) into.add(std::string(name), std::move(value));
   }
   return ok();

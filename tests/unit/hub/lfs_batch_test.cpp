@@ -167,6 +167,13 @@ TEST(LfsBatch, RefusesHeadersThatCouldSmuggle) {
               FailsWith(Errc::BadInput, "at most 64 headers"));
 }
 
+TEST(LfsBatch, DoesNotRepeatAHeaderValueInAnError) {
+  const auto failed =
+      parse_lfs_batch(download(std::string(kHref) + R"(,"header":{"Authorization":"Basic c2VjcmV0\n"})"), kNow);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().what.find("c2VjcmV0"), std::string::npos) << failed.error().what;
+}
+
 TEST(LfsBatch, NamesWhatIsWrong) {
   EXPECT_THAT(parse_lfs_batch("[]", kNow), FailsWith(Errc::BadInput, "$: expected an object"));
   EXPECT_THAT(parse_lfs_batch("{}", kNow), FailsWith(Errc::BadInput, "$.objects: missing"));
