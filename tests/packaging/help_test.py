@@ -24,7 +24,7 @@ def main():
 
     man = (root / "packaging/man/hubmirror.1").read_text(encoding="utf-8").replace("\\-", "-")
     # fish writes "-l name", and the others "--name".
-    fish = " ".join("--" + name for name in re.findall(r" -l ([a-z][a-z0-9-]+)", (root / "packaging/completions/hubmirror.fish").read_text()))
+    fish = " ".join("--" + name for name in re.findall(r"^complete .*? -l ([a-z][a-z0-9-]+)", (root / "packaging/completions/hubmirror.fish").read_text(), re.M))
     texts = {
         "packaging/man/hubmirror.1": man,
         "packaging/completions/hubmirror.bash": (root / "packaging/completions/hubmirror.bash").read_text(),
