@@ -15,7 +15,7 @@ HM_PACKAGES_TEST=(
 HM_PACKAGES_CLANG=(
   clang-19 libclang-rt-19-dev lld-19 llvm-19
 )
-# The tools that benchmarks compare with. `hf` comes from a Python environment of its own, see tests/bench/.
+# The tools that benchmarks compare with. `hf` (huggingface_hub) is put into a Python environment of its own by scripts/test --bench.
 HM_PACKAGES_BENCH=(
-  aria2 curl git-lfs libbenchmark-dev nginx-light openssl python3-venv
+  aria2 curl git-lfs openssl python3-venv
 )
