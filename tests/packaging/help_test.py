@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Every command and option of `hubmirror --help-all` stands in the man page and in each completion, and these name no other; README too names no other.
+"""Every command and option of `hubmirror --help-all` stands in the man page and in each completion, and these name no other.
+
+README.md and docs/operations.md name no other either.
 
 Usage: help_test.py PROGRAM REPOSITORY_ROOT
 """
@@ -24,7 +26,8 @@ def main():
 
     man = (root / "packaging/man/hubmirror.1").read_text(encoding="utf-8").replace("\\-", "-")
     # fish writes "-l name", and the others "--name".
-    fish = " ".join("--" + name for name in re.findall(r"^complete .*? -l ([a-z][a-z0-9-]+)", (root / "packaging/completions/hubmirror.fish").read_text(), re.M))
+    fish_text = (root / "packaging/completions/hubmirror.fish").read_text()
+    fish = " ".join("--" + name for name in re.findall(r"^complete .*? -l ([a-z][a-z0-9-]+)", fish_text, re.M))
     texts = {
         "packaging/man/hubmirror.1": man,
         "packaging/completions/hubmirror.bash": (root / "packaging/completions/hubmirror.bash").read_text(),
@@ -40,8 +43,7 @@ def main():
     commands = re.findall(r"^  ([a-z]+)  ", commands.split("ommands:", 1)[-1], re.M)
     if len(commands) < 10:
         problems.append(f"--help shows only the commands {commands}")
-    completions = {path: text for path, text in texts.items() if "completions" in path} | {
-        "packaging/completions/hubmirror.fish": (root / "packaging/completions/hubmirror.fish").read_text()}
+    completions = {path: text for path, text in texts.items() if "completions" in path} | {"packaging/completions/hubmirror.fish": fish_text}
     for command in commands:
         if not re.search(rf"^\.(?:B|BR|BI) {command}\b", man, re.M):
             problems.append(f"packaging/man/hubmirror.1 lacks the command {command}")
@@ -60,7 +62,8 @@ def main():
         if done.returncode != 0:
             problems.append(done.stderr)
     if shutil.which("man"):
-        done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-P", "cat", str(root / "packaging/man/hubmirror.1")], capture_output=True, text=True, check=False)
+        command = ["man", "--warnings", "-E", "UTF-8", "-P", "cat", "-l", str(root / "packaging/man/hubmirror.1")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or done.stderr:
             problems.append(f"man warns: {done.stderr}")
 
