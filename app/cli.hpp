@@ -1,0 +1,103 @@
+// app/cli.hpp: the command line: what was asked for, as values, and the one function behind main(). Layer 6.
+// Threads: called once, from the main thread; the streams are written by it alone.
+#pragma once
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace hm::app {
+/// What the process returns. An interrupted command (Ctrl-C, SIGTERM) cannot continue: 3.
+enum class Exit : std::uint8_t {
+  Done = 0,
+  Incomplete = 1,      ///< finished, with something missing or bad
+  Usage = 2,           ///< the command line or the configuration is wrong; nothing was done
+  CannotContinue = 3,  ///< lock busy, disk full, upstream out of reach, data directory unusable, interrupted
+};
+Exit exit_of(const Error& error);
+
+/// Where a command reads and writes. Facts go to `out`, everything else to `err`.
+struct Streams {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool in_is_terminal = false;
+  bool err_is_terminal = false;
+};
+
+struct GlobalOptions {
+  std::optional<std::string> data_dir, config_file, upstream, log_level, log_format;
+  std::vector<std::string> allow_private;
+  std::optional<int> jobs;
+  bool json = false;
+  bool quiet = false;
+};
+
+struct InitCommand {};
+struct MirrorCommand {
+  std::vector<std::string> repos;
+  std::string from;  ///< file with one repository per line, "-" for standard input
+  bool unfinished = false;
+  std::string revision;
+  std::vector<std::string> include, exclude, formats;
+  std::string file_bytes_max;  ///< "200M"
+  bool all_history = false, pull_requests = false;
+};
+struct LsCommand {
+  std::string target;  ///< a repository (its files are listed) or a pattern
+  bool long_form = false;
+};
+struct ShowCommand {
+  std::string repo;
+  bool files = false;
+};
+struct VerifyCommand {
+  std::vector<std::string> repos;
+  bool deep = false, repair = false;
+  std::string rate;  ///< "100M" per second
+};
+struct PinCommand {
+  std::string repo, reason;
+};
+struct UnpinCommand {
+  std::string repo;
+};
+struct RmCommand {
+  std::vector<std::string> repos;
+  std::string reason;
+  bool yes = false;
+};
+struct GcCommand {
+  bool dry_run = false;
+};
+struct PathCommand {
+  std::string repo, file, revision;
+  bool git = false;
+};
+struct IndexRebuildCommand {};
+struct ConfigCheckCommand {
+  std::string file;
+};
+struct ConfigPrintCommand {};
+struct VersionCommand {};
+
+using Command = std::variant<InitCommand, MirrorCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand, PathCommand, IndexRebuildCommand, ConfigCheckCommand,
+                             ConfigPrintCommand, VersionCommand>;
+struct Invocation {
+  GlobalOptions global;
+  Command command;
+};
+/// The command line asked for text (help), which is all there is to do.
+struct HelpText {
+  std::string text;
+};
+/// @returns BadInput saying what is wrong and which help to read.
+Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const char* const* argv);
+
+/// The whole program: parses, configures, runs the command, reports errors as one line each on `err`.
+Exit run(int argc, const char* const* argv, Streams streams);
+}  // namespace hm::app

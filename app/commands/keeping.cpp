@@ -1,0 +1,147 @@
+// hubmirror init, pin, unpin, rm, gc, index rebuild: decisions about what is kept. They hold the writer's lock.
+#include <algorithm>
+#include <istream>
+#include <ostream>
+
+#include "app/commands/commands.hpp"
+#include "app/facts.hpp"
+#include "app/output.hpp"
+#include "app/services.hpp"
+#include "base/text.hpp"
+#include "crawler/gc.hpp"
+
+namespace hm::app {
+namespace {
+constexpr std::size_t kReasonBytesMax = 4096;  // a journal entry holds 65,535 bytes in all
+
+void say(Context& context, const std::string& text) {
+  if (!context.options.quiet && !context.options.json) context.io.out << printable(text) << "\n";
+}
+Result<> check_reason(const std::string& reason) {
+  if (reason.size() > kReasonBytesMax) return Error{Errc::BadInput, "--reason is longer than " + std::to_string(kReasonBytesMax) + " bytes"};
+  if (printable(reason) != reason) return Error{Errc::BadInput, "--reason holds control characters or invalid UTF-8"};
+  return ok();
+}
+/// What a pin names: "*" for the whole repository, else a commit, because branches move.
+Result<std::string> pinned_revision(const mirror::Catalog& catalog, const storage::RepoRow& row, const RepoSpec& spec) {
+  if (!spec.revision) return std::string("*");
+  HM_TRY(const auto snapshot, catalog.resolve(row, *spec.revision));
+  return snapshot.commit.hex();
+}
+std::string named(const storage::RepoRow& row, const std::string& revision) { return row.repo.text() + (revision == "*" ? std::string() : "@" + revision); }
+}  // namespace
+
+Result<Exit> run_command(Context& context, const InitCommand&) {
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "init", Create::IfAbsent));
+  if (context.options.json) print_json(context.io.out, json::object{{"data_dir", json_text(context.data_dir)}, {"version", storage::kDataDirVersion}});
+  say(context, "data directory: " + context.data_dir);
+  return Exit::Done;
+}
+
+Result<Exit> run_command(Context& context, const PinCommand& command) {
+  HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
+  HM_TRY(check_reason(command.reason));
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "pin"));
+  HM_TRY(const auto row, store->catalog.find(spec.repo));
+  HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
+  HM_TRY(store->recorder.pin(row, revision, command.reason));
+  if (context.options.json) print_json(context.io.out, json::object{{"pinned", revision}, {"repo", row.repo.text()}});
+  say(context, "pinned " + named(row, revision));
+  return Exit::Done;
+}
+
+Result<Exit> run_command(Context& context, const UnpinCommand& command) {
+  HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "unpin"));
+  HM_TRY(const auto row, store->catalog.find(spec.repo));
+  HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
+  if (std::find(row.pins.begin(), row.pins.end(), revision) == row.pins.end()) {
+    return Error{Errc::NotFound, named(row, revision) + " is not pinned; hubmirror show " + row.repo.text() + " lists its pins"};
+  }
+  HM_TRY(store->recorder.unpin(row, revision));
+  if (context.options.json) print_json(context.io.out, json::object{{"repo", row.repo.text()}, {"unpinned", revision}});
+  say(context, "unpinned " + named(row, revision));
+  return Exit::Done;
+}
+
+namespace {
+Result<std::vector<storage::RepoRow>> rows_to_remove(const mirror::Catalog& catalog, const std::vector<RepoSpec>& specs) {
+  std::vector<storage::RepoRow> rows;
+  for (const RepoSpec& spec : specs) {
+    HM_TRY(auto row, catalog.find(spec.repo));
+    if (!row.pins.empty()) return Error{Errc::Refused, row.repo.text() + " is pinned; to drop it, run first: hubmirror unpin " + named(row, row.pins.front())};
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+bool confirmed(Context& context, const std::vector<storage::RepoRow>& rows) {
+  for (const auto& row : rows) context.io.err << "  " << printable(row.repo.text()) << "\n";
+  context.io.err << "Drop " << counted(rows.size(), "repository") << "? [y/N] " << std::flush;
+  std::string answer;
+  std::getline(context.io.in, answer);
+  return ascii_equal_fold(trim(answer), "y") || ascii_equal_fold(trim(answer), "yes");
+}
+}  // namespace
+
+Result<Exit> run_command(Context& context, const RmCommand& command) {
+  std::vector<RepoSpec> specs;
+  for (const std::string& text : command.repos) {
+    HM_TRY(RepoSpec spec, repo_spec_of(text));
+    if (spec.revision) return Error{Errc::BadInput, printable(text) + ": rm drops whole repositories; single revisions go by retention (retention.superseded_days)"};
+    specs.push_back(std::move(spec));
+  }
+  HM_TRY(check_reason(command.reason));
+  if (!command.yes && !context.io.in_is_terminal) return Error{Errc::BadInput, "rm asks before it drops, and standard input is no terminal; say --yes"};
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "rm"));
+  HM_TRY(const auto rows, rows_to_remove(store->catalog, specs));
+  if (!command.yes && !confirmed(context, rows)) {
+    context.io.err << "nothing was dropped\n";
+    return Exit::Incomplete;
+  }
+  json::array removed;
+  for (const storage::RepoRow& row : rows) {
+    HM_TRY(store->recorder.remove(row, command.reason));
+    removed.emplace_back(row.repo.text());
+    say(context, "dropped " + row.repo.text());
+  }
+  if (context.options.json) print_json(context.io.out, json::object{{"removed", std::move(removed)}});
+  say(context, "hubmirror gc frees the bytes, " + counted(static_cast<std::uint64_t>(context.config.retention.grace_hours), "hour") + " after they were last needed");
+  return Exit::Done;
+}
+
+namespace {
+json::object gc_json(const crawler::GcReport& report, bool dry_run) {
+  json::array items;
+  for (const crawler::GcItem& item : report.items) items.emplace_back(json::object{{"bytes", item.bytes}, {"kind", item.kind}, {"subject", json_text(item.subject)}});
+  return {{"bytes", report.bytes}, {"dry_run", dry_run}, {"items", std::move(items)}, {"kept_young", report.kept_young}};
+}
+std::string gc_text(const crawler::GcReport& report, bool dry_run) {
+  Table table({{"KIND"}, {"SIZE", Table::Align::Right}, {"WHAT"}});
+  for (const crawler::GcItem& item : report.items) table.add({item.kind, human_bytes(item.bytes), item.subject});
+  std::string out = table.empty() ? std::string() : table.render();
+  out += (dry_run ? "would free " : "freed ") + human_bytes(report.bytes) + " in " + counted(report.items.size(), "item");
+  if (report.kept_young != 0) out += "; " + std::to_string(report.kept_young) + " more are within the grace period";
+  return out + "\n";
+}
+}  // namespace
+
+Result<Exit> run_command(Context& context, const GcCommand& command) {
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "gc"));
+  crawler::GcOptions options;
+  options.superseded_days = context.config.retention.superseded_days;
+  options.grace_hours = context.config.retention.grace_hours;
+  options.dry_run = command.dry_run;
+  HM_TRY(const auto report, crawler::collect_garbage(store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, store->recorder, system_clock(), options));
+  if (context.options.json) print_json(context.io.out, gc_json(report, command.dry_run));
+  else if (!context.options.quiet) context.io.out << gc_text(report, command.dry_run);
+  return Exit::Done;
+}
+
+Result<Exit> run_command(Context& context, const IndexRebuildCommand&) {
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "index rebuild", Create::No, Completeness::NotNeeded));
+  HM_TRY(const std::uint64_t entries, provenance::rebuild_index(*store->index, store->journal));
+  if (context.options.json) print_json(context.io.out, json::object{{"entries", entries}});
+  say(context, "index derived anew from " + counted(entries, "journal entry"));
+  return Exit::Done;
+}
+}  // namespace hm::app

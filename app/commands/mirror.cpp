@@ -1,0 +1,162 @@
+// hubmirror mirror: which repositories, the run, and what it says at the end.
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <istream>
+#include <ostream>
+#include <set>
+
+#include "app/commands/commands.hpp"
+#include "app/commands/mirror_summary.hpp"
+#include "app/facts.hpp"
+#include "app/mirror_run.hpp"
+#include "app/output.hpp"
+#include "app/unfinished.hpp"
+#include "base/text.hpp"
+
+namespace hm::app {
+namespace {
+constexpr std::size_t kListLineBytesMax = 4096;
+constexpr std::size_t kListLinesMax = 1'000'000;  // more repositories than this are a crawl, not a list
+
+Result<std::vector<std::string>> read_list(std::istream& in, const std::string& name) {
+  std::vector<std::string> repos;
+  std::string line;
+  for (std::size_t number = 1; std::getline(in, line); ++number) {
+    const std::string place = printable(name) + ":" + std::to_string(number);
+    if (number > kListLinesMax) return Error{Errc::BadInput, place + ": more than " + std::to_string(kListLinesMax) + " lines"};
+    if (line.size() > kListLineBytesMax) return Error{Errc::BadInput, place + ": a line longer than " + std::to_string(kListLineBytesMax) + " bytes names no repository"};
+    const std::string_view text = trim(line);
+    if (text.empty() || text.starts_with('#')) continue;
+    HM_TRY(within(parse_repo_spec(text), [&] { return "reading " + place; }));
+    repos.emplace_back(text);
+  }
+  if (in.bad()) return Error{Errc::Io, "reading the list " + printable(name) + " failed"};
+  return repos;
+}
+
+Result<std::vector<std::string>> names_asked_for(Context& context, const MirrorCommand& command) {
+  std::vector<std::string> names = command.repos;
+  if (command.from.empty()) return names;
+  std::vector<std::string> listed;
+  if (command.from == "-") {
+    HM_TRY(listed, read_list(context.io.in, "standard input"));
+  } else {
+    std::ifstream in(command.from);
+    if (!in) return Error{Errc::BadInput, "--from: cannot open " + printable(command.from) + "; give a file with one repository per line"};
+    HM_TRY(listed, read_list(in, command.from));
+  }
+  names.insert(names.end(), listed.begin(), listed.end());
+  return names;
+}
+
+Result<config::Selection> selection_of(const config::Mirror& defaults, const MirrorCommand& command) {
+  config::Selection selection;
+  selection.include = command.include.empty() ? defaults.include : command.include;
+  selection.exclude = command.exclude.empty() ? defaults.exclude : command.exclude;
+  selection.formats = command.formats.empty() ? defaults.formats : command.formats;
+  for (std::string& format : selection.formats) format = ascii_lower(trim(format));
+  if (!command.file_bytes_max.empty()) {
+    HM_TRY(selection.file_bytes_max, within(parse_bytes(command.file_bytes_max), [] { return "reading --max-file-size"; }));
+  } else if (defaults.file_bytes_max != 0) {
+    selection.file_bytes_max = defaults.file_bytes_max;
+  }
+  HM_TRY(config::check_selection(selection));
+  return selection;
+}
+
+/// One request per repository and revision, in the order they were named.
+Result<std::vector<crawler::MirrorRequest>> requests_of(const Context& context, const MirrorCommand& command, const std::vector<std::string>& names) {
+  HM_TRY(const config::Selection selection, selection_of(context.config.mirror, command));
+  std::vector<crawler::MirrorRequest> requests;
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    crawler::MirrorRequest request;
+    HM_TRY(request.spec, repo_spec_of(name, command.revision));
+    if (!seen.insert(ascii_lower(request.spec.repo.text()) + "@" + request.spec.revision.value_or("")).second) continue;
+    request.selection = selection;
+    request.all_history = command.all_history || context.config.mirror.all_history;
+    request.pull_requests = command.pull_requests || context.config.mirror.pull_requests;
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+ProgressDisplay::Mode display_mode(const Context& context) {
+  if (!context.shows_progress()) return ProgressDisplay::Mode::Silent;
+  return context.io.err_is_terminal ? ProgressDisplay::Mode::Bars : ProgressDisplay::Mode::Lines;
+}
+
+void print_errors(const std::vector<MirrorOutcome>& outcomes, Streams& io) {
+  for (const MirrorOutcome& outcome : outcomes) {
+    const std::string name = outcome.report.repo.text();
+    if (outcome.begun && outcome.report.error && outcome.report.error->code != Errc::Cancelled) {
+      io.err << error_line({outcome.report.error->code, name + ": " + outcome.report.error->what}) << "\n";
+    }
+  }
+}
+
+Exit exit_of_run(const std::vector<MirrorOutcome>& outcomes, bool stopped) {
+  if (stopped) return Exit::CannotContinue;
+  std::size_t complete = 0, hopeless = 0;
+  for (const MirrorOutcome& outcome : outcomes) {
+    if (outcome.complete()) ++complete;
+    if (outcome.begun && outcome.report.error && outcome.report.error->code == Errc::NoSpace) return Exit::CannotContinue;
+    if (!outcome.begun || (outcome.report.error && exit_of(*outcome.report.error) == Exit::CannotContinue && outcome.report.published.empty() && outcome.report.error->code != Errc::Corrupt &&
+                           outcome.report.error->code != Errc::Refused)) {
+      ++hopeless;
+    }
+  }
+  if (complete == outcomes.size()) return Exit::Done;
+  return hopeless == outcomes.size() ? Exit::CannotContinue : Exit::Incomplete;
+}
+
+MirrorRunOptions run_options(const Context& context, NetworkServices& network, UnfinishedList& unfinished, std::size_t repos) {
+  MirrorRunOptions options;
+  options.parallel = context.config.mirror.repos_parallel;
+  options.on_end = [&](std::size_t slot, const MirrorOutcome& outcome) {  // a durable write: not on the network thread. The outcome stays where it is until the pools were joined.
+    boost::asio::post(network.git_pool, [&unfinished, slot, &outcome] { unfinished.ended(slot, outcome); });
+  };
+  if (repos > 1) options.summary = [](const MirrorOutcome& outcome) { return summary_line(outcome.report); };
+  return options;
+}
+
+void name_those_not_begun(std::vector<MirrorOutcome>& outcomes, const std::vector<crawler::MirrorRequest>& requests) {
+  for (std::size_t slot = 0; slot < outcomes.size(); ++slot) {
+    if (outcomes[slot].begun) continue;
+    outcomes[slot].report.repo = requests[slot].spec.repo;
+    outcomes[slot].report.error = Error{Errc::Cancelled, "not begun: the run ended before"};
+  }
+}
+}  // namespace
+
+Result<Exit> run_command(Context& context, const MirrorCommand& command) {
+  HM_TRY(const auto names, names_asked_for(context, command));
+  if (names.empty() && !command.unfinished) return Error{Errc::BadInput, command.from.empty() ? "no repository named; write e.g.: hubmirror mirror org/name" : "the list names no repository"};
+  HM_TRY(auto requests, requests_of(context, command, names));
+  HM_TRY(auto plan, NetworkServices::plan(context.config));
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "mirror", Create::IfAbsent));
+  UnfinishedList unfinished(*store->index, plan.upstream.host_port());
+  if (command.unfinished) {
+    HM_TRY(unfinished.add_to(requests));
+  }
+  HM_TRY(unfinished.begin(requests));
+  HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
+
+  ProgressDisplay display(context.io.err, display_mode(context), requests.size());
+  auto outcomes = run_mirror(*network, requests, run_options(context, *network, unfinished, requests.size()), display, context.stop);
+  network->stop();
+  const auto noted = unfinished.close();
+  name_those_not_begun(outcomes, requests);
+
+  const bool stopped = context.stop.stop_requested();
+  const Exit exit = exit_of_run(outcomes, stopped && std::any_of(outcomes.begin(), outcomes.end(), [](const MirrorOutcome& o) { return !o.complete(); }));
+  if (context.options.json) print_json(context.io.out, summary_json(outcomes, stopped));
+  else if (!context.options.quiet) context.io.out << summary_text(outcomes, store->catalog) << std::flush;
+  print_errors(outcomes, context.io);
+  HM_TRY(noted);
+  if (exit != Exit::Done && stopped) context.io.err << "hubmirror: stopped; what is here is kept. Go on with: hubmirror mirror --unfinished\n";
+  return exit;
+}
+}  // namespace hm::app

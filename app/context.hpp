@@ -1,0 +1,26 @@
+// app/context.hpp: what every command is given. Layer 6; main thread.
+#pragma once
+#include <stop_token>
+#include <string>
+
+#include "app/cli.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "config/config.hpp"
+
+namespace hm::app {
+struct Context {
+  Streams io;
+  GlobalOptions options;
+  config::Config config;    ///< file, environment and command line, checked
+  std::string config_file;  ///< where it came from; "" when there is none
+  std::string data_dir;     ///< absolute
+  std::stop_token stop;     ///< Ctrl-C, SIGTERM, SIGHUP
+
+  bool shows_progress() const { return !options.quiet && !options.json; }
+};
+/// A repository as typed, with the revision of `@…` or of the option; both at once is BadInput.
+Result<RepoSpec> repo_spec_of(const std::string& text, const std::string& revision_option = {});
+/// "asked to stop": what a command returns when the stop token fired.
+Error interrupted(std::string what_next);
+}  // namespace hm::app

@@ -1,0 +1,52 @@
+// app/output.hpp: how facts and errors are written: tables, JSON, the error line. Layer 6; values, main thread.
+// Nothing that came from outside reaches a terminal unfiltered: control characters are written as \xNN (base/text.hpp).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/canonical_json.hpp"
+#include "base/result.hpp"
+
+namespace hm::app {
+/// Columns as wide as their widest cell, two blanks apart, no trailing blanks; cells are made printable.
+class Table {
+ public:
+  enum class Align : std::uint8_t { Left, Right };
+  struct Column {
+    std::string title;
+    Align align = Align::Left;
+  };
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  void add(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+  std::string render(bool with_titles = true) const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Terminal columns of a text that is printable: wide East Asian characters and emoji take two, combining ones none.
+std::size_t display_width(std::string_view text);
+/// The text in at most `width` columns; what is too long loses its middle ("model-0000...4.safetensors").
+std::string fit(std::string_view text, std::size_t width);
+
+/// A string for JSON: as it is when it is UTF-8; otherwise with \xNN for what is not.
+json::string json_text(std::string_view text);
+/// One document with keys sorted at every level, two blanks per level, a newline at the end. Characters that could act on a
+/// terminal (DEL, C1 controls, direction overrides) are written as \uNNNN, so the value is the same and the output harmless.
+void print_json(std::ostream& out, const json::value& value);
+
+/// "hubmirror: error: what; where; why; what to do": one line, printable.
+std::string error_line(const Error& error);
+/// "1 file", "3 files".
+std::string counted(std::uint64_t count, std::string_view noun);
+/// "2026-11-20 15:20:00" in UTC, "-" for 0.
+std::string time_text(std::int64_t unix_ms);
+/// The text as one word of a POSIX shell.
+std::string shell_quoted(std::string_view text);
+}  // namespace hm::app
