@@ -1,7 +1,9 @@
 #include "mirror/git/quarantine.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
+#include <system_error>
 
 #include "base/crash_point.hpp"
 #include "base/text.hpp"
@@ -28,11 +30,6 @@ std::uint32_t read_be32(std::string_view s) {
   std::uint32_t v = 0;
   for (const char c : s.substr(0, 4)) v = v << 8 | static_cast<unsigned char>(c);
   return v;
-}
-
-/// Largest single allocation that an honest pack within the limits leads to.
-std::size_t allocation_max(const GitLimits& limits) {
-  return static_cast<std::size_t>(std::max(limits.object_bytes_max, limits.objects_max * kTableBytesPerObject)) + kAllocationSlackBytes;
 }
 
 int stop_when_asked(const git_indexer_progress*, void* payload) {
@@ -65,7 +62,9 @@ Quarantine::Quarantine(FileSystem& fs, std::string repository_path, const GitLim
 Result<std::unique_ptr<Quarantine>> Quarantine::begin(FileSystem& fs, const std::string& repository_path, const GitLimits& limits,
                                                       const std::atomic<bool>& stop) {
   std::unique_ptr<Quarantine> out(new Quarantine(fs, repository_path, limits, stop));
-  HM_TRY(fs.make_directories(out->incoming_path_ + "/pack"));
+  std::error_code ec;  // not through make_directories: what need not survive a crash need not be fsynced
+  std::filesystem::create_directories(out->incoming_path_ + "/pack", ec);
+  if (ec) return errno_error("make directory", out->incoming_path_, ec.value());
   HM_TRY(out->open_stores());
   return out;
 }
@@ -86,6 +85,10 @@ Result<> Quarantine::open_stores() {
   odb_.reset(odb);
   if (const int rc = git_odb_add_disk_alternate(odb, objects.c_str()); rc < 0) return git_failure(rc, "open " + objects);
   return ok();
+}
+
+std::size_t Quarantine::allocation_bytes_max() const {
+  return static_cast<std::size_t>(std::max(limits_.object_bytes_max, limits_.objects_max * kTableBytesPerObject)) + kAllocationSlackBytes;
 }
 
 Result<> Quarantine::check_limits(const git_indexer_progress& stats) const {
@@ -124,7 +127,7 @@ Result<> Quarantine::start_indexer(std::string_view header) {
 }
 
 Result<> Quarantine::append(std::string_view bytes) {
-  const AllocationLimit limit(allocation_max(limits_));
+  const AllocationLimit limit(allocation_bytes_max());
   appended_bytes_ += bytes.size();
   if (!indexer_ && !empty_pack_) {
     header_.append(bytes);
@@ -148,7 +151,7 @@ Result<> Quarantine::complete() {
     return Error{Errc::Corrupt, "pack ends after " + std::to_string(stats_.received_objects) + " of " + std::to_string(stats_.total_objects) + " objects"};
   }
   HM_TRY(check_limits(stats_));
-  const AllocationLimit limit(allocation_max(limits_));
+  const AllocationLimit limit(allocation_bytes_max());
   if (const int rc = git_indexer_commit(indexer_.get(), &stats_); rc < 0) return git_failure(rc, "complete the pack", Errc::Corrupt);
   indexer_.reset();
   return ok();
@@ -164,7 +167,7 @@ Result<std::vector<std::string>> Quarantine::pack_names() const {
 }
 
 Result<> Quarantine::examine(const std::vector<GitOid>& wants, FetchOutcome& outcome) {
-  const AllocationLimit limit(allocation_max(limits_));
+  const AllocationLimit limit(allocation_bytes_max());
   HM_TRY(const auto names, pack_names());
   if (names.size() > 1) return Error{Errc::Internal, "more than one pack in " + incoming_path_};
   std::unique_ptr<PackExamination> examination;

@@ -42,6 +42,8 @@ class Quarantine {
   /// What the indexer has seen; of the last append() or complete().
   const git_indexer_progress& stats() const { return stats_; }
   git_indexer_progress& stats() { return stats_; }
+  /// For AllocationLimit: the largest single allocation that an honest pack within the limits leads to.
+  std::size_t allocation_bytes_max() const;
   /// The checks that both ways into the quarantine need while bytes arrive: limits, free space, stop.
   Result<> check_limits(const git_indexer_progress& stats) const;
 

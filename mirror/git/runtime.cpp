@@ -83,7 +83,8 @@ Error git_failure(int rc, std::string_view doing, Errc otherwise) {
     return {Errc::Refused, what + " (an object larger than the limit)"};
   }
   if (rc == GIT_EUSER) return {Errc::Cancelled, std::string(doing) + ": cancelled"};
-  if (rc == GIT_ENOTFOUND) return {Errc::NotFound, std::move(what)};
+  const bool absent = rc == GIT_ENOTFOUND || (e != nullptr && e->klass == GIT_ERROR_ODB && what.find("no match for id") != std::string::npos);  // revwalk says -1
+  if (absent) return {Errc::NotFound, std::move(what)};
   if (e != nullptr && e->klass == GIT_ERROR_OS) {
     const bool full = saved_errno == ENOSPC || saved_errno == EDQUOT || what.find(std::strerror(ENOSPC)) != std::string::npos;
     return {full ? Errc::NoSpace : Errc::Io, std::move(what)};
