@@ -15,9 +15,9 @@ constexpr std::size_t kIdleBlocksMax = 32;
 // Smaller blocks would pause a transfer after every few of libcurl's 16 KiB writes.
 constexpr std::size_t kBlockBytesMin = 64U << 10;
 
-/// Where users of curl, requests and OpenSSL say which authorities they trust; each of the three is in wide use.
+/// Where users of OpenSSL, curl and requests say which authorities they trust. First the one that our error message names.
 std::string ca_path_of_environment() {
-  for (const char* name : {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}) {
+  for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}) {
     if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
   }
   return {};

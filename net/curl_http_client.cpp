@@ -1,5 +1,6 @@
 #include "net/curl_http_client.hpp"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -106,6 +107,14 @@ class CurlHttpClient final : public HttpClient {
   std::shared_ptr<CurlCore> core_;
 };
 
+/// OpenSSL writes without MSG_NOSIGNAL, and libcurl guards it only when it may use signals, which a program with threads must not allow it.
+void outlive_broken_pipes() {
+  struct sigaction current {};
+  if (::sigaction(SIGPIPE, nullptr, &current) != 0 || current.sa_handler != SIG_DFL) return;
+  current.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &current, nullptr);
+}
+
 Result<ProxySettings> proxy_settings(const CurlOptions& options) {
   ProxySettings settings = proxy_settings_of_environment();
   if (!options.proxy.empty()) settings.http = settings.https = settings.all = options.proxy;
@@ -141,6 +150,7 @@ Result<std::unique_ptr<HttpClient>> make_curl_http_client(asio::any_io_executor 
     return Error(Errc::BadInput, "ca_file cannot be read: " + printable(options.ca_file));
   }
   HM_TRY(ProxySettings proxies, proxy_settings(options));
+  outlive_broken_pipes();
   auto core = std::make_shared<CurlCore>(std::move(executor), std::move(options), std::move(upstream), std::move(proxies));
   return std::make_unique<CurlHttpClient>(std::move(core));
 }

@@ -24,7 +24,7 @@ struct CurlOptions {
   std::string token;                      ///< bearer token for that origin only; empty = anonymous
   std::vector<HostPort> allowed_private;  ///< further hosts that may resolve to private, loopback or link-local addresses
   std::string user_agent = "hubmirror";
-  std::string ca_file;  ///< PEM bundle; empty = CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE or SSL_CERT_FILE of the environment, else the system's
+  std::string ca_file;  ///< PEM bundle; empty = SSL_CERT_FILE, CURL_CA_BUNDLE or REQUESTS_CA_BUNDLE of the environment, else the system's
   std::string proxy;    ///< empty = http_proxy, https_proxy, all_proxy of the environment, as curl reads them; no_proxy holds in both cases
   int connections_per_host_max = 16;
   int connections_max = 64;
@@ -32,6 +32,7 @@ struct CurlOptions {
   std::size_t buffer_bytes = 1U << 20;       ///< per transfer, unread; then the transfer is paused; at least 64 KiB
 };
 
+/// Sets SIGPIPE to ignored when nobody has set it otherwise: a TLS peer that goes away must not end the process.
 /// The client must be destroyed before the executor's context stops to exist; transfers may be under way then.
 /// @returns BadInput when the upstream URL, the token, the proxy or the CA file is not usable.
 Result<std::unique_ptr<HttpClient>> make_curl_http_client(boost::asio::any_io_executor executor, CurlOptions options);

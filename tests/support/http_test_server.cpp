@@ -109,6 +109,11 @@ bool ServerConnection::read_some(std::string& into) {
   return true;
 }
 
+bool ServerConnection::closed_within(int ms) {
+  pollfd waited{fd_, POLLIN, 0};
+  return ::poll(&waited, 1, ms) > 0 && wait_closed();
+}
+
 bool ServerConnection::wait_closed() { return !read_some(unread_); }
 
 void ServerConnection::end_of_stream() {

@@ -35,6 +35,7 @@ class ServerConnection {
   bool write(std::string_view bytes);
   /// Writes until the peer has taken nothing for `quiet_ms`. @returns how many bytes went. Not over TLS.
   std::size_t write_until_blocked(std::string_view bytes, int quiet_ms);
+  bool closed_within(int ms);  ///< waits that long at most for the peer to close
   bool wait_closed();  ///< blocks until the peer closes; true when it did, false when it sent something
   void end_of_stream();  ///< sends FIN
   void reset();          ///< the connection ends with RST
