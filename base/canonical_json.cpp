@@ -11,6 +11,10 @@ namespace hm {
 namespace {
 bool is_utf8(std::string_view s) {
   for (std::size_t i = 0; i < s.size();) {
+    if (static_cast<unsigned char>(s[i]) < 0x80) {  // nearly all of it
+      ++i;
+      continue;
+    }
     utf8proc_int32_t rune = 0;
     const auto n = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(s.data() + i), static_cast<utf8proc_ssize_t>(s.size() - i), &rune);
     if (n <= 0) return false;
@@ -23,7 +27,12 @@ Result<> append_string(std::string& out, std::string_view s) {
   if (!is_utf8(s)) return Error{Errc::BadInput, "a string is not UTF-8"};
   static constexpr char kDigits[] = "0123456789abcdef";
   out.push_back('"');
-  for (char c : s) {
+  auto plain = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; };
+  for (std::size_t i = 0; i < s.size(); ++i) {
+    const std::size_t run = static_cast<std::size_t>(std::find_if_not(s.begin() + static_cast<std::ptrdiff_t>(i), s.end(), plain) - s.begin());
+    out.append(s.substr(i, run - i));
+    if ((i = run) == s.size()) break;
+    const char c = s[i];
     switch (c) {
       case '"': out += "\\\""; break;
       case '\\': out += "\\\\"; break;
@@ -33,8 +42,9 @@ Result<> append_string(std::string& out, std::string_view s) {
       case '\r': out += "\\r"; break;
       case '\t': out += "\\t"; break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20) out += "\\u00", out.push_back(kDigits[c >> 4]), out.push_back(kDigits[c & 15]);
-        else out.push_back(c);
+        out += "\\u00";
+        out.push_back(kDigits[c >> 4]);
+        out.push_back(kDigits[c & 15]);
     }
   }
   out.push_back('"');
