@@ -170,8 +170,8 @@ TEST_F(ClientTest, SilenceEndsATransfer) {
   HttpTestServer before_head(then_silence(""));
   make_client(before_head);
   HttpRequest request(before_head.url());
-  request.stall_timeout_ms = 50;
-  EXPECT_THAT(fetch(request), FailsWith(Errc::Unreachable, "no byte for 50 ms"));
+  request.stall_timeout_ms = 300;
+  EXPECT_THAT(fetch(request), FailsWith(Errc::Unreachable, "no byte for 300 ms"));
   HttpTestServer in_body(then_silence("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n1234567"));
   make_client(in_body);
   request.url = in_body.url();
@@ -328,11 +328,11 @@ TEST_F(TlsClientTest, ATokenForHttpsDoesNotGoToHttpOnTheSamePort) {
   CurlOptions options;
   options.upstream_url = "https" + server.url().substr(4);
   options.token = "hf_secret";
-  options.connect_timeout_ms = 100;
+  options.connect_timeout_ms = 500;
   make_client(options);
   EXPECT_THAT(fetch(server.url()), Succeeds());
   EXPECT_EQ(server.requests().back().header("authorization"), "");
-  EXPECT_THAT(fetch(options.upstream_url), FailsWith(Errc::Unreachable, "no answer within 100 ms"));  // it waits for the end of a request head
+  EXPECT_THAT(fetch(options.upstream_url), FailsWith(Errc::Unreachable, "no answer within 500 ms"));  // it waits for the end of a request head
 }
 }  // namespace
 }  // namespace hm::net

@@ -151,16 +151,21 @@ TEST_F(FlowTest, CancellingWhileWaitingForAConnection) {
 
 TEST_F(FlowTest, TheLoserOfARaceIsCancelled) {
   std::promise<void> gone;
-  HttpTestServer server(silence_telling("", gone));
+  Event asked(context_);
+  HttpTestServer server([&](const ServerRequest&, ServerConnection& connection) {
+    asked.set_from_any_thread();
+    if (connection.wait_closed()) gone.set_value();
+    connection.end_of_stream();
+  });
   make_client(server);
-  const auto race = [](HttpClient& client, std::string url) -> awaitable<Result<int>> {
+  const auto race = [](HttpClient& client, std::string url, Event& other) -> awaitable<Result<int>> {
     using asio::experimental::awaitable_operators::operator||;
-    asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(30));
     auto request = fetch_whole(client, HttpRequest(std::move(url)));
-    const auto winner = co_await (std::move(request) || timer.async_wait(asio::as_tuple(asio::use_awaitable)));
+    auto event = other.wait();
+    const auto winner = co_await (std::move(request) || std::move(event));
     co_return static_cast<int>(winner.index());
   };
-  EXPECT_EQ(run(race(*client_, server.url())).value(), 1);
+  EXPECT_EQ(run(race(*client_, server.url(), asked)).value(), 1);
   gone.get_future().wait();
 }
 
@@ -207,14 +212,14 @@ TEST_F(FlowTest, WhatIsNotPulledIsNotReadFromTheSocket) {
   std::atomic<std::size_t> sent_before_block = 0;
   HttpTestServer server([&](const ServerRequest&, ServerConnection& connection) {
     connection.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kSize) + "\r\n\r\n");
-    sent_before_block = connection.write_until_blocked(bytes, 900);
+    sent_before_block = connection.write_until_blocked(bytes, 2000);
     blocked.set_from_any_thread();
     connection.write(std::string_view(bytes).substr(sent_before_block));
   });
   make_client(server);
   HttpRequest request(server.url());
   request.body_bytes_max = kSize;
-  request.stall_timeout_ms = 600;
+  request.stall_timeout_ms = 1500;
   const auto read = run(read_late(*client_, request, blocked));
   ASSERT_THAT(read, Succeeds());
   EXPECT_EQ(read.assume_value(), kSize);
@@ -274,18 +279,18 @@ TEST_F(FlowTest, AHundredRequestsShareSixteenConnections) {
 // Neither the connect timeout nor the stall clock runs while a request waits for its turn.
 TEST_F(FlowTest, WaitingForAConnectionIsNoFailure) {
   HttpTestServer server([](const ServerRequest&, ServerConnection& connection) {
-    connection.closed_within(150);
+    connection.closed_within(700);
     connection.write(http_answer(200, "x"));
   });
   CurlOptions options;
   options.upstream_url = server.url();
   options.connections_per_host_max = 1;
-  options.connect_timeout_ms = 100;
+  options.connect_timeout_ms = 500;
   make_client(options);
-  std::vector<Result<Fetched>> results(6);
+  std::vector<Result<Fetched>> results(3);
   for (auto& result : results) {
     HttpRequest request(server.url());
-    request.stall_timeout_ms = 600;  // less than all the turns before the last one take
+    request.stall_timeout_ms = 1300;  // less than the turns before the last one take
     asio::co_spawn(context_, fetch_whole(*client_, std::move(request)), [&result](std::exception_ptr, Result<Fetched> r) { result = std::move(r); });
   }
   context_.run();
