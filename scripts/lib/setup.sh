@@ -52,7 +52,9 @@ hm_setup() {
   echo "About to install these Debian packages with apt-get: ${missing[*]}"
   local log
   log=$(mktemp /tmp/hubmirror-setup.XXXXXX.log)
-  if ! { hm_apt update -q && hm_apt install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+  # A list of some third party that cannot be read is no reason to stop: what is needed is in Debian's own.
+  hm_apt update -q >"$log" 2>&1 </dev/null || echo "Note: apt-get update had trouble; going on with the package lists that are here."
+  if ! hm_apt install -y -q --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null; then
     tail -n 20 "$log" >&2
     hm_fail "apt-get could not install them; its whole output is in $log"
   fi
@@ -77,7 +79,7 @@ hm_build() {
   jobs=$(hm_jobs)
   log=$HM_ROOT/build/$preset.log
   mkdir -p "$HM_ROOT/build"
-  echo "Building preset $preset ($jobs jobs) in build/$preset"
+  echo "Building preset $preset ($jobs jobs) in build/$preset; from nothing that takes some minutes"
   local command=(cmake --build "$HM_ROOT/build/$preset" -j "$jobs")
   [ $# -eq 0 ] || command+=(--target "$@")
   (cd "$HM_ROOT" && cmake --preset "$preset") >"$log" 2>&1 || { cat "$log" >&2; hm_fail "cmake --preset $preset failed"; }
