@@ -4,6 +4,9 @@ HM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=scripts/lib/packages.sh
 . "$HM_ROOT/scripts/lib/packages.sh"
 
+# Compiled files are found again by another clone on this machine: paths below the root count as relative ones.
+export CCACHE_BASEDIR=$HM_ROOT CCACHE_NOHASHDIR=1
+
 hm_fail() { printf '%s\n' "$@" >&2; exit 3; }
 
 # A heading with the seconds since the script began, so that a log shows where the time went.
