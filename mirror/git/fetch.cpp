@@ -23,10 +23,11 @@ namespace hm::mirror {
 namespace asio = boost::asio;
 namespace {
 constexpr std::string_view kDiscovery = "/info/refs?service=git-upload-pack";
-constexpr std::uint64_t kRefLineBytes = 256;                // of an answer that lists refs, on average; ten times what names have
+constexpr std::uint64_t kRefLineBytes = 256;  // of an answer that lists refs, on average; ten times what names have
 constexpr std::uint64_t kAnswerBytesMin = 1U << 20;
-constexpr std::uint64_t kSidebandShare = 8192;              // 5 bytes of framing for at most 65515 of pack
-constexpr std::int64_t kServerThinksMs = 60'000;            // git sends keep-alives every 5 s once it packs; before that it walks history
+constexpr std::uint64_t kSidebandShare = 8192;  // 5 bytes of framing for at most 65515 of pack
+constexpr std::int64_t kServerThinksMs =
+    60'000;  // git sends keep-alives every 5 s once it packs; before that it walks history
 
 /// Object ids to ask for, and what to build upon.
 struct Plan {
@@ -52,7 +53,8 @@ Result<Plan> make_plan(const std::string& repository_path, const Advertisement& 
     const git_oid id = to_git(oid);
     if (git_odb_exists_ext(raw, &id, GIT_ODB_LOOKUP_NO_REFRESH) == 1) continue;
     if (wanted.insert(oid).second) plan.wants.push_back(oid);
-    if (const auto old = here.find(name); old != here.end()) add_have(old->second);  // most useful first: what the ref was
+    if (const auto old = here.find(name); old != here.end())
+      add_have(old->second);  // most useful first: what the ref was
   }
   if (plan.wants.empty()) return plan;
   for (const auto& [name, oid] : here) add_have(oid);
@@ -61,7 +63,8 @@ Result<Plan> make_plan(const std::string& repository_path, const Advertisement& 
 }  // namespace
 
 struct GitRemote::Impl {
-  Impl(net::HttpClient& c, asio::thread_pool& p, std::string u, GitLimits l) : client(c), pool(p), url(std::move(u)), limits(l) {}
+  Impl(net::HttpClient& c, asio::thread_pool& p, std::string u, GitLimits l)
+      : client(c), pool(p), url(std::move(u)), limits(l) {}
   net::HttpClient& client;
   asio::thread_pool& pool;
   const std::string url;
@@ -82,7 +85,8 @@ struct GitRemote::Impl {
     Result<> consume(std::string_view answer_bytes);
     Result<> finish(bool with_indexer);
     void seen(const git_indexer_progress& stats) {
-      received_objects = stats.received_objects, total_objects = stats.total_objects, received_bytes = stats.received_bytes;
+      received_objects = stats.received_objects, total_objects = stats.total_objects,
+      received_bytes = stats.received_bytes;
     }
     FetchProgress progress() const {
       FetchProgress p;
@@ -94,9 +98,11 @@ struct GitRemote::Impl {
 
   awaitable<Result<Advertisement>> list_refs(std::vector<std::string> prefixes);
   awaitable<Result<>> list_refs_v2(const std::vector<std::string>& prefixes, Advertisement& into);
-  awaitable<Result<FetchOutcome>> guarded_fetch(std::shared_ptr<Job> job, const Advertisement& advertisement, const Progress& progress);
+  awaitable<Result<FetchOutcome>> guarded_fetch(std::shared_ptr<Job> job, const Advertisement& advertisement,
+                                                const Progress& progress);
   awaitable<Result<>> steps(Job& job, PackFeeder& feeder, const Advertisement& advertisement, const Progress& progress);
-  awaitable<Result<>> stream_pack(Job& job, PackFeeder& feeder, const Advertisement& advertisement, const Progress& progress);
+  awaitable<Result<>> stream_pack(Job& job, PackFeeder& feeder, const Advertisement& advertisement,
+                                  const Progress& progress);
   awaitable<Result<>> smart_fetch(Job& job, const Advertisement& advertisement);
   std::uint64_t ref_answer_bytes_max() const { return kAnswerBytesMin + limits.refs_max * kRefLineBytes; }
 };
@@ -112,7 +118,8 @@ awaitable<Result<Advertisement>> GitRemote::list_refs(std::vector<std::string> p
 
 awaitable<Result<Advertisement>> GitRemote::Impl::list_refs(std::vector<std::string> prefixes) {
   for (const std::string& prefix : prefixes) {
-    if (!prefix.starts_with("refs/") || prefix.size() > kRefNameBytesMax) co_return Error(Errc::BadInput, "ref prefix must begin with refs/: " + printable(prefix));
+    if (!prefix.starts_with("refs/") || prefix.size() > kRefNameBytesMax)
+      co_return Error(Errc::BadInput, "ref prefix must begin with refs/: " + printable(prefix));
   }
   net::HttpRequest request(url + std::string(kDiscovery));
   request.headers.add("Git-Protocol", "version=2");
@@ -120,7 +127,8 @@ awaitable<Result<Advertisement>> GitRemote::Impl::list_refs(std::vector<std::str
   HM_CO_TRY(const net::HttpResponse response, co_await net::send_following(client, std::move(request)));
   HM_CO_TRY(check_git_status(response));
   Advertisement out;
-  if (!response.url.ends_with(kDiscovery)) co_return Error(Errc::Refused, "redirected to " + printable(response.url) + ", which is no git repository");
+  if (!response.url.ends_with(kDiscovery))
+    co_return Error(Errc::Refused, "redirected to " + printable(response.url) + ", which is no git repository");
   out.service_url = response.url.substr(0, response.url.size() - kDiscovery.size());
   AdvertisementReader reader(prefixes, limits.refs_max);
   for (;;) {
@@ -136,7 +144,8 @@ awaitable<Result<Advertisement>> GitRemote::Impl::list_refs(std::vector<std::str
     out.capabilities = reader.capabilities();
     co_return out;
   }
-  if (!reader.has_capability("ls-refs") || !reader.has_capability("fetch")) co_return Error(Errc::BadInput, "git server offers neither ls-refs nor fetch");
+  if (!reader.has_capability("ls-refs") || !reader.has_capability("fetch"))
+    co_return Error(Errc::BadInput, "git server offers neither ls-refs nor fetch");
   HM_CO_TRY(co_await list_refs_v2(prefixes, out));
   co_return out;
 }
@@ -164,7 +173,8 @@ awaitable<Result<>> GitRemote::Impl::list_refs_v2(const std::vector<std::string>
 
 awaitable<Result<FetchOutcome>> GitRemote::fetch(std::string repository_path, const Advertisement& advertisement,
                                                  std::function<void(const FetchProgress&)> progress) {
-  // A coroutine of its own, with a cancellation state of its own: after a cancellation it still has to wait for the pool and clean up.
+  // A coroutine of its own, with a cancellation state of its own: after a cancellation it still has to wait for the
+  // pool and clean up.
   const auto executor = co_await asio::this_coro::executor;
   auto job = std::make_shared<Impl::Job>();
   job->repository_path = std::move(repository_path);
@@ -177,8 +187,11 @@ awaitable<Result<FetchOutcome>> GitRemote::fetch(std::string repository_path, co
   co_return within(std::move(outcome), [&] { return "fetching " + impl_->url; });
 }
 
-awaitable<Result<FetchOutcome>> GitRemote::Impl::guarded_fetch(std::shared_ptr<Job> job, const Advertisement& advertisement, const Progress& progress) {
-  const auto executor = co_await asio::this_coro::executor;  // in a statement of its own: g++ 12 destroys a closure in an expression with co_await twice
+awaitable<Result<FetchOutcome>> GitRemote::Impl::guarded_fetch(std::shared_ptr<Job> job,
+                                                               const Advertisement& advertisement,
+                                                               const Progress& progress) {
+  const auto executor = co_await asio::this_coro::executor;  // in a statement of its own: g++ 12 destroys a closure in
+                                                             // an expression with co_await twice
   auto consume = [job](std::string_view bytes) { return job->consume(bytes); };
   auto feeder = std::make_shared<PackFeeder>(executor, pool, std::move(consume));
   Result<> done = Error{Errc::Cancelled, "fetch cancelled"};
@@ -200,7 +213,8 @@ awaitable<Result<FetchOutcome>> GitRemote::Impl::guarded_fetch(std::shared_ptr<J
   co_return std::move(job->outcome);
 }
 
-awaitable<Result<>> GitRemote::Impl::steps(Job& job, PackFeeder& feeder, const Advertisement& advertisement, const Progress& progress) {
+awaitable<Result<>> GitRemote::Impl::steps(Job& job, PackFeeder& feeder, const Advertisement& advertisement,
+                                           const Progress& progress) {
   Result<> begun = ok();
   auto begin = [&] { begun = job.begin(advertisement, limits); };
   auto beginning = run_on_pool(pool, job.stop, std::move(begin));
@@ -220,7 +234,8 @@ awaitable<Result<>> GitRemote::Impl::steps(Job& job, PackFeeder& feeder, const A
   co_return finished;
 }
 
-awaitable<Result<>> GitRemote::Impl::stream_pack(Job& job, PackFeeder& feeder, const Advertisement& advertisement, const Progress& progress) {
+awaitable<Result<>> GitRemote::Impl::stream_pack(Job& job, PackFeeder& feeder, const Advertisement& advertisement,
+                                                 const Progress& progress) {
   net::HttpRequest request("POST", advertisement.service_url + "/git-upload-pack");
   request.headers.add("Git-Protocol", "version=2");
   request.headers.add("Content-Type", "application/x-git-upload-pack-request");
@@ -250,7 +265,9 @@ awaitable<Result<>> GitRemote::Impl::smart_fetch(Job& job, const Advertisement& 
   const asio::any_io_executor network = co_await asio::this_coro::executor;
   Result<> fetched = ok();
   auto fetch = [&] {
-    const SmartFetch smart{client, network, job.stop, job.repository_path, advertisement, limits, *job.quarantine, [&job](const git_indexer_progress& p) { job.seen(p); }};
+    const SmartFetch smart{
+        client,        network, job.stop,        job.repository_path,
+        advertisement, limits,  *job.quarantine, [&job](const git_indexer_progress& p) { job.seen(p); }};
     fetched = fetch_with_smart_transport(smart);
   };
   auto fetching = run_on_pool(pool, job.stop, std::move(fetch));

@@ -1,6 +1,7 @@
-// mirror/git/fetch.hpp: brings upstream's git objects into a bare repository, quarantined and checked before any ref moves. Layer 4.
-// Protocol v2 straight into git_indexer where the server offers it, libgit2's smart transport elsewhere; all bytes come through net::HttpClient.
-// Threads: coroutines on the network executor; libgit2 runs on the `git` pool.
+// mirror/git/fetch.hpp: brings upstream's git objects into a bare repository, quarantined and checked before any ref
+// moves. Layer 4. Protocol v2 straight into git_indexer where the server offers it, libgit2's smart transport
+// elsewhere; all bytes come through net::HttpClient. Threads: coroutines on the network executor; libgit2 runs on the
+// `git` pool.
 #pragma once
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
@@ -22,8 +23,8 @@ using net::awaitable;
 using RefMap = std::map<std::string, GitOid>;
 
 struct Advertisement {
-  RefMap refs;               ///< only the namespaces asked for
-  std::string head;          ///< full ref that HEAD points to, empty when the repository is empty or HEAD is detached
+  RefMap refs;       ///< only the namespaces asked for
+  std::string head;  ///< full ref that HEAD points to, empty when the repository is empty or HEAD is detached
   bool protocol_v2 = false;
   std::string service_url;   ///< after redirects of the discovery request
   std::string capabilities;  ///< of a server without protocol v2, as it said them
@@ -68,11 +69,14 @@ class GitRemote {
   /// Refs under `prefixes` (e.g. refs/heads/, refs/tags/, refs/convert/). One or two requests.
   awaitable<Result<Advertisement>> list_refs(std::vector<std::string> prefixes);
 
-  /// Fetches what `wanted` needs and the repository lacks, into a quarantine directory inside it; verifies object ids, connectivity of every new object,
-  /// hostile tree entries and limits; then moves the pack into the object store. No ref is touched. Nothing to fetch makes no request.
+  /// Fetches what `wanted` needs and the repository lacks, into a quarantine directory inside it; verifies object ids,
+  /// connectivity of every new object, hostile tree entries and limits; then moves the pack into the object store. No
+  /// ref is touched. Nothing to fetch makes no request.
   /// @param repository_path bare repository, created by create_bare_repository().
-  /// @returns Refused (limit, hostile name; says commit/tree and entry), Corrupt (digest, connectivity), Unreachable, NoSpace, Cancelled. The object store is unchanged then.
-  awaitable<Result<FetchOutcome>> fetch(std::string repository_path, const Advertisement& advertisement, std::function<void(const FetchProgress&)> progress);
+  /// @returns Refused (limit, hostile name; says commit/tree and entry), Corrupt (digest, connectivity), Unreachable,
+  /// NoSpace, Cancelled. The object store is unchanged then.
+  awaitable<Result<FetchOutcome>> fetch(std::string repository_path, const Advertisement& advertisement,
+                                        std::function<void(const FetchProgress&)> progress);
 
  private:
   struct Impl;

@@ -43,11 +43,12 @@ inline GitOid from_git(const git_oid& oid) {
   return out;
 }
 
-/// The failure of the last call on this thread. NotFound for GIT_ENOTFOUND, NoSpace for a full disk, Cancelled for GIT_EUSER, otherwise `otherwise`.
+/// The failure of the last call on this thread. NotFound for GIT_ENOTFOUND, NoSpace for a full disk, Cancelled for
+/// GIT_EUSER, otherwise `otherwise`.
 Error git_failure(int rc, std::string_view doing, Errc otherwise = Errc::Internal);
 
-/// While one lives, a single allocation of libgit2 on this thread may have at most `bytes`: a pack that announces a huge object gets an error
-/// (Refused by git_failure) instead of the machine's memory. Needs GitRuntime.
+/// While one lives, a single allocation of libgit2 on this thread may have at most `bytes`: a pack that announces a
+/// huge object gets an error (Refused by git_failure) instead of the machine's memory. Needs GitRuntime.
 class AllocationLimit {
  public:
   explicit AllocationLimit(std::size_t bytes);

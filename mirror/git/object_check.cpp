@@ -18,10 +18,12 @@ Error refused(std::string_view name, std::string_view why) {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-/// Length of an ignorable code point of HFS+ at the start of `s`, 0 if there is none: U+200C…200F, 202A…202E, 206A…206F, FEFF.
+/// Length of an ignorable code point of HFS+ at the start of `s`, 0 if there is none: U+200C…200F, 202A…202E,
+/// 206A…206F, FEFF.
 std::size_t ignorable_on_hfs(std::string_view s) {
   if (s.size() < 3) return 0;
-  const auto a = static_cast<unsigned char>(s[0]), b = static_cast<unsigned char>(s[1]), c = static_cast<unsigned char>(s[2]);
+  const auto a = static_cast<unsigned char>(s[0]), b = static_cast<unsigned char>(s[1]),
+             c = static_cast<unsigned char>(s[2]);
   if (a == 0xef) return b == 0xbb && c == 0xbf ? 3 : 0;
   if (a != 0xe2) return 0;
   if (b == 0x80) return (c >= 0x8c && c <= 0x8f) || (c >= 0xaa && c <= 0xae) ? 3 : 0;
@@ -54,12 +56,15 @@ bool starts_with_fold(std::string_view s, std::string_view lower_prefix) {
 /// `component`: what follows the last backslash, up to the end of the whole name.
 bool is_dot_git_on_ntfs(std::string_view component) {
   std::size_t used = 0;
-  if (starts_with_fold(component, ".git")) used = 4;
-  else if (starts_with_fold(component, "git~1")) used = 5;
-  else return false;
+  if (starts_with_fold(component, ".git"))
+    used = 4;
+  else if (starts_with_fold(component, "git~1"))
+    used = 5;
+  else
+    return false;
   for (const char c : component.substr(used)) {
-    if (c == '\\' || c == ':') return true;    // a directory, a stream
-    if (c != ' ' && c != '.') return false;    // trailing blanks and dots are dropped by Windows
+    if (c == '\\' || c == ':') return true;  // a directory, a stream
+    if (c != ' ' && c != '.') return false;  // trailing blanks and dots are dropped by Windows
   }
   return true;
 }
@@ -84,7 +89,8 @@ Result<std::uint32_t> parse_mode(std::string_view digits) {
 
 Result<> check_name(std::string_view name) {
   if (name.empty()) return Error{Errc::Refused, "tree entry with an empty name [emptyName]"};
-  if (name.size() > kEntryNameBytesMax) return refused(name.substr(0, 80), "… is longer than 4096 bytes [largePathname]");
+  if (name.size() > kEntryNameBytesMax)
+    return refused(name.substr(0, 80), "… is longer than 4096 bytes [largePathname]");
   if (std::memchr(name.data(), '/', name.size()) != nullptr) return refused(name, "contains a slash [fullPathname]");
   if (name == ".") return refused(name, "is the directory itself [hasDot]");
   if (name == "..") return refused(name, "leads out of the directory [hasDotdot]");
@@ -92,8 +98,9 @@ Result<> check_name(std::string_view name) {
   return ok();
 }
 
-/// Order and uniqueness. git sorts a directory as if its name ended in '/', so "foo", "foo.txt", "foo/" may hide the name foo twice: names of files
-/// that a later directory could repeat are kept on a stack, each a prefix of the one above.
+/// Order and uniqueness. git sorts a directory as if its name ended in '/', so "foo", "foo.txt", "foo/" may hide the
+/// name foo twice: names of files that a later directory could repeat are kept on a stack, each a prefix of the one
+/// above.
 class OrderCheck {
  public:
   Result<> next(const TreeEntry& entry) {
@@ -157,11 +164,16 @@ Result<> check_header_has_no_nul(std::string_view bytes, std::string_view kind) 
 
 std::string_view name_of(ObjectKind kind) {
   switch (kind) {
-    case ObjectKind::Commit: return "commit";
-    case ObjectKind::Tree: return "tree";
-    case ObjectKind::Blob: return "blob";
-    case ObjectKind::Tag: return "tag";
-    case ObjectKind::None: break;
+    case ObjectKind::Commit:
+      return "commit";
+    case ObjectKind::Tree:
+      return "tree";
+    case ObjectKind::Blob:
+      return "blob";
+    case ObjectKind::Tag:
+      return "tag";
+    case ObjectKind::None:
+      break;
   }
   return "unknown object";
 }

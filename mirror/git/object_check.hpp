@@ -1,6 +1,6 @@
-// mirror/git/object_check.hpp: the form of one git object, judged from its bytes alone. Layer 4; pure functions, for bytes from strangers.
-// The rules are those of `git fsck` in its strict mode, whose names the messages carry in brackets.
-// Malformed bytes are Corrupt; well-formed ones that could harm whoever checks them out are Refused.
+// mirror/git/object_check.hpp: the form of one git object, judged from its bytes alone. Layer 4; pure functions, for
+// bytes from strangers. The rules are those of `git fsck` in its strict mode, whose names the messages carry in
+// brackets. Malformed bytes are Corrupt; well-formed ones that could harm whoever checks them out are Refused.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -26,12 +26,12 @@ struct TreeEntry {
   GitOid id() const;
 };
 
-/// Reads a tree and applies all rules: known mode, name not empty, '.', '..', '.git' in any spelling, without '/' and NUL; no null id;
-/// sorted and unique. `into` is replaced (kept by callers so that its memory is used again).
+/// Reads a tree and applies all rules: known mode, name not empty, '.', '..', '.git' in any spelling, without '/' and
+/// NUL; no null id; sorted and unique. `into` is replaced (kept by callers so that its memory is used again).
 Result<> check_tree(std::string_view bytes, std::vector<TreeEntry>& into);
 
-/// True when a file system of Windows or macOS would take `name` for ".git": any case, trailing blanks and dots, streams (".git::$INDEX"),
-/// "git~1", ignorable code points, also after a backslash.
+/// True when a file system of Windows or macOS would take `name` for ".git": any case, trailing blanks and dots,
+/// streams (".git::$INDEX"), "git~1", ignorable code points, also after a backslash.
 bool spells_dot_git(std::string_view name);
 
 struct CommitLinks {
@@ -47,7 +47,8 @@ struct TagLinks {
 };
 Result<TagLinks> check_tag(std::string_view bytes);
 
-/// How many directories a symbolic link's target climbs above the directory that holds it; a target that is absolute climbs kClimbsAll.
+/// How many directories a symbolic link's target climbs above the directory that holds it; a target that is absolute
+/// climbs kClimbsAll.
 inline constexpr std::uint32_t kClimbsAll = 0xffffffff;
 std::uint32_t symlink_climb(std::string_view target);
 }  // namespace hm::mirror

@@ -7,20 +7,28 @@
 namespace hm::mirror {
 namespace {
 constexpr std::uint8_t kKindMask = 0x07, kExamined = 0x08;
-constexpr std::size_t kOldObjectsRemembered = 4'000'000;  // about 250 MB at worst, for one pack that names so many old objects
+constexpr std::size_t kOldObjectsRemembered =
+    4'000'000;  // about 250 MB at worst, for one pack that names so many old objects
 constexpr std::size_t kSymlinkBytesMax = 4096;
 constexpr std::uint32_t kStopCheckEvery = 256;
 
-constexpr std::uint8_t referred_as(ObjectKind kind) { return static_cast<std::uint8_t>(0x08U << static_cast<unsigned>(kind)); }
+constexpr std::uint8_t referred_as(ObjectKind kind) {
+  return static_cast<std::uint8_t>(0x08U << static_cast<unsigned>(kind));
+}
 static_assert(referred_as(ObjectKind::Commit) == 0x10 && referred_as(ObjectKind::Tag) == 0x80);
 
 ObjectKind kind_of(git_object_t type) {
   switch (type) {
-    case GIT_OBJECT_COMMIT: return ObjectKind::Commit;
-    case GIT_OBJECT_TREE: return ObjectKind::Tree;
-    case GIT_OBJECT_BLOB: return ObjectKind::Blob;
-    case GIT_OBJECT_TAG: return ObjectKind::Tag;
-    default: return ObjectKind::None;
+    case GIT_OBJECT_COMMIT:
+      return ObjectKind::Commit;
+    case GIT_OBJECT_TREE:
+      return ObjectKind::Tree;
+    case GIT_OBJECT_BLOB:
+      return ObjectKind::Blob;
+    case GIT_OBJECT_TAG:
+      return ObjectKind::Tag;
+    default:
+      return ObjectKind::None;
   }
 }
 
@@ -28,7 +36,8 @@ bool is_ascii(std::string_view s) {
   return std::all_of(s.begin(), s.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 bool folds_to_itself(std::string_view s) {
-  return std::none_of(s.begin(), s.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80 || (c >= 'A' && c <= 'Z'); });
+  return std::none_of(s.begin(), s.end(),
+                      [](char c) { return static_cast<unsigned char>(c) >= 0x80 || (c >= 'A' && c <= 'Z'); });
 }
 std::uint64_t hash_lower(std::string_view s) {
   std::uint64_t h = 0xcbf29ce484222325U;  // FNV-1a
@@ -40,8 +49,10 @@ std::string folded(std::string_view s) { return is_ascii(s) ? ascii_lower(s) : f
 
 const std::vector<TwinFinder::Twin>& TwinFinder::find(const std::vector<TreeEntry>& entries) {
   twins_.clear();
-  // Names that fold to themselves are all different: without another kind of name there are no twins. Most directories end here.
-  if (std::all_of(entries.begin(), entries.end(), [](const TreeEntry& e) { return folds_to_itself(e.name); })) return twins_;
+  // Names that fold to themselves are all different: without another kind of name there are no twins. Most directories
+  // end here.
+  if (std::all_of(entries.begin(), entries.end(), [](const TreeEntry& e) { return folds_to_itself(e.name); }))
+    return twins_;
   std::size_t capacity = std::max<std::size_t>(slots_.size(), 64);
   while (capacity < entries.size() * 2) capacity *= 2;
   if (capacity != slots_.size() || ++epoch_ == 0) slots_.assign(capacity, Slot{}), epoch_ = 1;
@@ -69,18 +80,24 @@ PackExamination::Raw::~Raw() {
 }
 
 PackExamination::PackExamination(PackIndex index, git_odb* main, const GitLimits& limits, const std::atomic<bool>& stop)
-    : index_(std::move(index)), main_(main), limits_(limits), stop_(stop), flags_(index_.size()), heights_(index_.size()) {
+    : index_(std::move(index)),
+      main_(main),
+      limits_(limits),
+      stop_(stop),
+      flags_(index_.size()),
+      heights_(index_.size()) {
   static_assert(kTreeDepthCeiling <= UINT16_MAX);  // heights_
 }
 
-Result<std::unique_ptr<PackExamination>> PackExamination::open(const std::string& pack_idx_path, git_odb* main, const GitLimits& limits,
-                                                               const std::atomic<bool>& stop) {
+Result<std::unique_ptr<PackExamination>> PackExamination::open(const std::string& pack_idx_path, git_odb* main,
+                                                               const GitLimits& limits, const std::atomic<bool>& stop) {
   HM_TRY(auto index, PackIndex::open(pack_idx_path));
   std::unique_ptr<PackExamination> out(new PackExamination(std::move(index), main, limits, stop));
   git_odb* odb = nullptr;
   if (const int rc = git_odb_new(&odb); rc < 0) return git_failure(rc, "make object database");
   out->pack_odb_.reset(odb);
-  if (const int rc = git_odb_backend_one_pack(&out->pack_, pack_idx_path.c_str()); rc < 0) return git_failure(rc, "open the new pack", Errc::Corrupt);
+  if (const int rc = git_odb_backend_one_pack(&out->pack_, pack_idx_path.c_str()); rc < 0)
+    return git_failure(rc, "open the new pack", Errc::Corrupt);
   if (const int rc = git_odb_add_backend(odb, out->pack_, 1); rc < 0) {
     out->pack_->free(out->pack_);
     return git_failure(rc, "open the new pack");
@@ -94,13 +111,15 @@ Result<ObjectKind> PackExamination::kind_of(std::uint32_t position) {
   std::size_t size = 0;
   git_object_t type = GIT_OBJECT_INVALID;
   const git_oid oid = to_git(index_.id(position));
-  if (const int rc = pack_->read_header(&size, &type, pack_, &oid); rc < 0) return git_failure(rc, "read header of object " + index_.id(position).hex(), Errc::Corrupt);
+  if (const int rc = pack_->read_header(&size, &type, pack_, &oid); rc < 0)
+    return git_failure(rc, "read header of object " + index_.id(position).hex(), Errc::Corrupt);
   if (size > limits_.object_bytes_max) {
-    return Error{Errc::Refused, "object " + index_.id(position).hex() + " has " + human_bytes(size) + "; at most " + human_bytes(limits_.object_bytes_max) +
-                                    " are accepted outside of LFS"};
+    return Error{Errc::Refused, "object " + index_.id(position).hex() + " has " + human_bytes(size) + "; at most " +
+                                    human_bytes(limits_.object_bytes_max) + " are accepted outside of LFS"};
   }
   const ObjectKind kind = mirror::kind_of(type);
-  if (kind == ObjectKind::None) return Error{Errc::Corrupt, "object " + index_.id(position).hex() + " has no known kind"};
+  if (kind == ObjectKind::None)
+    return Error{Errc::Corrupt, "object " + index_.id(position).hex() + " has no known kind"};
   flags |= static_cast<std::uint8_t>(kind);
   return kind;
 }
@@ -108,7 +127,8 @@ Result<ObjectKind> PackExamination::kind_of(std::uint32_t position) {
 Result<> PackExamination::read(std::uint32_t position, Raw& into) {
   const git_oid oid = to_git(index_.id(position));
   into.backend = pack_;
-  if (const int rc = pack_->read(&into.data, &into.size, &into.type, pack_, &oid); rc < 0) return git_failure(rc, "read object " + index_.id(position).hex(), Errc::Corrupt);
+  if (const int rc = pack_->read(&into.data, &into.size, &into.type, pack_, &oid); rc < 0)
+    return git_failure(rc, "read object " + index_.id(position).hex(), Errc::Corrupt);
   return ok();
 }
 
@@ -123,8 +143,11 @@ Result<> PackExamination::run() {
       HM_TRY(examine_tag(position));
     }
   }
-  for (std::uint32_t position = 0; position < index_.size(); ++position) {  // trees that no commit of this pack leads to
-    if (static_cast<ObjectKind>(flags_[position] & kKindMask) != ObjectKind::Tree || (flags_[position] & kExamined) != 0) continue;
+  for (std::uint32_t position = 0; position < index_.size();
+       ++position) {  // trees that no commit of this pack leads to
+    if (static_cast<ObjectKind>(flags_[position] & kKindMask) != ObjectKind::Tree ||
+        (flags_[position] & kExamined) != 0)
+      continue;
     HM_TRY(examine_trees_below(position, false));
   }
   return check_references();
@@ -198,7 +221,8 @@ Result<> PackExamination::open_tree(std::uint32_t position, std::string_view nam
   for (const TreeEntry& entry : entries_) {
     HM_TRY(within(examine_entry(entry, frame), what));
   }
-  for (const TwinFinder::Twin& twin : twins_.find(entries_)) remark(twin.by_case ? "case-twin" : "unicode-twin", twin.second, position);
+  for (const TwinFinder::Twin& twin : twins_.find(entries_))
+    remark(twin.by_case ? "case-twin" : "unicode-twin", twin.second, position);
   stack_.push_back(std::move(frame));
   return ok();
 }
@@ -244,14 +268,17 @@ Result<> PackExamination::need_old(const GitOid& oid, ObjectKind kind) {
     git_object_t type = GIT_OBJECT_INVALID;
     const git_oid id = to_git(oid);
     if (git_odb_exists_ext(main_, &id, GIT_ODB_LOOKUP_NO_REFRESH) == 0) {
-      return Error{Errc::Corrupt, std::string(name_of(kind)) + " " + oid.hex() + " is named but neither in the pack nor here"};
+      return Error{Errc::Corrupt,
+                   std::string(name_of(kind)) + " " + oid.hex() + " is named but neither in the pack nor here"};
     }
-    if (const int rc = git_odb_read_header(&size, &type, main_, &id); rc < 0) return git_failure(rc, "read header of " + oid.hex(), Errc::Corrupt);
+    if (const int rc = git_odb_read_header(&size, &type, main_, &id); rc < 0)
+      return git_failure(rc, "read header of " + oid.hex(), Errc::Corrupt);
     if (old_kinds_.size() >= kOldObjectsRemembered) old_kinds_.clear();
     found = old_kinds_.emplace(oid, mirror::kind_of(type)).first;
   }
   if (found->second == kind) return ok();
-  return Error{Errc::Corrupt, oid.hex() + " is named as a " + std::string(name_of(kind)) + " but is a " + std::string(name_of(found->second))};
+  return Error{Errc::Corrupt, oid.hex() + " is named as a " + std::string(name_of(kind)) + " but is a " +
+                                  std::string(name_of(found->second))};
 }
 
 /// Height of a tree that was here before. Each is read once; recursion ends at the depth limit.
@@ -261,7 +288,8 @@ Result<std::uint32_t> PackExamination::old_tree_height(const GitOid& oid, std::u
   if (stop_) return Error{Errc::Cancelled, "examination stopped"};
   const git_oid id = to_git(oid);
   git_odb_object* object = nullptr;
-  if (const int rc = git_odb_read(&object, main_, &id); rc < 0) return git_failure(rc, "read tree " + oid.hex(), Errc::Corrupt);
+  if (const int rc = git_odb_read(&object, main_, &id); rc < 0)
+    return git_failure(rc, "read tree " + oid.hex(), Errc::Corrupt);
   std::vector<GitOid> subtrees;
   {
     const GitOdbObjectHandle owner(object);
@@ -288,7 +316,8 @@ Result<> PackExamination::check_references() {
     if (wrong == 0) continue;
     for (const ObjectKind other : {ObjectKind::Commit, ObjectKind::Tree, ObjectKind::Blob, ObjectKind::Tag}) {
       if ((wrong & referred_as(other)) == 0) continue;
-      return Error{Errc::Corrupt, index_.id(position).hex() + " is named as a " + std::string(name_of(other)) + " but is a " + std::string(name_of(kind))};
+      return Error{Errc::Corrupt, index_.id(position).hex() + " is named as a " + std::string(name_of(other)) +
+                                      " but is a " + std::string(name_of(kind))};
     }
   }
   return ok();
@@ -308,7 +337,8 @@ std::string PackExamination::where() const {
 void PackExamination::remark(std::string_view kind, std::string_view name, std::uint32_t tree) {
   if (remarks_.size() >= kRemarksMax) return;
   std::string path = path_.empty() ? std::string(name) : path_ + "/" + std::string(name);
-  if (!remarked_.insert(std::string(kind) + '\0' + path).second) return;  // the same in an older or newer version of this directory
+  if (!remarked_.insert(std::string(kind) + '\0' + path).second)
+    return;  // the same in an older or newer version of this directory
   remarks_.push_back({std::string(kind), std::move(path), index_.id(tree)});
 }
 
@@ -325,7 +355,8 @@ void PackExamination::remark_symlink(const TreeEntry& entry, std::uint32_t tree)
     std::size_t size = 0;
     git_object_t type = GIT_OBJECT_INVALID;
     const bool in_pack = index_.find(oid).has_value();
-    const int rc = in_pack ? pack_->read_header(&size, &type, pack_, &id) : git_odb_read_header(&size, &type, main_, &id);
+    const int rc =
+        in_pack ? pack_->read_header(&size, &type, pack_, &id) : git_odb_read_header(&size, &type, main_, &id);
     if (rc == 0 && type == GIT_OBJECT_BLOB && size <= kSymlinkBytesMax) {
       if (in_pack && pack_->read(&raw.data, &raw.size, &raw.type, pack_, &id) == 0) climb = symlink_climb(raw.bytes());
       if (!in_pack && git_odb_read(&object, main_, &id) == 0) {
@@ -338,6 +369,7 @@ void PackExamination::remark_symlink(const TreeEntry& entry, std::uint32_t tree)
     if (symlink_climbs_.size() >= kOldObjectsRemembered) symlink_climbs_.clear();
     known = symlink_climbs_.emplace(oid, climb).first;
   }
-  if (known->second > stack_.size()) remark("symlink-outside", entry.name, tree);  // stack_: the directories above this tree
+  if (known->second > stack_.size())
+    remark("symlink-outside", entry.name, tree);  // stack_: the directories above this tree
 }
 }  // namespace hm::mirror

@@ -1,7 +1,7 @@
-// mirror/git/pack_examination.hpp: looks once at every object of a new pack before it may join the object store. Layer 4; private to this folder.
-// Form (object_check.hpp), sizes, depth, and that everything an object names is in the pack or already here, with the right kind. What was here
-// before was examined when it came, so a pack that passes keeps the store closed under reachability.
-// Threads: blocks; one thread at a time (the git pool).
+// mirror/git/pack_examination.hpp: looks once at every object of a new pack before it may join the object store. Layer
+// 4; private to this folder. Form (object_check.hpp), sizes, depth, and that everything an object names is in the pack
+// or already here, with the right kind. What was here before was examined when it came, so a pack that passes keeps the
+// store closed under reachability. Threads: blocks; one thread at a time (the git pool).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -40,9 +40,10 @@ class TwinFinder {
 
 class PackExamination {
  public:
-  /// @param pack_idx_path the .idx of a complete pack, its .pack beside it. @param main the store it will join. @param stop set to end early: Cancelled.
-  static Result<std::unique_ptr<PackExamination>> open(const std::string& pack_idx_path, git_odb* main, const GitLimits& limits,
-                                                       const std::atomic<bool>& stop);
+  /// @param pack_idx_path the .idx of a complete pack, its .pack beside it. @param main the store it will join. @param
+  /// stop set to end early: Cancelled.
+  static Result<std::unique_ptr<PackExamination>> open(const std::string& pack_idx_path, git_odb* main,
+                                                       const GitLimits& limits, const std::atomic<bool>& stop);
   /// @returns Refused or Corrupt, naming the object and, where it is known, the path; Cancelled.
   Result<> run();
   bool contains(const GitOid& oid) const { return index_.find(oid).has_value(); }
@@ -91,14 +92,15 @@ class PackExamination {
   std::string where() const;
 
   PackIndex index_;
-  GitOdbHandle pack_odb_;              // owns pack_
-  git_odb_backend* pack_ = nullptr;    // read directly: the odb would hash every object again, which the indexer has just done
+  GitOdbHandle pack_odb_;  // owns pack_
+  git_odb_backend* pack_ =
+      nullptr;  // read directly: the odb would hash every object again, which the indexer has just done
   git_odb* main_;
   const GitLimits limits_;
   const std::atomic<bool>& stop_;
 
-  std::vector<std::uint8_t> flags_;    // per position: kind, examined, kinds it was referred to as
-  std::vector<std::uint16_t> heights_; // per position of an examined tree: 1 for one without subtrees
+  std::vector<std::uint8_t> flags_;     // per position: kind, examined, kinds it was referred to as
+  std::vector<std::uint16_t> heights_;  // per position of an examined tree: 1 for one without subtrees
   std::unordered_map<GitOid, ObjectKind> old_kinds_;
   std::unordered_map<GitOid, std::uint16_t> old_heights_;
   std::unordered_map<GitOid, std::uint32_t> symlink_climbs_;
@@ -106,7 +108,7 @@ class PackExamination {
   std::vector<TreeRemark> remarks_;
 
   std::vector<Frame> stack_;
-  std::string path_;                   // of the tree on top of stack_, when path_known_
+  std::string path_;  // of the tree on top of stack_, when path_known_
   bool path_known_ = false;
   std::vector<TreeEntry> entries_;
   CommitLinks commit_;

@@ -8,7 +8,10 @@ namespace hm::mirror {
 namespace asio = boost::asio;
 
 PackFeeder::PackFeeder(asio::any_io_executor network, asio::thread_pool& pool, Consume consume)
-    : network_(network), pool_(pool), changed_(network, asio::steady_timer::time_point::max()), consume_(std::move(consume)) {}
+    : network_(network),
+      pool_(pool),
+      changed_(network, asio::steady_timer::time_point::max()),
+      consume_(std::move(consume)) {}
 
 bool PackFeeder::full() const {
   const std::lock_guard lock(mutex_);
@@ -24,11 +27,13 @@ Result<> PackFeeder::outcome() const {
   return ok();
 }
 
-/// No wake-up is lost: wake() runs on the network thread, which is this coroutine's, hence never between the test and the wait.
+/// No wake-up is lost: wake() runs on the network thread, which is this coroutine's, hence never between the test and
+/// the wait.
 asio::awaitable<void> PackFeeder::wait_while(bool (PackFeeder::*condition)() const) {
   while ((this->*condition)()) {
     auto [ec] = co_await changed_.async_wait(asio::as_tuple(asio::use_awaitable));
-    static_cast<void>(ec);  // always operation_aborted, by wake() or by cancellation; the latter throws at the next co_await
+    static_cast<void>(
+        ec);  // always operation_aborted, by wake() or by cancellation; the latter throws at the next co_await
   }
 }
 

@@ -1,6 +1,7 @@
-// mirror/git/pack_feeder.hpp: carries received bytes to the git pool, so that the network thread receives the next batch while one is indexed.
-// Layer 4; private to this folder. Back-pressure: push() waits while kBatchesMax batches are queued, and what is not read stays in the socket.
-// Threads: push() and drained() on the network executor; `consume` on the pool, one call at a time.
+// mirror/git/pack_feeder.hpp: carries received bytes to the git pool, so that the network thread receives the next
+// batch while one is indexed. Layer 4; private to this folder. Back-pressure: push() waits while kBatchesMax batches
+// are queued, and what is not read stays in the socket. Threads: push() and drained() on the network executor;
+// `consume` on the pool, one call at a time.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -17,7 +18,8 @@
 #include "base/result.hpp"
 
 namespace hm::mirror {
-inline constexpr std::size_t kBatchBytes = 512U << 10;  ///< large enough to make the change of threads and the indexer's mappings cheap
+inline constexpr std::size_t kBatchBytes =
+    512U << 10;  ///< large enough to make the change of threads and the indexer's mappings cheap
 inline constexpr std::size_t kBatchesMax = 3;
 
 class PackFeeder : public std::enable_shared_from_this<PackFeeder> {
@@ -42,7 +44,7 @@ class PackFeeder : public std::enable_shared_from_this<PackFeeder> {
   boost::asio::thread_pool& pool_;
   boost::asio::steady_timer changed_;  // never expires; cancelled to wake the waiting coroutine
   const Consume consume_;
-  mutable std::mutex mutex_;           // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
   std::deque<std::string> queue_;
   bool working_ = false;
   std::optional<Error> failure_;

@@ -54,13 +54,19 @@ Result<PackIndex> PackIndex::open(const std::string& path) {
   index.large_offsets_ = index.offsets_ + std::size_t{index.count_} * 4;
   for (std::uint32_t i = 0; i < index.count_; ++i) {
     const std::uint32_t offset = read_be32(index.offsets_ + std::size_t{i} * 4);
-    if ((offset & kLargeOffsetBit) != 0 && (offset & ~kLargeOffsetBit) >= (size - fixed) / 8) return corrupt(path, "offset outside its table");
+    if ((offset & kLargeOffsetBit) != 0 && (offset & ~kLargeOffsetBit) >= (size - fixed) / 8)
+      return corrupt(path, "offset outside its table");
   }
   return index;
 }
 
 PackIndex::PackIndex(PackIndex&& o) noexcept
-    : map_(std::exchange(o.map_, nullptr)), map_bytes_(o.map_bytes_), ids_(o.ids_), offsets_(o.offsets_), large_offsets_(o.large_offsets_), count_(o.count_) {}
+    : map_(std::exchange(o.map_, nullptr)),
+      map_bytes_(o.map_bytes_),
+      ids_(o.ids_),
+      offsets_(o.offsets_),
+      large_offsets_(o.large_offsets_),
+      count_(o.count_) {}
 
 PackIndex::~PackIndex() {
   if (map_ != nullptr) ::munmap(const_cast<std::uint8_t*>(map_), map_bytes_);
@@ -81,20 +87,24 @@ std::uint64_t PackIndex::pack_offset(std::uint32_t position) const {
 std::optional<std::uint32_t> PackIndex::find(const std::uint8_t* oid) const {
   const std::uint8_t* fanout = map_ + kHeaderBytes;
   std::uint32_t low = oid[0] == 0 ? 0 : read_be32(fanout + (oid[0] - 1U) * 4), high = read_be32(fanout + oid[0] * 4U);
-  // Ids are uniform within a bucket, so the next four bytes tell where to look; a bucket that a stranger filled unevenly falls back to halving.
+  // Ids are uniform within a bucket, so the next four bytes tell where to look; a bucket that a stranger filled
+  // unevenly falls back to halving.
   bool interpolate = true;
   while (low < high) {
     std::uint32_t middle = low + (high - low) / 2;
     if (interpolate) {
-      const std::uint64_t key = read_be32(oid + 1), first = read_be32(id_bytes(low) + 1), last = read_be32(id_bytes(high - 1) + 1);
+      const std::uint64_t key = read_be32(oid + 1), first = read_be32(id_bytes(low) + 1),
+                          last = read_be32(id_bytes(high - 1) + 1);
       if (key < first || key > last) return std::nullopt;
       if (last > first) middle = low + static_cast<std::uint32_t>((key - first) * (high - 1 - low) / (last - first));
     }
     const int order = std::memcmp(oid, id_bytes(middle), GitOid::kSize);
     if (order == 0) return middle;
     const std::uint32_t before = high - low;
-    if (order < 0) high = middle;
-    else low = middle + 1;
+    if (order < 0)
+      high = middle;
+    else
+      low = middle + 1;
     interpolate = high - low < before / 2;
   }
   return std::nullopt;

@@ -1,6 +1,6 @@
 // mirror/git/pack_index.hpp: the ids of one pack, looked up without copying them. Layer 4; private to this folder.
-// Reads the .idx version 2 file that the indexer wrote: ids sorted, so a lookup interpolates between neighbours (two or three probes).
-// Threads: const calls from any thread.
+// Reads the .idx version 2 file that the indexer wrote: ids sorted, so a lookup interpolates between neighbours (two or
+// three probes). Threads: const calls from any thread.
 #pragma once
 #include <cstddef>
 #include <cstdint>

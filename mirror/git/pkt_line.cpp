@@ -32,10 +32,14 @@ Result<std::size_t> parse_length(std::string_view digits) {
 
 Pkt make_pkt(std::size_t length, std::string_view whole) {
   switch (length) {
-    case 0: return {PktKind::Flush, {}};
-    case 1: return {PktKind::Delimiter, {}};
-    case 2: return {PktKind::ResponseEnd, {}};
-    default: return {PktKind::Data, whole.substr(kLengthDigits)};
+    case 0:
+      return {PktKind::Flush, {}};
+    case 1:
+      return {PktKind::Delimiter, {}};
+    case 2:
+      return {PktKind::ResponseEnd, {}};
+    default:
+      return {PktKind::Data, whole.substr(kLengthDigits)};
   }
 }
 

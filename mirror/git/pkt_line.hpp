@@ -1,5 +1,6 @@
 // mirror/git/pkt_line.hpp: git's pkt-line framing, read and written. Layer 4; values, no I/O.
-// Four lowercase or uppercase hex digits give the length of a packet with these digits; 0000 flush, 0001 delimiter, 0002 response end.
+// Four lowercase or uppercase hex digits give the length of a packet with these digits; 0000 flush, 0001 delimiter,
+// 0002 response end.
 #pragma once
 #include <cstddef>
 #include <cstdint>

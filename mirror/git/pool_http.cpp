@@ -16,7 +16,8 @@
 namespace hm::mirror {
 namespace asio = boost::asio;
 namespace {
-constexpr std::size_t kChunkBytes = 64U << 10;  // gathered before the pool thread is woken; a change of threads costs about 10 us
+constexpr std::size_t kChunkBytes =
+    64U << 10;  // gathered before the pool thread is woken; a change of threads costs about 10 us
 }
 
 Result<> check_git_status(const net::HttpResponse& response) {
@@ -31,7 +32,8 @@ Result<> check_git_status(const net::HttpResponse& response) {
 }
 
 struct PoolHttp::State : std::enable_shared_from_this<State> {
-  State(net::HttpClient& c, asio::any_io_executor n, std::shared_ptr<Stop> s) : client(c), network(std::move(n)), stop(std::move(s)) {}
+  State(net::HttpClient& c, asio::any_io_executor n, std::shared_ptr<Stop> s)
+      : client(c), network(std::move(n)), stop(std::move(s)) {}
   net::HttpClient& client;
   const asio::any_io_executor network;
   const std::shared_ptr<Stop> stop;
@@ -62,7 +64,8 @@ struct PoolHttp::State : std::enable_shared_from_this<State> {
 };
 
 namespace {
-/// Ends a step even when its handler is destroyed unrun, because the network executor went away: nobody may wait for ever.
+/// Ends a step even when its handler is destroyed unrun, because the network executor went away: nobody may wait for
+/// ever.
 template <class State>
 class Finisher {
  public:
@@ -115,7 +118,8 @@ Result<> PoolHttp::State::run(Step step) {
       if (const auto state = weak.lock()) state->cancel.emit(asio::cancellation_type::terminal);
     };
     auto operation = self->carry_out(step);
-    asio::co_spawn(self->network, std::move(operation), asio::bind_cancellation_slot(self->cancel.slot(), std::move(finisher)));
+    asio::co_spawn(self->network, std::move(operation),
+                   asio::bind_cancellation_slot(self->cancel.slot(), std::move(finisher)));
   });
   finished.wait(lock, [&] { return !running; });
   return std::move(result);

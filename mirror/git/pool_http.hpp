@@ -1,4 +1,5 @@
-// mirror/git/pool_http.hpp: one HTTP exchange for a thread that may block, carried out by the network thread. Layer 4; private to this folder.
+// mirror/git/pool_http.hpp: one HTTP exchange for a thread that may block, carried out by the network thread. Layer 4;
+// private to this folder.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <memory>
@@ -12,7 +13,8 @@ namespace hm::mirror {
 /// Errors by status for a git endpoint; nothing for 200.
 Result<> check_git_status(const net::HttpResponse& response);
 
-/// Threads: constructed, used and destroyed on one pool thread. Stop::request() on the network thread ends a call that waits, with Cancelled.
+/// Threads: constructed, used and destroyed on one pool thread. Stop::request() on the network thread ends a call that
+/// waits, with Cancelled.
 class PoolHttp {
  public:
   PoolHttp(net::HttpClient& client, boost::asio::any_io_executor network, std::shared_ptr<Stop> stop);

@@ -1,4 +1,5 @@
-// mirror/git/pool_work.hpp: blocking work on the git pool, awaited by a coroutine of the network thread. Layer 4; private to this folder.
+// mirror/git/pool_work.hpp: blocking work on the git pool, awaited by a coroutine of the network thread. Layer 4;
+// private to this folder.
 #pragma once
 #include <atomic>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -17,7 +18,8 @@
 #include "base/result.hpp"
 
 namespace hm::mirror {
-/// The wish to end a job, from the network thread to the pool. `flag` is read anywhere; everything else belongs to the network thread.
+/// The wish to end a job, from the network thread to the pool. `flag` is read anywhere; everything else belongs to the
+/// network thread.
 struct Stop {
   std::atomic<bool> flag{false};
   std::function<void()> hook;  ///< ends what the pool thread may be waiting for
@@ -27,8 +29,9 @@ struct Stop {
   }
 };
 
-/// Runs `work` on `pool` and resumes the coroutine on its own executor. The coroutine resumes only after `work` has returned, so `work` may use
-/// what lives in its frame. Cancelling the coroutine requests `stop`, which `work` is to watch.
+/// Runs `work` on `pool` and resumes the coroutine on its own executor. The coroutine resumes only after `work` has
+/// returned, so `work` may use what lives in its frame. Cancelling the coroutine requests `stop`, which `work` is to
+/// watch.
 template <class F>
 boost::asio::awaitable<void> run_on_pool(boost::asio::thread_pool& pool, std::shared_ptr<Stop> stop, F work) {
   namespace asio = boost::asio;
@@ -47,6 +50,7 @@ boost::asio::awaitable<void> run_on_pool(boost::asio::thread_pool& pool, std::sh
       asio::post(executor, [handler = std::move(handler), thrown]() mutable { std::move(handler)(thrown); });
     });
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(std::move(initiate), asio::use_awaitable);
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(std::move(initiate),
+                                                                                         asio::use_awaitable);
 }
 }  // namespace hm::mirror

@@ -8,8 +8,8 @@
 namespace hm::mirror {
 namespace {
 constexpr std::string_view kAgent = "agent=hubmirror";
-constexpr std::size_t kCapabilitiesMax = 256;      // of version 2; git sends about ten
-constexpr std::size_t kQuotedBytesMax = 500;       // of a server's message
+constexpr std::size_t kCapabilitiesMax = 256;  // of version 2; git sends about ten
+constexpr std::size_t kQuotedBytesMax = 500;   // of a server's message
 constexpr std::size_t kHexDigits = GitOid::kSize * 2;
 
 std::string_view without_newline(std::string_view line) {
@@ -18,7 +18,9 @@ std::string_view without_newline(std::string_view line) {
 }
 std::string quoted(std::string_view text) { return "\"" + printable(trim(text).substr(0, kQuotedBytesMax)) + "\""; }
 
-Error not_the_protocol(std::string_view line) { return {Errc::BadInput, "not an answer of a git server: " + quoted(line)}; }
+Error not_the_protocol(std::string_view line) {
+  return {Errc::BadInput, "not an answer of a git server: " + quoted(line)};
+}
 Error server_gave_up(std::string_view message) { return {Errc::Unreachable, "git server says " + quoted(message)}; }
 
 bool begins_with_any(std::string_view name, const std::vector<std::string>& prefixes) {
@@ -26,8 +28,10 @@ bool begins_with_any(std::string_view name, const std::vector<std::string>& pref
 }
 
 Result<> add_ref(RefMap& refs, std::string_view name, const GitOid& oid, std::uint64_t refs_max) {
-  if (!is_valid_ref_name(name)) return Error{Errc::Refused, "upstream has a ref with the forbidden name " + quoted(name)};
-  if (refs.size() >= refs_max) return Error{Errc::Refused, "upstream has more than " + std::to_string(refs_max) + " refs"};
+  if (!is_valid_ref_name(name))
+    return Error{Errc::Refused, "upstream has a ref with the forbidden name " + quoted(name)};
+  if (refs.size() >= refs_max)
+    return Error{Errc::Refused, "upstream has more than " + std::to_string(refs_max) + " refs"};
   const std::size_t before = refs.size();
   refs.emplace_hint(refs.end(), std::string(name), oid);
   if (refs.size() == before) return Error{Errc::BadInput, "upstream lists the ref " + std::string(name) + " twice"};
@@ -36,14 +40,16 @@ Result<> add_ref(RefMap& refs, std::string_view name, const GitOid& oid, std::ui
 
 /// "<40 hex> <rest>"
 Result<GitOid> take_oid(std::string_view& line) {
-  const auto oid = line.size() > kHexDigits && line[kHexDigits] == ' ' ? GitOid::parse(line.substr(0, kHexDigits)) : std::nullopt;
+  const auto oid =
+      line.size() > kHexDigits && line[kHexDigits] == ' ' ? GitOid::parse(line.substr(0, kHexDigits)) : std::nullopt;
   if (!oid) return not_the_protocol(line);
   line.remove_prefix(kHexDigits + 1);
   return *oid;
 }
 }  // namespace
 
-AdvertisementReader::AdvertisementReader(std::vector<std::string> prefixes, std::uint64_t refs_max) : prefixes_(std::move(prefixes)), refs_max_(refs_max) {}
+AdvertisementReader::AdvertisementReader(std::vector<std::string> prefixes, std::uint64_t refs_max)
+    : prefixes_(std::move(prefixes)), refs_max_(refs_max) {}
 
 Result<> AdvertisementReader::feed(std::string_view bytes) {
   return reader_.feed(bytes, [this](const Pkt& pkt) { return packet(pkt); });
@@ -62,8 +68,10 @@ bool AdvertisementReader::has_capability(std::string_view name) const {
 Result<> AdvertisementReader::packet(const Pkt& pkt) {
   if (pkt.kind != PktKind::Data) {
     if (pkt.kind != PktKind::Flush) return not_the_protocol("a delimiter in the list of refs");
-    if (service_open_) service_open_ = false;  // the flush that closes "# service"
-    else ended_ = true;
+    if (service_open_)
+      service_open_ = false;  // the flush that closes "# service"
+    else
+      ended_ = true;
     return ok();
   }
   if (ended_) return not_the_protocol("lines behind the end");
@@ -88,7 +96,8 @@ Result<> AdvertisementReader::first_line(std::string_view line) {
 }
 
 Result<> AdvertisementReader::capability_line(std::string_view line) {
-  if (line.starts_with("object-format=") && line != "object-format=sha1") return Error{Errc::BadInput, "repository uses " + printable(line) + "; only sha1 is supported"};
+  if (line.starts_with("object-format=") && line != "object-format=sha1")
+    return Error{Errc::BadInput, "repository uses " + printable(line) + "; only sha1 is supported"};
   if (capabilities_v2_.size() >= kCapabilitiesMax) return not_the_protocol("too many capabilities");
   capabilities_v2_.emplace_back(line);
   return ok();
@@ -98,14 +107,17 @@ Result<> AdvertisementReader::read_capabilities_v0(std::string_view text) {
   capabilities_ = text;
   for (const std::string_view word : split(text, ' ')) {
     if (word.starts_with("symref=HEAD:")) head_ = word.substr(12);
-    if (word.starts_with("object-format=") && word != "object-format=sha1") return Error{Errc::BadInput, "repository uses " + printable(word) + "; only sha1 is supported"};
+    if (word.starts_with("object-format=") && word != "object-format=sha1")
+      return Error{Errc::BadInput, "repository uses " + printable(word) + "; only sha1 is supported"};
   }
-  if (!head_.empty() && !is_valid_ref_name(head_)) return Error{Errc::Refused, "upstream's HEAD points to the forbidden name " + quoted(head_)};
+  if (!head_.empty() && !is_valid_ref_name(head_))
+    return Error{Errc::Refused, "upstream's HEAD points to the forbidden name " + quoted(head_)};
   return ok();
 }
 
 Result<> AdvertisementReader::ref_line(std::string_view line) {
-  if (line.starts_with("shallow ")) return ok();  // upstream itself is a shallow clone; connectivity decides whether that is a problem
+  if (line.starts_with("shallow "))
+    return ok();  // upstream itself is a shallow clone; connectivity decides whether that is a problem
   if (!first_ref_seen_) {
     first_ref_seen_ = true;
     const auto nul = line.find('\0');
@@ -119,7 +131,8 @@ Result<> AdvertisementReader::ref_line(std::string_view line) {
   return add_ref(refs_, line, oid, refs_max_);
 }
 
-LsRefsReader::LsRefsReader(std::vector<std::string> prefixes, std::uint64_t refs_max) : prefixes_(std::move(prefixes)), refs_max_(refs_max) {}
+LsRefsReader::LsRefsReader(std::vector<std::string> prefixes, std::uint64_t refs_max)
+    : prefixes_(std::move(prefixes)), refs_max_(refs_max) {}
 
 Result<> LsRefsReader::feed(std::string_view bytes) {
   return reader_.feed(bytes, [this](const Pkt& pkt) { return packet(pkt); });
@@ -143,7 +156,8 @@ Result<> LsRefsReader::packet(const Pkt& pkt) {
     for (const std::string_view attribute : words) {
       if (attribute.starts_with("symref-target:")) head_ = attribute.substr(14);
     }
-    if (!head_.empty() && !is_valid_ref_name(head_)) return Error{Errc::Refused, "upstream's HEAD points to the forbidden name " + quoted(head_)};
+    if (!head_.empty() && !is_valid_ref_name(head_))
+      return Error{Errc::Refused, "upstream's HEAD points to the forbidden name " + quoted(head_)};
     return ok();
   }
   if (!begins_with_any(words[0], prefixes_)) return ok();  // a server may send more than it was asked for
@@ -155,7 +169,8 @@ Result<> FetchResponseReader::feed(std::string_view bytes, const PackSink& sink)
 }
 
 Result<> FetchResponseReader::finish() {
-  if (!reader_.at_boundary() || !ended_) return Error{Errc::Unreachable, "upstream's pack ends in the middle of the transfer"};
+  if (!reader_.at_boundary() || !ended_)
+    return Error{Errc::Unreachable, "upstream's pack ends in the middle of the transfer"};
   return ok();
 }
 
@@ -172,9 +187,12 @@ Result<> FetchResponseReader::packet(const Pkt& pkt, const PackSink& sink) {
   if (pkt.payload.empty()) return ok();
   const std::string_view rest = pkt.payload.substr(1);
   switch (pkt.payload[0]) {
-    case 1: return sink(rest);
-    case 2: return ok();  // progress for people
-    case 3: return server_gave_up(rest);
+    case 1:
+      return sink(rest);
+    case 2:
+      return ok();  // progress for people
+    case 3:
+      return server_gave_up(rest);
     default:
       if (pkt.payload.starts_with("ERR ")) return server_gave_up(pkt.payload.substr(4));
       return not_the_protocol("unknown sideband");

@@ -1,5 +1,6 @@
-// mirror/git/protocol_v2.hpp: what is said to and heard from a git server over smart HTTP: requests as bytes, answers as readers that take any
-// split. Layer 4; values, no I/O. Version 2 in full; of versions 0 and 1 the advertisement (fetching there is smart_transport.hpp's).
+// mirror/git/protocol_v2.hpp: what is said to and heard from a git server over smart HTTP: requests as bytes, answers
+// as readers that take any split. Layer 4; values, no I/O. Version 2 in full; of versions 0 and 1 the advertisement
+// (fetching there is smart_transport.hpp's).
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -13,7 +14,8 @@
 #include "mirror/git/pkt_line.hpp"
 
 namespace hm::mirror {
-/// Most "have" lines of a request: the old tips of changed refs come first, and a few hundred commits in common are as good as all.
+/// Most "have" lines of a request: the old tips of changed refs come first, and a few hundred commits in common are as
+/// good as all.
 inline constexpr std::size_t kHavesMax = 256;
 
 /// The answer to GET info/refs?service=git-upload-pack, with or without the "# service" lines, in version 0, 1 or 2.
@@ -21,7 +23,8 @@ class AdvertisementReader {
  public:
   /// @param prefixes refs that begin with one of them are kept (versions 0 and 1).
   AdvertisementReader(std::vector<std::string> prefixes, std::uint64_t refs_max);
-  /// @returns BadInput: not this protocol, SHA-256 repository, refs twice. Refused: more refs than refs_max, invalid ref name.
+  /// @returns BadInput: not this protocol, SHA-256 repository, refs twice. Refused: more refs than refs_max, invalid
+  /// ref name.
   Result<> feed(std::string_view bytes);
   /// Ends the answer; BadInput when it stops in the middle.
   Result<> finish();
@@ -71,7 +74,8 @@ class LsRefsReader {
 class FetchResponseReader {
  public:
   using PackSink = std::function<Result<>(std::string_view pack_bytes)>;
-  /// @returns Unreachable: the server gave up (ERR line or sideband 3, its words quoted). BadInput: other bytes than the protocol's.
+  /// @returns Unreachable: the server gave up (ERR line or sideband 3, its words quoted). BadInput: other bytes than
+  /// the protocol's.
   Result<> feed(std::string_view bytes, const PackSink& sink);
   /// Ends the answer; Unreachable when it stops before its end.
   Result<> finish();

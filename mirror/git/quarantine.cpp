@@ -15,7 +15,7 @@ constexpr std::size_t kPackHeaderBytes = 12, kPackTrailerBytes = 20;
 constexpr std::string_view kIncomingPrefix = "incoming-";
 // The indexer writes through a memory map, where a full disk is SIGBUS and not an error: stop well before.
 constexpr std::uint64_t kFreeBytesMin = 64U << 20;
-constexpr std::size_t kIndexBytesPerObject = 32;        // id, crc, offset and slack
+constexpr std::size_t kIndexBytesPerObject = 32;          // id, crc, offset and slack
 constexpr std::size_t kAllocationSlackBytes = 64U << 20;  // tables of the indexer, beside one object
 constexpr std::size_t kTableBytesPerObject = 16;
 
@@ -56,11 +56,16 @@ Result<> remove_stale_incoming(FileSystem& fs, const std::string& repository_pat
   return ok();
 }
 
-Quarantine::Quarantine(FileSystem& fs, std::string repository_path, const GitLimits& limits, const std::atomic<bool>& stop)
-    : fs_(fs), repository_path_(std::move(repository_path)), incoming_path_(repository_path_ + "/objects/" + random_name()), limits_(limits), stop_(stop) {}
+Quarantine::Quarantine(FileSystem& fs, std::string repository_path, const GitLimits& limits,
+                       const std::atomic<bool>& stop)
+    : fs_(fs),
+      repository_path_(std::move(repository_path)),
+      incoming_path_(repository_path_ + "/objects/" + random_name()),
+      limits_(limits),
+      stop_(stop) {}
 
-Result<std::unique_ptr<Quarantine>> Quarantine::begin(FileSystem& fs, const std::string& repository_path, const GitLimits& limits,
-                                                      const std::atomic<bool>& stop) {
+Result<std::unique_ptr<Quarantine>> Quarantine::begin(FileSystem& fs, const std::string& repository_path,
+                                                      const GitLimits& limits, const std::atomic<bool>& stop) {
   std::unique_ptr<Quarantine> out(new Quarantine(fs, repository_path, limits, stop));
   std::error_code ec;  // not through make_directories: what need not survive a crash need not be fsynced
   std::filesystem::create_directories(out->incoming_path_ + "/pack", ec);
@@ -81,32 +86,39 @@ Result<> Quarantine::open_stores() {
   if (const int rc = git_odb_open(&odb, objects.c_str()); rc < 0) return git_failure(rc, "open " + objects);
   main_.reset(odb);
   odb = nullptr;
-  if (const int rc = git_odb_open(&odb, incoming_path_.c_str()); rc < 0) return git_failure(rc, "open " + incoming_path_);
+  if (const int rc = git_odb_open(&odb, incoming_path_.c_str()); rc < 0)
+    return git_failure(rc, "open " + incoming_path_);
   odb_.reset(odb);
-  if (const int rc = git_odb_add_disk_alternate(odb, objects.c_str()); rc < 0) return git_failure(rc, "open " + objects);
+  if (const int rc = git_odb_add_disk_alternate(odb, objects.c_str()); rc < 0)
+    return git_failure(rc, "open " + objects);
   return ok();
 }
 
 std::size_t Quarantine::allocation_bytes_max() const {
-  return static_cast<std::size_t>(std::max(limits_.object_bytes_max, limits_.objects_max * kTableBytesPerObject)) + kAllocationSlackBytes;
+  return static_cast<std::size_t>(std::max(limits_.object_bytes_max, limits_.objects_max * kTableBytesPerObject)) +
+         kAllocationSlackBytes;
 }
 
 Result<> Quarantine::check_limits(const git_indexer_progress& stats) const {
   if (stop_) return Error{Errc::Cancelled, "fetch stopped"};
   if (stats.total_objects > limits_.objects_max) {
-    return Error{Errc::Refused, "pack of " + std::to_string(stats.total_objects) + " objects; at most " + std::to_string(limits_.objects_max) + " are accepted"};
+    return Error{Errc::Refused, "pack of " + std::to_string(stats.total_objects) + " objects; at most " +
+                                    std::to_string(limits_.objects_max) + " are accepted"};
   }
   const std::uint64_t bytes = std::max<std::uint64_t>(appended_bytes_, stats.received_bytes);
-  if (bytes > limits_.pack_bytes_max) return Error{Errc::Refused, "pack is larger than " + human_bytes(limits_.pack_bytes_max)};
+  if (bytes > limits_.pack_bytes_max)
+    return Error{Errc::Refused, "pack is larger than " + human_bytes(limits_.pack_bytes_max)};
   HM_TRY(const DiskSpace space, fs_.space(incoming_path_));
   const std::uint64_t index_bytes = std::uint64_t{stats.total_objects} * kIndexBytesPerObject;
-  if (space.free_bytes < kFreeBytesMin + index_bytes) return Error{Errc::NoSpace, "less than " + human_bytes(kFreeBytesMin + index_bytes) + " free at " + incoming_path_};
+  if (space.free_bytes < kFreeBytesMin + index_bytes)
+    return Error{Errc::NoSpace, "less than " + human_bytes(kFreeBytesMin + index_bytes) + " free at " + incoming_path_};
   return ok();
 }
 
 Result<> Quarantine::start_indexer(std::string_view header) {
   const std::uint32_t version = read_be32(header.substr(4)), objects = read_be32(header.substr(8));
-  if (!header.starts_with("PACK") || (version != 2 && version != 3)) return Error{Errc::Corrupt, "upstream sent no git pack"};
+  if (!header.starts_with("PACK") || (version != 2 && version != 3))
+    return Error{Errc::Corrupt, "upstream sent no git pack"};
   git_indexer_progress announced{};
   announced.total_objects = objects;
   HM_TRY(check_limits(announced));
@@ -116,12 +128,14 @@ Result<> Quarantine::start_indexer(std::string_view header) {
     return ok();
   }
   git_indexer_options options = GIT_INDEXER_OPTIONS_INIT;
-  options.verify = 0;  // 1 costs 38 times as much; ids and the checksum are computed in any case, connectivity is examine()'s
+  options.verify =
+      0;  // 1 costs 38 times as much; ids and the checksum are computed in any case, connectivity is examine()'s
   options.progress_cb = stop_when_asked;
   options.progress_cb_payload = const_cast<std::atomic<bool>*>(&stop_);
   git_indexer* indexer = nullptr;
   const std::string directory = incoming_path_ + "/pack";
-  if (const int rc = git_indexer_new(&indexer, directory.c_str(), 0444, odb_.get(), &options); rc < 0) return git_failure(rc, "begin a pack in " + directory);
+  if (const int rc = git_indexer_new(&indexer, directory.c_str(), 0444, odb_.get(), &options); rc < 0)
+    return git_failure(rc, "begin a pack in " + directory);
   indexer_.reset(indexer);
   return ok();
 }
@@ -137,10 +151,12 @@ Result<> Quarantine::append(std::string_view bytes) {
   }
   HM_TRY(check_limits(stats_));
   if (empty_pack_) {
-    if (appended_bytes_ > kPackHeaderBytes + kPackTrailerBytes) return Error{Errc::Corrupt, "bytes behind an empty pack"};
+    if (appended_bytes_ > kPackHeaderBytes + kPackTrailerBytes)
+      return Error{Errc::Corrupt, "bytes behind an empty pack"};
     return ok();
   }
-  if (const int rc = git_indexer_append(indexer_.get(), bytes.data(), bytes.size(), &stats_); rc < 0) return git_failure(rc, "index the pack", Errc::Corrupt);
+  if (const int rc = git_indexer_append(indexer_.get(), bytes.data(), bytes.size(), &stats_); rc < 0)
+    return git_failure(rc, "index the pack", Errc::Corrupt);
   std::string().swap(header_);
   return ok();
 }
@@ -148,11 +164,13 @@ Result<> Quarantine::append(std::string_view bytes) {
 Result<> Quarantine::complete() {
   if (empty_pack_ && appended_bytes_ == kPackHeaderBytes + kPackTrailerBytes) return ok();
   if (!indexer_ || stats_.received_objects < stats_.total_objects) {
-    return Error{Errc::Corrupt, "pack ends after " + std::to_string(stats_.received_objects) + " of " + std::to_string(stats_.total_objects) + " objects"};
+    return Error{Errc::Corrupt, "pack ends after " + std::to_string(stats_.received_objects) + " of " +
+                                    std::to_string(stats_.total_objects) + " objects"};
   }
   HM_TRY(check_limits(stats_));
   const AllocationLimit limit(allocation_bytes_max());
-  if (const int rc = git_indexer_commit(indexer_.get(), &stats_); rc < 0) return git_failure(rc, "complete the pack", Errc::Corrupt);
+  if (const int rc = git_indexer_commit(indexer_.get(), &stats_); rc < 0)
+    return git_failure(rc, "complete the pack", Errc::Corrupt);
   indexer_.reset();
   return ok();
 }
@@ -172,14 +190,16 @@ Result<> Quarantine::examine(const std::vector<GitOid>& wants, FetchOutcome& out
   if (names.size() > 1) return Error{Errc::Internal, "more than one pack in " + incoming_path_};
   std::unique_ptr<PackExamination> examination;
   if (!names.empty()) {
-    HM_TRY(examination, PackExamination::open(incoming_path_ + "/pack/" + names[0] + ".idx", main_.get(), limits_, stop_));
+    HM_TRY(examination,
+           PackExamination::open(incoming_path_ + "/pack/" + names[0] + ".idx", main_.get(), limits_, stop_));
     HM_TRY(examination->run());
     outcome.remarks = examination->take_remarks();
   }
   for (const GitOid& want : wants) {
     const git_oid oid = to_git(want);
     if (examination && examination->contains(want)) continue;
-    if (git_odb_exists_ext(main_.get(), &oid, GIT_ODB_LOOKUP_NO_REFRESH) == 0) return Error{Errc::Corrupt, "upstream was asked for " + want.hex() + " and did not send it"};
+    if (git_odb_exists_ext(main_.get(), &oid, GIT_ODB_LOOKUP_NO_REFRESH) == 0)
+      return Error{Errc::Corrupt, "upstream was asked for " + want.hex() + " and did not send it"};
   }
   outcome.new_objects = stats_.total_objects;
   outcome.pack_bytes = std::max<std::uint64_t>(appended_bytes_, stats_.received_bytes);
@@ -192,8 +212,8 @@ Result<> Quarantine::publish() {
   const std::string from = incoming_path_ + "/pack/", to = repository_path_ + "/objects/pack/";
   for (const std::string& name : names) {
     if (fs_.exists(to + name + ".idx")) continue;  // the same objects are there under the same name
-    HM_TRY(fs_.sync_directory(incoming_path_ + "/pack"));
     HM_TRY(fs_.rename(from + name + ".pack", to + name + ".pack"));
+    HM_TRY(fs_.sync_directory(to));
     HM_TRY(fs_.rename(from + name + ".idx", to + name + ".idx"));  // last: a pack without index is not seen
   }
   HM_TRY(fs_.sync_directory(to));

@@ -1,7 +1,8 @@
-// mirror/git/quarantine.hpp: the place where a pack from upstream waits until it has been examined. Layer 4; private to this folder.
-// <repository>/objects/incoming-<random>/pack: no reader of the repository looks there. The steps are begin → append… → complete (or, for a pack
-// that libgit2's own transport writes, odb()) → examine → publish; whatever ends earlier removes the directory.
-// Threads: blocks; one thread at a time (the git pool). One quarantine per repository: its writer lock is held.
+// mirror/git/quarantine.hpp: the place where a pack from upstream waits until it has been examined. Layer 4; private to
+// this folder. <repository>/objects/incoming-<random>/pack: no reader of the repository looks there. The steps are
+// begin → append… → complete (or, for a pack that libgit2's own transport writes, odb()) → examine → publish; whatever
+// ends earlier removes the directory. Threads: blocks; one thread at a time (the git pool). One quarantine per
+// repository: its writer lock is held.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -22,7 +23,8 @@ Result<> remove_stale_incoming(FileSystem& fs, const std::string& repository_pat
 class Quarantine {
  public:
   /// @param stop set from any thread to end append, complete and examine early with Cancelled.
-  static Result<std::unique_ptr<Quarantine>> begin(FileSystem& fs, const std::string& repository_path, const GitLimits& limits, const std::atomic<bool>& stop);
+  static Result<std::unique_ptr<Quarantine>> begin(FileSystem& fs, const std::string& repository_path,
+                                                   const GitLimits& limits, const std::atomic<bool>& stop);
   ~Quarantine();
   Quarantine(const Quarantine&) = delete;
   Quarantine& operator=(const Quarantine&) = delete;
@@ -30,9 +32,11 @@ class Quarantine {
   /// Bytes of the pack, in order. Larger calls are cheaper (256 KiB and more).
   /// @returns Corrupt: not a pack, broken object. Refused: pack_bytes_max, objects_max, object_bytes_max. NoSpace.
   Result<> append(std::string_view pack_bytes);
-  /// Ends the pack: resolves deltas (thin ones against the repository), checks the trailer, writes the index, fsyncs both.
+  /// Ends the pack: resolves deltas (thin ones against the repository), checks the trailer, writes the index, fsyncs
+  /// both.
   Result<> complete();
-  /// Looks at every object of the pack and makes sure that `wants` are there. A quarantine without a pack just checks the wants.
+  /// Looks at every object of the pack and makes sure that `wants` are there. A quarantine without a pack just checks
+  /// the wants.
   Result<> examine(const std::vector<GitOid>& wants, FetchOutcome& outcome);
   /// Moves the pack into the object store; durable on return.
   Result<> publish();

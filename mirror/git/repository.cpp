@@ -25,7 +25,8 @@ constexpr std::string_view kConfig =
     "[transfer]\n"
     "\thideRefs = refs/hubmirror\n";
 constexpr std::size_t kHeadBytesMax = 4096;
-// A tree may name the same subtree often: ten levels of ten are 10^10 files in eleven objects. More entries than any real snapshot has end a walk.
+// A tree may name the same subtree often: ten levels of ten are 10^10 files in eleven objects. More entries than any
+// real snapshot has end a walk.
 constexpr std::uint64_t kWalkEntriesMax = 20'000'000;
 constexpr std::int64_t kMsPerSecond = 1000;
 
@@ -68,7 +69,8 @@ struct Repository::Impl {
   Result<GitObjectHandle> lookup(const GitOid& oid, git_object_t type) const {
     git_object* raw = nullptr;
     const git_oid id = to_git(oid);
-    if (const int rc = git_object_lookup(&raw, repo.get(), &id, type); rc < 0) return git_failure(rc, "read " + oid.hex() + " in " + path, Errc::Corrupt);
+    if (const int rc = git_object_lookup(&raw, repo.get(), &id, type); rc < 0)
+      return git_failure(rc, "read " + oid.hex() + " in " + path, Errc::Corrupt);
     return GitObjectHandle(raw);
   }
   git_commit* commit_of(const GitObjectHandle& object) const { return reinterpret_cast<git_commit*>(object.get()); }
@@ -91,7 +93,8 @@ Result<Repository> Repository::open(const std::string& path) {
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   git_repository* repo = nullptr;
-  if (const int rc = git_repository_open_bare(&repo, path.c_str()); rc < 0) return git_failure(rc, "open git repository " + path);
+  if (const int rc = git_repository_open_bare(&repo, path.c_str()); rc < 0)
+    return git_failure(rc, "open git repository " + path);
   impl->repo.reset(repo);
   git_odb* odb = nullptr;
   if (const int rc = git_repository_odb(&odb, repo); rc < 0) return git_failure(rc, "open objects of " + path);
@@ -120,24 +123,29 @@ Result<std::optional<GitOid>> Repository::Impl::peeled(const GitOid& oid) const 
   std::size_t size = 0;
   git_object_t type = GIT_OBJECT_INVALID;
   const git_oid id = to_git(oid);
-  if (const int rc = git_odb_read_header(&size, &type, odb.get(), &id); rc < 0) return git_failure(rc, "a ref's object " + oid.hex() + " in " + path);
+  if (const int rc = git_odb_read_header(&size, &type, odb.get(), &id); rc < 0)
+    return git_failure(rc, "a ref's object " + oid.hex() + " in " + path);
   if (type != GIT_OBJECT_TAG) return std::optional<GitOid>();
   HM_TRY(const auto tag, lookup(oid, GIT_OBJECT_TAG));
   git_object* target = nullptr;
-  if (const int rc = git_tag_peel(&target, reinterpret_cast<git_tag*>(tag.get())); rc < 0) return git_failure(rc, "peel tag " + oid.hex());
+  if (const int rc = git_tag_peel(&target, reinterpret_cast<git_tag*>(tag.get())); rc < 0)
+    return git_failure(rc, "peel tag " + oid.hex());
   const GitObjectHandle owner(target);
   return std::optional(from_git(*git_object_id(target)));
 }
 
-Result<> Repository::update_refs(const std::vector<std::pair<std::string, std::optional<GitOid>>>& changes, const std::string& head) {
+Result<> Repository::update_refs(const std::vector<std::pair<std::string, std::optional<GitOid>>>& changes,
+                                 const std::string& head) {
   FileSystem& fs = real_file_system();
   for (const auto& [name, oid] : changes) {
     if (!is_valid_ref_name(name)) return Error{Errc::BadInput, "invalid ref name " + printable(name)};
   }
-  if (!head.empty() && !is_valid_ref_name(head)) return Error{Errc::BadInput, "invalid ref name for HEAD " + printable(head)};
+  if (!head.empty() && !is_valid_ref_name(head))
+    return Error{Errc::BadInput, "invalid ref name for HEAD " + printable(head)};
   HM_TRY(RefFiles files, read_ref_files(fs, impl_->path));
   PackedRefs& refs = files.packed;
-  if (!files.loose.empty()) {  // loose refs win over packed ones: take them in as they are, so that removing them changes nothing
+  if (!files.loose.empty()) {  // loose refs win over packed ones: take them in as they are, so that removing them
+                               // changes nothing
     for (const auto& [name, oid] : files.loose) {
       HM_TRY(const auto target, impl_->peeled(oid));
       refs[name] = PackedRef{oid, target};
@@ -185,7 +193,8 @@ Result<bool> Repository::is_ancestor(const GitOid& ancestor, const GitOid& desce
 Result<GitOid> Repository::peel_to_commit(const GitOid& oid) const {
   HM_TRY(const auto object, impl_->lookup(oid, GIT_OBJECT_ANY));
   git_object* commit = nullptr;
-  if (git_object_peel(&commit, object.get(), GIT_OBJECT_COMMIT) < 0) return Error{Errc::BadInput, oid.hex() + " leads to no commit"};
+  if (git_object_peel(&commit, object.get(), GIT_OBJECT_COMMIT) < 0)
+    return Error{Errc::BadInput, oid.hex() + " leads to no commit"};
   const GitObjectHandle owner(commit);
   return from_git(*git_object_id(commit));
 }
@@ -199,17 +208,21 @@ Result<std::int64_t> Repository::commit_time_ms(const GitOid& commit) const {
   HM_TRY(const auto object, impl_->lookup(commit, GIT_OBJECT_COMMIT));
   const git_time_t seconds = git_commit_time(impl_->commit_of(object));
   std::int64_t ms = 0;
-  if (__builtin_mul_overflow(static_cast<std::int64_t>(seconds), kMsPerSecond, &ms)) return Error{Errc::BadInput, commit.hex() + " has an impossible date"};
+  if (__builtin_mul_overflow(static_cast<std::int64_t>(seconds), kMsPerSecond, &ms))
+    return Error{Errc::BadInput, commit.hex() + " has an impossible date"};
   return ms;
 }
 
 Result<> Repository::Impl::walk_tree(const GitOid& tree, Walk& walk, std::uint32_t depth) const {
-  if (depth > kTreeDepthCeiling) return Error{Errc::Refused, "directories are nested deeper than " + std::to_string(kTreeDepthCeiling)};
+  if (depth > kTreeDepthCeiling)
+    return Error{Errc::Refused, "directories are nested deeper than " + std::to_string(kTreeDepthCeiling)};
   HM_TRY(const auto object, lookup(tree, GIT_OBJECT_TREE));
   const auto* entries = reinterpret_cast<git_tree*>(object.get());
   const std::size_t parent_bytes = walk.path.size();
   for (std::size_t i = 0, n = git_tree_entrycount(entries); i < n; ++i) {
-    if (++walk.entries > kWalkEntriesMax) return Error{Errc::Refused, "more than " + std::to_string(kWalkEntriesMax) + " files and directories in one revision"};
+    if (++walk.entries > kWalkEntriesMax)
+      return Error{Errc::Refused,
+                   "more than " + std::to_string(kWalkEntriesMax) + " files and directories in one revision"};
     const git_tree_entry* entry = git_tree_entry_byindex(entries, i);
     walk.path.append(git_tree_entry_name(entry));
     const auto mode = static_cast<std::uint32_t>(git_tree_entry_filemode(entry));
@@ -233,9 +246,11 @@ Result<> Repository::walk_files(const GitOid& commit, const std::function<Result
   return impl_->walk_tree(tree, walk, 1);
 }
 
-Result<> Repository::walk_commits(const std::vector<GitOid>& tips, const std::function<Result<>(const GitOid&)>& visit) const {
+Result<> Repository::walk_commits(const std::vector<GitOid>& tips,
+                                  const std::function<Result<>(const GitOid&)>& visit) const {
   git_revwalk* raw = nullptr;
-  if (const int rc = git_revwalk_new(&raw, impl_->repo.get()); rc < 0) return git_failure(rc, "walk commits of " + impl_->path);
+  if (const int rc = git_revwalk_new(&raw, impl_->repo.get()); rc < 0)
+    return git_failure(rc, "walk commits of " + impl_->path);
   const GitRevwalkHandle walk(raw);
   git_revwalk_sorting(raw, GIT_SORT_TIME);
   for (const GitOid& tip : tips) {
@@ -255,22 +270,27 @@ Result<std::uint64_t> Repository::blob_size(const GitOid& blob) const {
   std::size_t size = 0;
   git_object_t type = GIT_OBJECT_INVALID;
   const git_oid id = to_git(blob);
-  if (const int rc = git_odb_read_header(&size, &type, impl_->odb.get(), &id); rc < 0) return git_failure(rc, "read size of " + blob.hex(), Errc::Corrupt);
+  if (const int rc = git_odb_read_header(&size, &type, impl_->odb.get(), &id); rc < 0)
+    return git_failure(rc, "read size of " + blob.hex(), Errc::Corrupt);
   if (type != GIT_OBJECT_BLOB) return Error{Errc::Corrupt, blob.hex() + " is not a blob"};
   return size;
 }
 
 Result<std::string> Repository::read_blob(const GitOid& blob, std::uint64_t size_max) const {
   HM_TRY(const std::uint64_t size, blob_size(blob));
-  if (size > size_max) return Error{Errc::Refused, "blob " + blob.hex() + " has " + human_bytes(size) + "; at most " + human_bytes(size_max) + " are read"};
+  if (size > size_max)
+    return Error{Errc::Refused, "blob " + blob.hex() + " has " + human_bytes(size) + "; at most " +
+                                    human_bytes(size_max) + " are read"};
   git_odb_object* raw = nullptr;
   const git_oid id = to_git(blob);
-  if (const int rc = git_odb_read(&raw, impl_->odb.get(), &id); rc < 0) return git_failure(rc, "read blob " + blob.hex(), Errc::Corrupt);
+  if (const int rc = git_odb_read(&raw, impl_->odb.get(), &id); rc < 0)
+    return git_failure(rc, "read blob " + blob.hex(), Errc::Corrupt);
   const GitOdbObjectHandle object(raw);
   return std::string(static_cast<const char*>(git_odb_object_data(raw)), git_odb_object_size(raw));
 }
 
-Result<std::uint64_t> Repository::verify_objects(const std::function<void(const GitOid&, const std::string& problem)>& report) const {
+Result<std::uint64_t> Repository::verify_objects(
+    const std::function<void(const GitOid&, const std::string& problem)>& report) const {
   HM_TRY(const RefMap tips, refs());
   return check_store(impl_->path, tips, report);
 }

@@ -11,7 +11,8 @@
 
 namespace hm::mirror {
 namespace {
-// Mapped pack windows count as resident memory. Together with the indexer's tables the process stays under its 256 MiB with 100,000 files.
+// Mapped pack windows count as resident memory. Together with the indexer's tables the process stays under its 256 MiB
+// with 100,000 files.
 constexpr std::size_t kMappedBytesMax = 96U << 20;
 constexpr std::size_t kWindowBytes = 16U << 20;
 constexpr std::size_t kObjectCacheBytes = 16U << 20;
@@ -35,12 +36,16 @@ void* checked(void* p) {
   if (p == nullptr) git_error_set_oom();
   return p;
 }
-void* limited_malloc(std::size_t n, const char*, int) { return checked(may_allocate(n) ? std::malloc(n == 0 ? 1 : n) : nullptr); }
+void* limited_malloc(std::size_t n, const char*, int) {
+  return checked(may_allocate(n) ? std::malloc(n == 0 ? 1 : n) : nullptr);
+}
 void* limited_calloc(std::size_t count, std::size_t size, const char*, int) {
   std::size_t bytes = 0;
   return checked(may_allocate(count, size, bytes) ? std::calloc(bytes == 0 ? 1 : bytes, 1) : nullptr);
 }
-void* limited_realloc(void* p, std::size_t n, const char*, int) { return checked(may_allocate(n) ? std::realloc(p, n == 0 ? 1 : n) : nullptr); }
+void* limited_realloc(void* p, std::size_t n, const char*, int) {
+  return checked(may_allocate(n) ? std::realloc(p, n == 0 ? 1 : n) : nullptr);
+}
 void* limited_reallocarray(void* p, std::size_t count, std::size_t size, const char* file, int line) {
   std::size_t bytes = 0;
   return may_allocate(count, size, bytes) ? limited_realloc(p, bytes, file, line) : checked(nullptr);
@@ -56,13 +61,18 @@ char* limited_substrdup(const char* s, std::size_t n, const char* file, int line
   out[n] = '\0';
   return out;
 }
-char* limited_strndup(const char* s, std::size_t n, const char* file, int line) { return limited_substrdup(s, ::strnlen(s, n), file, line); }
-char* limited_strdup(const char* s, const char* file, int line) { return limited_substrdup(s, std::strlen(s), file, line); }
+char* limited_strndup(const char* s, std::size_t n, const char* file, int line) {
+  return limited_substrdup(s, ::strnlen(s, n), file, line);
+}
+char* limited_strdup(const char* s, const char* file, int line) {
+  return limited_substrdup(s, std::strlen(s), file, line);
+}
 void limited_free(void* p) { std::free(p); }
 
 git_allocator& limited_allocator() {
-  static git_allocator allocator{limited_malloc,  limited_calloc,       limited_strdup,      limited_strndup, limited_substrdup,
-                                 limited_realloc, limited_reallocarray, limited_mallocarray, limited_free};
+  static git_allocator allocator{limited_malloc,       limited_calloc,      limited_strdup,
+                                 limited_strndup,      limited_substrdup,   limited_realloc,
+                                 limited_reallocarray, limited_mallocarray, limited_free};
   return allocator;
 }
 }  // namespace
@@ -71,7 +81,10 @@ AllocationLimit::AllocationLimit(std::size_t bytes) : previous_(t_allocation_byt
   t_allocation_bytes_max = bytes;
   t_allocation_refused = false;
 }
-AllocationLimit::~AllocationLimit() { t_allocation_bytes_max = previous_; }
+AllocationLimit::~AllocationLimit() {
+  t_allocation_bytes_max = previous_;
+  t_allocation_refused = false;
+}
 
 Error git_failure(int rc, std::string_view doing, Errc otherwise) {
   const int saved_errno = errno;
@@ -83,10 +96,12 @@ Error git_failure(int rc, std::string_view doing, Errc otherwise) {
     return {Errc::Refused, what + " (an object larger than the limit)"};
   }
   if (rc == GIT_EUSER) return {Errc::Cancelled, std::string(doing) + ": cancelled"};
-  const bool absent = rc == GIT_ENOTFOUND || (e != nullptr && e->klass == GIT_ERROR_ODB && what.find("no match for id") != std::string::npos);  // revwalk says -1
+  const bool absent = rc == GIT_ENOTFOUND || (e != nullptr && e->klass == GIT_ERROR_ODB &&
+                                              what.find("no match for id") != std::string::npos);  // revwalk says -1
   if (absent) return {Errc::NotFound, std::move(what)};
   if (e != nullptr && e->klass == GIT_ERROR_OS) {
-    const bool full = saved_errno == ENOSPC || saved_errno == EDQUOT || what.find(std::strerror(ENOSPC)) != std::string::npos;
+    const bool full =
+        saved_errno == ENOSPC || saved_errno == EDQUOT || what.find(std::strerror(ENOSPC)) != std::string::npos;
     return {full ? Errc::NoSpace : Errc::Io, std::move(what)};
   }
   return {otherwise, std::move(what)};
@@ -95,7 +110,8 @@ Error git_failure(int rc, std::string_view doing, Errc otherwise) {
 GitRuntime::GitRuntime() {
   HM_CHECK(git_libgit2_opts(GIT_OPT_SET_ALLOCATOR, &limited_allocator()) == 0);  // before init, or memory changes hands
   HM_CHECK(git_libgit2_init() > 0);
-  for (const int level : {GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA}) {
+  for (const int level :
+       {GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA}) {
     HM_CHECK(git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "") == 0);  // nobody's gitconfig may redirect a mirror
   }
   HM_CHECK(git_libgit2_opts(GIT_OPT_SET_TEMPLATE_PATH, "") == 0);

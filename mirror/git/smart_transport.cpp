@@ -16,7 +16,8 @@
 
 namespace hm::mirror {
 namespace {
-constexpr std::uint64_t kNegotiationBytesMax = 1U << 20;  // what sideband framing and acknowledgments add to a pack, besides 1/8192 of it
+constexpr std::uint64_t kNegotiationBytesMax =
+    1U << 20;  // what sideband framing and acknowledgments add to a pack, besides 1/8192 of it
 
 /// What all parts of one fetch share; lives on the stack of fetch_with_smart_transport().
 struct Job {
@@ -39,15 +40,16 @@ struct Subtransport {
 struct Stream {
   git_smart_subtransport_stream base{};
   Job* job = nullptr;
-  bool replays = false;                 // the list of refs, which needs no request
+  bool replays = false;  // the list of refs, which needs no request
   std::size_t replayed_bytes = 0;
-  std::string body;                     // written by libgit2 before its first read
+  std::string body;  // written by libgit2 before its first read
   std::unique_ptr<PoolHttp> http;
 };
 
 Stream* stream_of(git_smart_subtransport_stream* base) { return reinterpret_cast<Stream*>(base); }
 
-/// The refs as a version 0 server lists them, with its capabilities less those that would bring other objects than the refs'.
+/// The refs as a version 0 server lists them, with its capabilities less those that would bring other objects than the
+/// refs'.
 std::string replay_of(const Advertisement& advertisement) {
   std::string capabilities;
   for (const std::string_view word : split(advertisement.capabilities, ' ')) {
@@ -104,9 +106,11 @@ int stream_write(git_smart_subtransport_stream* base, const char* bytes, std::si
 
 void stream_free(git_smart_subtransport_stream* base) { delete stream_of(base); }
 
-int begin_action(git_smart_subtransport_stream** out, git_smart_subtransport* transport, const char*, git_smart_service_t action) {
+int begin_action(git_smart_subtransport_stream** out, git_smart_subtransport* transport, const char*,
+                 git_smart_service_t action) {
   Job& job = *reinterpret_cast<Subtransport*>(transport)->job;
-  if (action != GIT_SERVICE_UPLOADPACK_LS && action != GIT_SERVICE_UPLOADPACK) return job.fail({Errc::Internal, "this transport only reads"});
+  if (action != GIT_SERVICE_UPLOADPACK_LS && action != GIT_SERVICE_UPLOADPACK)
+    return job.fail({Errc::Internal, "this transport only reads"});
   auto* stream = new Stream;
   stream->base = {transport, stream_read, stream_write, stream_free};
   stream->job = &job;
@@ -133,7 +137,8 @@ int make_transport(git_transport** out, git_remote* owner, void* job) {
 int on_transfer(const git_indexer_progress* progress, void* payload) {
   Job& job = *static_cast<Job*>(payload);
   job.fetch.on_progress(*progress);
-  if (auto within_limits = job.fetch.quarantine.check_limits(*progress); !within_limits) return job.fail(std::move(within_limits).assume_error());
+  if (auto within_limits = job.fetch.quarantine.check_limits(*progress); !within_limits)
+    return job.fail(std::move(within_limits).assume_error());
   return 0;
 }
 
@@ -148,7 +153,8 @@ Result<> check(int rc, const char* doing, Job& job) {
 Result<> fetch_with_smart_transport(const SmartFetch& fetch) {
   const AllocationLimit limit(fetch.quarantine.allocation_bytes_max());
   Job job{fetch, replay_of(fetch.advertisement), std::nullopt};
-  // The repository's refs with the quarantine's object store: libgit2 negotiates with the former and writes into the latter.
+  // The repository's refs with the quarantine's object store: libgit2 negotiates with the former and writes into the
+  // latter.
   git_repository* raw_repo = nullptr;
   HM_TRY(check(git_repository_open_bare(&raw_repo, fetch.repository_path.c_str()), "open repository", job));
   const GitRepoHandle repo(raw_repo);
@@ -158,7 +164,8 @@ Result<> fetch_with_smart_transport(const SmartFetch& fetch) {
   create.repository = raw_repo;
   create.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF | GIT_REMOTE_CREATE_SKIP_DEFAULT_FETCHSPEC;
   git_remote* raw_remote = nullptr;
-  HM_TRY(check(git_remote_create_with_opts(&raw_remote, fetch.advertisement.service_url.c_str(), &create), "describe upstream", job));
+  HM_TRY(check(git_remote_create_with_opts(&raw_remote, fetch.advertisement.service_url.c_str(), &create),
+               "describe upstream", job));
   const GitRemoteHandle remote(raw_remote);
 
   git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
@@ -167,7 +174,8 @@ Result<> fetch_with_smart_transport(const SmartFetch& fetch) {
   options.callbacks.transfer_progress = on_transfer;
   options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
   options.proxy_opts.type = GIT_PROXY_NONE;
-  HM_TRY(check(git_remote_connect(raw_remote, GIT_DIRECTION_FETCH, &options.callbacks, &options.proxy_opts, nullptr), "read refs", job));
+  HM_TRY(check(git_remote_connect(raw_remote, GIT_DIRECTION_FETCH, &options.callbacks, &options.proxy_opts, nullptr),
+               "read refs", job));
   char everything[] = "+refs/*:refs/*";
   char* specs[] = {everything};
   const git_strarray refspecs{specs, 1};

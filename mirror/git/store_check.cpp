@@ -24,7 +24,8 @@ Result<bool> trailer_matches(const std::string& path) {
   HM_TRY(const std::uint64_t size, file->size());
   if (size < GitOid::kSize) return false;
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha1(), nullptr) != 1) return Error{Errc::Internal, "no SHA-1 in this OpenSSL"};
+  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha1(), nullptr) != 1)
+    return Error{Errc::Internal, "no SHA-1 in this OpenSSL"};
   std::vector<std::byte> buffer(kReadBytes);
   const std::uint64_t hashed = size - GitOid::kSize;
   for (std::uint64_t at = 0; at < hashed;) {
@@ -71,10 +72,18 @@ class StoreCheck {
     const GitOdbObjectHandle owner(raw);
     const std::string_view bytes(static_cast<const char*>(git_odb_object_data(raw)), git_odb_object_size(raw));
     switch (git_odb_object_type(raw)) {
-      case GIT_OBJECT_COMMIT: kinds_[oid] = ObjectKind::Commit; return commit(oid, bytes);
-      case GIT_OBJECT_TREE: kinds_[oid] = ObjectKind::Tree; return tree(oid, bytes);
-      case GIT_OBJECT_TAG: kinds_[oid] = ObjectKind::Tag; return tag(oid, bytes);
-      default: kinds_[oid] = ObjectKind::Blob; return;
+      case GIT_OBJECT_COMMIT:
+        kinds_[oid] = ObjectKind::Commit;
+        return commit(oid, bytes);
+      case GIT_OBJECT_TREE:
+        kinds_[oid] = ObjectKind::Tree;
+        return tree(oid, bytes);
+      case GIT_OBJECT_TAG:
+        kinds_[oid] = ObjectKind::Tag;
+        return tag(oid, bytes);
+      default:
+        kinds_[oid] = ObjectKind::Blob;
+        return;
     }
   }
   void need(const GitOid& oid, ObjectKind kind, const GitOid& from) {
@@ -87,8 +96,10 @@ class StoreCheck {
       const auto found = kinds_.find(oid);
       if (found == kinds_.end()) {
         report_(oid, "missing; named by " + need.from.hex());
-      } else if (found->second != ObjectKind::None && (need.kinds & ~1U & ~(1U << static_cast<unsigned>(found->second))) != 0) {
-        report_(oid, "is a " + std::string(name_of(found->second)) + ", but " + need.from.hex() + " or another object names it as something else");
+      } else if (found->second != ObjectKind::None &&
+                 (need.kinds & ~1U & ~(1U << static_cast<unsigned>(found->second))) != 0) {
+        report_(oid, "is a " + std::string(name_of(found->second)) + ", but " + need.from.hex() +
+                         " or another object names it as something else");
       }
     }
   }
@@ -108,7 +119,8 @@ class StoreCheck {
   void tree(const GitOid& oid, std::string_view bytes) {
     if (const auto good = check_tree(bytes, entries_); !good) return report_(oid, good.assume_error().what);
     for (const TreeEntry& entry : entries_) {
-      if (entry.mode != kModeSubmodule) need(entry.id(), entry.mode == kModeTree ? ObjectKind::Tree : ObjectKind::Blob, oid);
+      if (entry.mode != kModeSubmodule)
+        need(entry.id(), entry.mode == kModeTree ? ObjectKind::Tree : ObjectKind::Blob, oid);
     }
   }
   void tag(const GitOid& oid, std::string_view bytes) {
@@ -138,7 +150,8 @@ Result<std::uint64_t> check_store(const std::string& repository_path, const RefM
   if (const int rc = git_odb_open(&raw, objects.c_str()); rc < 0) return git_failure(rc, "open " + objects);
   const GitOdbHandle odb(raw);
   std::vector<GitOid> oids;
-  if (const int rc = git_odb_foreach(raw, collect, &oids); rc < 0) return git_failure(rc, "list objects of " + repository_path, Errc::Corrupt);
+  if (const int rc = git_odb_foreach(raw, collect, &oids); rc < 0)
+    return git_failure(rc, "list objects of " + repository_path, Errc::Corrupt);
   StoreCheck check(raw, report);
   for (const GitOid& oid : oids) check.object(oid);
   for (const auto& [name, oid] : refs) check.need(oid, ObjectKind::None, oid);

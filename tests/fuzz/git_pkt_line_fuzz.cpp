@@ -1,9 +1,11 @@
-// git's packets: what is read does not depend on how the bytes were split on their way.
+// git's packets: what is read does not depend on how the bytes were split on their way. The readers of whole answers keep to their limits.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "mirror/git/packed_refs.hpp"
 #include "mirror/git/pkt_line.hpp"
+#include "mirror/git/protocol_v2.hpp"
 
 namespace {
 std::string read(std::string_view bytes, std::size_t piece) {
@@ -22,6 +24,31 @@ std::string read(std::string_view bytes, std::size_t piece) {
   }
   return seen + (reader.at_boundary() ? "whole" : "cut");
 }
+
+constexpr std::uint64_t kRefsMax = 8;
+
+template <class Reader>
+void read_refs(std::string_view bytes) {
+  Reader reader({"refs/"}, kRefsMax);
+  if (!reader.feed(bytes.substr(0, bytes.size() / 2)) || !reader.feed(bytes.substr(bytes.size() / 2))) return;
+  (void)reader.finish().has_value();
+  if (reader.refs().size() > kRefsMax) std::abort();
+  for (const auto& [name, oid] : reader.refs()) {
+    if (!hm::mirror::is_valid_ref_name(name)) std::abort();
+  }
+  if (!reader.head().empty() && !hm::mirror::is_valid_ref_name(reader.head())) std::abort();
+}
+
+void read_pack(std::string_view bytes) {
+  hm::mirror::FetchResponseReader reader;
+  std::size_t pack_bytes = 0;
+  const auto fed = reader.feed(bytes, [&](std::string_view pack) -> hm::Result<> {
+    pack_bytes += pack.size();
+    return hm::ok();
+  });
+  if (fed) (void)reader.finish().has_value();
+  if (pack_bytes > bytes.size()) std::abort();
+}
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -30,5 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t piece = 1; piece <= 9; ++piece) {
     if (read(bytes, piece) != whole) std::abort();
   }
+  read_refs<hm::mirror::AdvertisementReader>(bytes);
+  read_refs<hm::mirror::LsRefsReader>(bytes);
+  read_pack(bytes);
   return 0;
 }

@@ -54,6 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent", "GIT_PROJECT_ROOT": ROOT,
             "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": "/" + "/".join(parts), "REQUEST_METHOD": self.command, "QUERY_STRING": query,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)), "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "SERVER_PROTOCOL": "HTTP/1.1", "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
         }
         if self.headers.get("Git-Protocol") and not HIDE_V2:

@@ -20,19 +20,22 @@
 namespace hm::mirror {
 namespace {
 namespace asio = boost::asio;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using test::FailsWith;
 using test::Succeeds;
 using testing::GitServer;
+using ::testing::IsEmpty;
 using testing::Origin;
+using ::testing::SizeIs;
 
 enum class Version { V2, V0 };
 const std::vector<std::string> kEverything{"refs/"};
 
 class FetchTest : public testing::GitTest, public ::testing::WithParamInterface<Version> {
  protected:
-  FetchTest() : origin_(path("served/origin.git")), mirror_(path("mirror.git")), server_(path("served"), GetParam() == Version::V0) {
+  FetchTest()
+      : origin_(path("served/origin.git")),
+        mirror_(path("mirror.git")),
+        server_(path("served"), GetParam() == Version::V0) {
     net::CurlOptions options;
     options.upstream_url = server_.origin();
     client_ = net::make_curl_http_client(context_.get_executor(), options).value();
@@ -43,7 +46,8 @@ class FetchTest : public testing::GitTest, public ::testing::WithParamInterface<
   template <class T>
   Result<T> run(net::awaitable<Result<T>> coroutine) {
     std::optional<Result<T>> result;
-    asio::co_spawn(context_, std::move(coroutine), asio::bind_cancellation_slot(cancel_.slot(), [&](std::exception_ptr e, Result<T> r) {
+    asio::co_spawn(context_, std::move(coroutine),
+                   asio::bind_cancellation_slot(cancel_.slot(), [&](std::exception_ptr e, Result<T> r) {
                      EXPECT_FALSE(e) << "an exception left the coroutine";
                      result = std::move(r);
                    }));
@@ -54,7 +58,8 @@ class FetchTest : public testing::GitTest, public ::testing::WithParamInterface<
   }
 
   /// One visit: list, fetch, move the refs (and drop the ones that are gone), as the layers above do.
-  Result<FetchOutcome> mirror(const std::string& path = "origin.git", GitLimits limits = {}, const std::function<void(const FetchProgress&)>& progress = {}) {
+  Result<FetchOutcome> mirror(const std::string& path = "origin.git", GitLimits limits = {},
+                              const std::function<void(const FetchProgress&)>& progress = {}) {
     GitRemote remote(*client_, pool_, server_.url(path), limits);
     HM_TRY(const Advertisement seen, run(remote.list_refs(kEverything)));
     EXPECT_EQ(seen.protocol_v2, GetParam() == Version::V2);
@@ -76,7 +81,9 @@ class FetchTest : public testing::GitTest, public ::testing::WithParamInterface<
     EXPECT_EQ(testing::shell(mirror_, "git symbolic-ref HEAD"), origin_.git("symbolic-ref HEAD"));
   }
   std::vector<std::string> store() { return testing::files_below(mirror_ + "/objects"); }
-  std::uint64_t count_objects(const std::string& revisions) { return std::stoull(origin_.git("rev-list --objects " + revisions + " | wc -l")); }
+  std::uint64_t count_objects(const std::string& revisions) {
+    return std::stoull(origin_.git("rev-list --objects " + revisions + " | wc -l"));
+  }
 
   const Origin origin_;
   const std::string mirror_;
@@ -90,7 +97,9 @@ class FetchTest : public testing::GitTest, public ::testing::WithParamInterface<
 TEST_P(FetchTest, MirrorsEverything) {
   origin_.grow_history(200);
   origin_.grow_history(5, "refs/pr/1");
-  origin_.git("tag light main~3 && git tag -a -m note heavy main~5 && git tag -a -m note heavier heavy && git tag tree main^{tree} && git branch dev main~10");
+  origin_.git(
+      "tag light main~3 && git tag -a -m note heavy main~5 && git tag -a -m note heavier heavy && git tag tree "
+      "main^{tree} && git branch dev main~10");
   origin_.git("symbolic-ref HEAD refs/heads/dev");
   std::vector<FetchProgress> seen;
   const auto outcome = mirror("origin.git", {}, [&](const FetchProgress& p) { seen.push_back(p); });
@@ -153,7 +162,8 @@ TEST_P(FetchTest, MirrorsAnEmptyRepository) {
 TEST_P(FetchTest, Mirrors5000Refs) {
   origin_.grow_history(50);
   std::string stream;
-  for (int i = 0; i < 5000; ++i) stream += "create refs/pr/" + std::to_string(i) + " main~" + std::to_string(i % 50) + "\n";
+  for (int i = 0; i < 5000; ++i)
+    stream += "create refs/pr/" + std::to_string(i) + " main~" + std::to_string(i % 50) + "\n";
   testing::write_file(origin_.path() + "/refs.tmp", stream);
   origin_.git("update-ref --stdin < refs.tmp");
   ASSERT_THAT(mirror(), Succeeds());
@@ -164,7 +174,8 @@ TEST_P(FetchTest, MirrorsThousandsOfUnrelatedTips) {
   std::string stream;
   for (int i = 0; i < 3000; ++i) {
     const std::string number = std::to_string(i);
-    stream += "commit refs/pr/" + number + "\ncommitter a <a@b> 1700000000 +0000\ndata 2\nm\nM 100644 inline f\ndata " + std::to_string(number.size()) + "\n" + number + "\n";
+    stream += "commit refs/pr/" + number + "\ncommitter a <a@b> 1700000000 +0000\ndata 2\nm\nM 100644 inline f\ndata " +
+              std::to_string(number.size()) + "\n" + number + "\n";
   }
   testing::write_file(origin_.path() + "/stream.tmp", stream);
   origin_.git("fast-import --quiet < stream.tmp");
@@ -205,7 +216,9 @@ TEST_P(FetchTest, RefusesFlippedBytesAndLeavesTheStoreAlone) {
   for (const int at : {0, 5, 9, 20, 100, 700}) {
     const auto outcome = mirror("flip/" + std::to_string(at) + "/origin.git");
     ASSERT_FALSE(outcome) << at;
-    EXPECT_TRUE(outcome.error().code == Errc::Corrupt || outcome.error().code == Errc::Refused || outcome.error().code == Errc::BadInput) << outcome.error().what;
+    EXPECT_TRUE(outcome.error().code == Errc::Corrupt || outcome.error().code == Errc::Refused ||
+                outcome.error().code == Errc::BadInput)
+        << outcome.error().what;
     EXPECT_EQ(store(), before);
     EXPECT_EQ(testing::refs_of(mirror_), refs);
   }
@@ -259,9 +272,11 @@ TEST_P(FetchTest, EndsWhenCancelled) {
   asio::post(context_, watch);
   EXPECT_THAT(run(remote.fetch(mirror_, seen.value(), {})), FailsWith(Errc::Cancelled, ""));
   EXPECT_THAT(store(), IsEmpty());
-  for (const auto& entry : std::filesystem::directory_iterator(mirror_ + "/objects")) EXPECT_FALSE(entry.path().filename().string().starts_with("incoming")) << entry.path();
+  for (const auto& entry : std::filesystem::directory_iterator(mirror_ + "/objects"))
+    EXPECT_FALSE(entry.path().filename().string().starts_with("incoming")) << entry.path();
 }
 
-INSTANTIATE_TEST_SUITE_P(Protocols, FetchTest, ::testing::Values(Version::V2, Version::V0), [](const auto& test) { return test.param == Version::V2 ? "V2" : "V0"; });
+INSTANTIATE_TEST_SUITE_P(Protocols, FetchTest, ::testing::Values(Version::V2, Version::V0),
+                         [](const auto& test) { return test.param == Version::V2 ? "V2" : "V0"; });
 }  // namespace
 }  // namespace hm::mirror

@@ -15,7 +15,8 @@
 namespace hm::mirror::testing {
 namespace {
 constexpr const char* kEnvironment =
-    "env -u GIT_DIR GIT_CONFIG_NOSYSTEM=1 HOME=/nonexistent GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b "
+    "env -u GIT_DIR GIT_CONFIG_NOSYSTEM=1 HOME=/nonexistent GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
+    "GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b "
     "GIT_AUTHOR_DATE='1700000000 +0000' GIT_COMMITTER_DATE='1700000000 +0000' ";
 
 struct Outcome {
@@ -44,9 +45,7 @@ std::string make_temp_directory() {
   return path;
 }
 
-void write_file(const std::string& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
+void write_file(const std::string& path, std::string_view bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
 std::string read_file(const std::string& path) {
   std::stringstream out;
@@ -59,7 +58,9 @@ std::string shell(const std::string& directory, const std::string& command) {
   EXPECT_EQ(out.status, 0) << command << "\n" << out.output;
   return out.output;
 }
-bool shell_succeeds(const std::string& directory, const std::string& command) { return run(directory, command).status == 0; }
+bool shell_succeeds(const std::string& directory, const std::string& command) {
+  return run(directory, command).status == 0;
+}
 
 Origin::Origin(const std::string& path) : path_(path) {
   std::filesystem::create_directories(path);
@@ -75,7 +76,8 @@ GitOid Origin::write(std::string_view type, std::string_view bytes) const {
 
 GitOid Origin::tree(const std::vector<std::tuple<std::string, std::string, GitOid>>& entries) const {
   std::string bytes;
-  for (const auto& [mode, name, oid] : entries) bytes.append(mode).append(" ").append(name).append(1, '\0').append(oid.view());
+  for (const auto& [mode, name, oid] : entries)
+    bytes.append(mode).append(" ").append(name).append(1, '\0').append(oid.view());
   return write("tree", bytes);
 }
 
@@ -103,15 +105,19 @@ void Origin::grow_history(int count, const std::string& ref) const {
     const std::string text = "content " + std::to_string(i) + std::string(static_cast<std::size_t>(i % 50), 'x');
     stream += "commit " + ref + "\ncommitter a <a@b> " + std::to_string(1700000000 + i) + " +0000\ndata 2\nm\n";
     if (i == base && !tip.empty()) stream += "from " + ref + "^0\n";
-    stream += "M 100644 inline dir" + std::to_string(i % 7) + "/sub" + std::to_string(i % 3) + "/file" + std::to_string(i % 20) + ".txt\ndata " +
-              std::to_string(text.size()) + "\n" + text + "\n";
+    stream += "M 100644 inline dir" + std::to_string(i % 7) + "/sub" + std::to_string(i % 3) + "/file" +
+              std::to_string(i % 20) + ".txt\ndata " + std::to_string(text.size()) + "\n" + text + "\n";
   }
   write_file(path_ + "/stream.tmp", stream);
   git("fast-import --quiet --force < stream.tmp");
 }
 
-std::string refs_of(const std::string& repository) { return shell(repository, "git for-each-ref --format='%(refname) %(objectname) %(*objectname)'"); }
-std::string objects_of(const std::string& repository) { return shell(repository, "git rev-list --objects --all | cut -c1-40 | sort"); }
+std::string refs_of(const std::string& repository) {
+  return shell(repository, "git for-each-ref --format='%(refname) %(objectname) %(*objectname)'");
+}
+std::string objects_of(const std::string& repository) {
+  return shell(repository, "git rev-list --objects --all | cut -c1-40 | sort");
+}
 
 std::vector<std::string> files_below(const std::string& directory) {
   std::vector<std::string> out;

@@ -18,7 +18,8 @@ std::string make_temp_directory();
 void write_file(const std::string& path, std::string_view bytes);
 std::string read_file(const std::string& path);
 
-/// Runs a shell command line in `directory` with a fixed identity and date and no configuration but its own; fails the test when it fails.
+/// Runs a shell command line in `directory` with a fixed identity and date and no configuration but its own; fails the
+/// test when it fails.
 std::string shell(const std::string& directory, const std::string& command);
 /// The same; returns whether it succeeded.
 bool shell_succeeds(const std::string& directory, const std::string& command);
@@ -31,7 +32,8 @@ class Origin {
   std::string git(const std::string& arguments) const { return shell(path_, "git " + arguments); }
   GitOid write(std::string_view type, std::string_view bytes) const;  ///< any bytes, also such as git refuses
   GitOid blob(std::string_view bytes) const { return write("blob", bytes); }
-  GitOid tree(const std::vector<std::tuple<std::string, std::string, GitOid>>& entries) const;  ///< mode, name, id; as given, unsorted
+  GitOid tree(const std::vector<std::tuple<std::string, std::string, GitOid>>& entries)
+      const;  ///< mode, name, id; as given, unsorted
   GitOid commit(const GitOid& tree, const std::vector<GitOid>& parents = {}, std::string_view message = "m") const;
   void set_ref(const std::string& name, const GitOid& oid) const;
   std::string pack(const std::vector<GitOid>& oids) const;  ///< exactly these objects

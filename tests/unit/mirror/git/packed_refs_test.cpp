@@ -10,19 +10,21 @@ namespace {
 const GitOid kA = *GitOid::parse(std::string(40, 'a')), kB = *GitOid::parse(std::string(40, 'b'));
 
 TEST(PackedRefs, RoundTripsSortedAndPeeled) {
-  const PackedRefs refs{{"refs/tags/v1", {kA, kB}}, {"refs/heads/main", {kB, std::nullopt}}, {"refs/heads/a-b", {kA, std::nullopt}}};
+  const PackedRefs refs{
+      {"refs/tags/v1", {kA, kB}}, {"refs/heads/main", {kB, std::nullopt}}, {"refs/heads/a-b", {kA, std::nullopt}}};
   const std::string text = render_packed_refs(refs);
-  EXPECT_EQ(text, "# pack-refs with: peeled fully-peeled sorted \n" + kA.hex() + " refs/heads/a-b\n" + kB.hex() + " refs/heads/main\n" + kA.hex() +
-                      " refs/tags/v1\n^" + kB.hex() + "\n");
+  EXPECT_EQ(text, "# pack-refs with: peeled fully-peeled sorted \n" + kA.hex() + " refs/heads/a-b\n" + kB.hex() +
+                      " refs/heads/main\n" + kA.hex() + " refs/tags/v1\n^" + kB.hex() + "\n");
   EXPECT_EQ(parse_packed_refs(text).value(), refs);
   EXPECT_TRUE(parse_packed_refs("").value().empty());
 }
 
 TEST(PackedRefs, RefusesBrokenFilesWithTheLine) {
   const std::string line = kA.hex() + " refs/heads/main\n";
-  for (const std::string& text : {line.substr(0, line.size() - 1), "^" + kA.hex() + "\n", line + "^" + kA.hex() + "\n^" + kA.hex() + "\n", line + line,
-                                  "zz" + line.substr(2), kA.hex() + "\trefs/heads/main\n", kA.hex() + " refs/heads/..\n", kA.hex() + " HEAD\n",
-                                  line + "\n", kA.hex() + "\n", line + "^" + kA.hex().substr(1) + "\n"}) {
+  for (const std::string& text :
+       {line.substr(0, line.size() - 1), "^" + kA.hex() + "\n", line + "^" + kA.hex() + "\n^" + kA.hex() + "\n",
+        line + line, "zz" + line.substr(2), kA.hex() + "\trefs/heads/main\n", kA.hex() + " refs/heads/..\n",
+        kA.hex() + " HEAD\n", line + "\n", kA.hex() + "\n", line + "^" + kA.hex().substr(1) + "\n"}) {
     const auto parsed = parse_packed_refs(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, Errc::Corrupt);
@@ -31,12 +33,15 @@ TEST(PackedRefs, RefusesBrokenFilesWithTheLine) {
 }
 
 TEST(PackedRefs, NamesFollowCheckRefFormat) {
-  for (const char* name : {"refs/heads/main", "refs/pr/12", "refs/convert/parquet", "refs/heads/a.b", "refs/heads/über", "refs/heads/a@b", "refs/x"}) {
+  for (const char* name : {"refs/heads/main", "refs/pr/12", "refs/convert/parquet", "refs/heads/a.b", "refs/heads/über",
+                           "refs/heads/a@b", "refs/x"}) {
     EXPECT_TRUE(is_valid_ref_name(name)) << name;
   }
-  for (const char* name : {"", "HEAD", "refs/", "refs//a", "refs/heads/", "refs/heads/.a", "refs/heads/a.", "refs/a..b", "refs/a.lock", "refs/a.lock/b", "refs/a b",
-                           "refs/a~1", "refs/a^", "refs/a:b", "refs/a?", "refs/a*", "refs/a[", "refs/a\\b", "refs/a\x7f", "refs/a\nb", "refs/@{x", "refs/../x",
-                           "refs/./x", "/refs/x", "refsx"}) {
+  for (const char* name :
+       {"",          "HEAD",        "refs/",         "refs//a",   "refs/heads/", "refs/heads/.a", "refs/heads/a.",
+        "refs/a..b", "refs/a.lock", "refs/a.lock/b", "refs/a b",  "refs/a~1",    "refs/a^",       "refs/a:b",
+        "refs/a?",   "refs/a*",     "refs/a[",       "refs/a\\b", "refs/a\x7f",  "refs/a\nb",     "refs/@{x",
+        "refs/../x", "refs/./x",    "/refs/x",       "refsx"}) {
     EXPECT_FALSE(is_valid_ref_name(name)) << name;
   }
   EXPECT_FALSE(is_valid_ref_name("refs/" + std::string(kRefNameBytesMax, 'a')));

@@ -11,15 +11,20 @@ namespace hm::mirror {
 namespace {
 std::string shown(const Pkt& pkt) {
   switch (pkt.kind) {
-    case PktKind::Data: return "data:" + std::string(pkt.payload);
-    case PktKind::Flush: return "flush";
-    case PktKind::Delimiter: return "delimiter";
-    case PktKind::ResponseEnd: return "end";
+    case PktKind::Data:
+      return "data:" + std::string(pkt.payload);
+    case PktKind::Flush:
+      return "flush";
+    case PktKind::Delimiter:
+      return "delimiter";
+    case PktKind::ResponseEnd:
+      return "end";
   }
   return "?";
 }
 
-Result<> read_in_pieces(std::string_view bytes, std::size_t piece, std::vector<std::string>& out, bool* at_boundary = nullptr) {
+Result<> read_in_pieces(std::string_view bytes, std::size_t piece, std::vector<std::string>& out,
+                        bool* at_boundary = nullptr) {
   PktLineReader reader;
   while (!bytes.empty()) {
     HM_TRY(reader.feed(bytes.substr(0, piece), [&](const Pkt& pkt) {
@@ -39,7 +44,8 @@ TEST(PktLine, ReadsTheSamePacketsInEverySplit) {
   append_pkt(stream, std::string(70, 'x'));
   stream += "000100020000";
   append_pkt(stream, "end");
-  const std::vector<std::string> expected{"data:version 2\n", "data:", "data:" + std::string(70, 'x'), "delimiter", "end", "flush", "data:end"};
+  const std::vector<std::string> expected{
+      "data:version 2\n", "data:", "data:" + std::string(70, 'x'), "delimiter", "end", "flush", "data:end"};
   for (std::size_t piece = 1; piece <= stream.size(); ++piece) {
     std::vector<std::string> seen;
     bool at_boundary = false;

@@ -18,8 +18,10 @@ const GitOid kA = *GitOid::parse(kHexA), kB = *GitOid::parse(kHexB);
 std::string pkts(const std::vector<std::string>& lines) {  // "0000" and "0001" stay as they are
   std::string out;
   for (const std::string& line : lines) {
-    if (line == kFlushPkt || line == kDelimiterPkt) out += line;
-    else append_pkt(out, line);
+    if (line == kFlushPkt || line == kDelimiterPkt)
+      out += line;
+    else
+      append_pkt(out, line);
   }
   return out;
 }
@@ -33,8 +35,10 @@ Result<> feed_all(Reader& reader, std::string_view bytes, std::size_t piece = 1'
 }
 
 TEST(Advertisement, OfVersion2) {
-  const std::string body = pkts({"# service=git-upload-pack\n", "0000", "version 2\n", "agent=git/2\n", "ls-refs=unborn\n", "fetch=shallow\n", "object-format=sha1\n", "0000"});
-  for (const std::string& text : {body, body.substr(body.find("0000") + 4)}) {  // the "# service" lines are optional in version 2
+  const std::string body = pkts({"# service=git-upload-pack\n", "0000", "version 2\n", "agent=git/2\n",
+                                 "ls-refs=unborn\n", "fetch=shallow\n", "object-format=sha1\n", "0000"});
+  for (const std::string& text :
+       {body, body.substr(body.find("0000") + 4)}) {  // the "# service" lines are optional in version 2
     for (std::size_t piece = 1; piece <= text.size(); ++piece) {
       AdvertisementReader reader({"refs/"}, 10);
       ASSERT_THAT(feed_all(reader, text, piece), Succeeds());
@@ -47,8 +51,13 @@ TEST(Advertisement, OfVersion2) {
 }
 
 TEST(Advertisement, OfVersions0And1) {
-  const std::vector<std::string> refs{kHexA + " HEAD" + std::string(1, '\0') + "ofs-delta symref=HEAD:refs/heads/main agent=git/2\n", kHexA + " refs/heads/main\n",
-                                      kHexB + " refs/notes/x\n", kHexB + " refs/tags/v1\n", kHexA + " refs/tags/v1^{}\n", "0000"};
+  const std::vector<std::string> refs{
+      kHexA + " HEAD" + std::string(1, '\0') + "ofs-delta symref=HEAD:refs/heads/main agent=git/2\n",
+      kHexA + " refs/heads/main\n",
+      kHexB + " refs/notes/x\n",
+      kHexB + " refs/tags/v1\n",
+      kHexA + " refs/tags/v1^{}\n",
+      "0000"};
   for (const bool version_line : {false, true}) {
     std::vector<std::string> lines{"# service=git-upload-pack\n", "0000"};
     if (version_line) lines.push_back("version 1\n");
@@ -64,7 +73,10 @@ TEST(Advertisement, OfVersions0And1) {
 
 TEST(Advertisement, OfAnEmptyRepository) {
   AdvertisementReader reader({"refs/"}, 10);
-  ASSERT_THAT(feed_all(reader, pkts({"# service=git-upload-pack\n", "0000", std::string(40, '0') + " capabilities^{}" + std::string(1, '\0') + "x\n", "0000"})), Succeeds());
+  ASSERT_THAT(
+      feed_all(reader, pkts({"# service=git-upload-pack\n", "0000",
+                             std::string(40, '0') + " capabilities^{}" + std::string(1, '\0') + "x\n", "0000"})),
+      Succeeds());
   EXPECT_TRUE(reader.refs().empty());
 }
 
@@ -79,19 +91,27 @@ TEST(Advertisement, RefusesOtherAnswers) {
   EXPECT_THAT(read(""), FailsWith(Errc::BadInput, "middle"));
   EXPECT_THAT(read(start + pkts({"version 2\n", "fetch\n"})), FailsWith(Errc::BadInput, "middle"));
   EXPECT_THAT(read(start + pkts({"version 2\n", "object-format=sha256\n", "0000"})), FailsWith(Errc::BadInput, "sha1"));
-  EXPECT_THAT(read(start + pkts({kHexA + " refs/a" + nul + "object-format=sha256\n", "0000"})), FailsWith(Errc::BadInput, "sha1"));
-  EXPECT_THAT(read(start + pkts({kHexA + " refs/a" + nul + "\n", kHexA + " refs/a\n", "0000"})), FailsWith(Errc::BadInput, "twice"));
-  EXPECT_THAT(read(start + pkts({kHexA + " refs/a" + nul + "\n", kHexA + " refs/b\n", kHexA + " refs/c\n", "0000"})), FailsWith(Errc::Refused, "more than 2"));
-  EXPECT_THAT(read(start + pkts({kHexA + " refs/../../a" + nul + "\n", "0000"})), FailsWith(Errc::Refused, "forbidden name"));
-  EXPECT_THAT(read(start + pkts({kHexA + " refs/a\nb" + nul + "\n", "0000"})), FailsWith(Errc::Refused, "forbidden name"));
-  EXPECT_THAT(read(start + pkts({kHexA + " HEAD" + nul + "symref=HEAD:../x\n", "0000"})), FailsWith(Errc::Refused, "HEAD"));
-  EXPECT_THAT(read(start + pkts({"ERR no such\x1b[31m repo\n"})), FailsWith(Errc::Unreachable, "no such\\x1b[31m repo"));
-  EXPECT_THAT(read(start + pkts({kHexA.substr(1) + " refs/a" + nul + "\n", "0000"})), FailsWith(Errc::BadInput, "not an answer"));
+  EXPECT_THAT(read(start + pkts({kHexA + " refs/a" + nul + "object-format=sha256\n", "0000"})),
+              FailsWith(Errc::BadInput, "sha1"));
+  EXPECT_THAT(read(start + pkts({kHexA + " refs/a" + nul + "\n", kHexA + " refs/a\n", "0000"})),
+              FailsWith(Errc::BadInput, "twice"));
+  EXPECT_THAT(read(start + pkts({kHexA + " refs/a" + nul + "\n", kHexA + " refs/b\n", kHexA + " refs/c\n", "0000"})),
+              FailsWith(Errc::Refused, "more than 2"));
+  EXPECT_THAT(read(start + pkts({kHexA + " refs/../../a" + nul + "\n", "0000"})),
+              FailsWith(Errc::Refused, "forbidden name"));
+  EXPECT_THAT(read(start + pkts({kHexA + " refs/a\nb" + nul + "\n", "0000"})),
+              FailsWith(Errc::Refused, "forbidden name"));
+  EXPECT_THAT(read(start + pkts({kHexA + " HEAD" + nul + "symref=HEAD:../x\n", "0000"})),
+              FailsWith(Errc::Refused, "HEAD"));
+  EXPECT_THAT(read(start + pkts({"ERR no such\x1b[31m repo\n"})),
+              FailsWith(Errc::Unreachable, "no such\\x1b[31m repo"));
+  EXPECT_THAT(read(start + pkts({kHexA.substr(1) + " refs/a" + nul + "\n", "0000"})),
+              FailsWith(Errc::BadInput, "not an answer"));
 }
 
 TEST(LsRefs, ReadsRefsAndHeadInEverySplit) {
-  const std::string body = pkts({kHexA + " HEAD symref-target:refs/heads/main\n", kHexA + " refs/heads/main\n", kHexB + " refs/pr/1\n",
-                                 kHexB + " refs/tags/v1 peeled:" + kHexA + "\n", "0000"});
+  const std::string body = pkts({kHexA + " HEAD symref-target:refs/heads/main\n", kHexA + " refs/heads/main\n",
+                                 kHexB + " refs/pr/1\n", kHexB + " refs/tags/v1 peeled:" + kHexA + "\n", "0000"});
   for (std::size_t piece = 1; piece <= body.size(); ++piece) {
     LsRefsReader reader({"refs/heads/", "refs/tags/"}, 10);
     ASSERT_THAT(feed_all(reader, body, piece), Succeeds());
@@ -104,12 +124,14 @@ TEST(LsRefs, ReadsRefsAndHeadInEverySplit) {
 
 TEST(LsRefs, AsksOnlyForWhatIsWanted) {
   EXPECT_EQ(ls_refs_request({"refs/heads/", "refs/tags/"}),
-            "0014command=ls-refs\n0014agent=hubmirror\n0001000csymrefs\n0014ref-prefix HEAD\n001bref-prefix refs/heads/\n001aref-prefix refs/tags/\n0000");
+            "0014command=ls-refs\n0014agent=hubmirror\n0001000csymrefs\n0014ref-prefix HEAD\n001bref-prefix "
+            "refs/heads/\n001aref-prefix refs/tags/\n0000");
 }
 
 TEST(Fetch, RequestNamesWantsThenHaves) {
-  EXPECT_EQ(fetch_request({kA}, {kB}), "0012command=fetch\n0014agent=hubmirror\n0001000ethin-pack\n000eofs-delta\n0010no-progress\n0032want " + kHexA + "\n0032have " + kHexB +
-                                           "\n0009done\n0000");
+  EXPECT_EQ(fetch_request({kA}, {kB}),
+            "0012command=fetch\n0014agent=hubmirror\n0001000ethin-pack\n000eofs-delta\n0010no-progress\n0032want " +
+                kHexA + "\n0032have " + kHexB + "\n0009done\n0000");
 }
 
 Result<> read_fetch(std::string_view body, std::size_t piece, std::string& pack) {
@@ -124,7 +146,15 @@ Result<> read_fetch(std::string_view body, std::size_t piece, std::string& pack)
 }
 
 TEST(Fetch, TakesThePackOutOfTheSideband) {
-  const std::string body = pkts({"shallow-info\n", "0001", "packfile\n", "\x02" "counting\n", "\x01" "PACK", "\x01", "\x01" "rest", "0000"});
+  const std::string body = pkts({"shallow-info\n", "0001", "packfile\n",
+                                 "\x02"
+                                 "counting\n",
+                                 "\x01"
+                                 "PACK",
+                                 "\x01",
+                                 "\x01"
+                                 "rest",
+                                 "0000"});
   for (std::size_t piece = 1; piece <= body.size(); ++piece) {
     std::string pack;
     ASSERT_THAT(read_fetch(body, piece, pack), Succeeds());
@@ -132,10 +162,23 @@ TEST(Fetch, TakesThePackOutOfTheSideband) {
   }
   std::string pack;
   EXPECT_THAT(read_fetch(body.substr(0, body.size() - 4), 1000, pack), FailsWith(Errc::Unreachable, "middle"));
-  EXPECT_THAT(read_fetch(pkts({"ERR upload-pack: not our ref\n"}), 1000, pack), FailsWith(Errc::Unreachable, "not our ref"));
-  EXPECT_THAT(read_fetch(pkts({"packfile\n", "\x03" "out of memory"}), 1000, pack), FailsWith(Errc::Unreachable, "out of memory"));
-  EXPECT_THAT(read_fetch(pkts({"packfile\n", "\x07" "x"}), 1000, pack), FailsWith(Errc::BadInput, "sideband"));
-  EXPECT_THAT(read_fetch(pkts({"packfile\n", "0000", "\x01" "x"}), 1000, pack), FailsWith(Errc::BadInput, "behind the end"));
+  EXPECT_THAT(read_fetch(pkts({"ERR upload-pack: not our ref\n"}), 1000, pack),
+              FailsWith(Errc::Unreachable, "not our ref"));
+  EXPECT_THAT(read_fetch(pkts({"packfile\n",
+                               "\x03"
+                               "out of memory"}),
+                         1000, pack),
+              FailsWith(Errc::Unreachable, "out of memory"));
+  EXPECT_THAT(read_fetch(pkts({"packfile\n",
+                               "\x07"
+                               "x"}),
+                         1000, pack),
+              FailsWith(Errc::BadInput, "sideband"));
+  EXPECT_THAT(read_fetch(pkts({"packfile\n", "0000",
+                               "\x01"
+                               "x"}),
+                         1000, pack),
+              FailsWith(Errc::BadInput, "behind the end"));
 }
 }  // namespace
 }  // namespace hm::mirror

@@ -11,10 +11,10 @@
 
 namespace hm::mirror {
 namespace {
-using ::testing::Contains;
-using ::testing::IsEmpty;
 using test::FailsWith;
 using test::Succeeds;
+using ::testing::Contains;
+using ::testing::IsEmpty;
 using testing::Origin;
 using Entries = std::vector<std::tuple<std::string, std::string, GitOid>>;
 
@@ -24,7 +24,8 @@ class QuarantineTest : public testing::GitTest {
     EXPECT_THAT(create_bare_repository(fs_, mirror_), Succeeds());
   }
   /// Feeds `pack` in pieces and goes through all steps.
-  Result<FetchOutcome> receive(std::string_view pack, const std::vector<GitOid>& wants, GitLimits limits = {}, std::size_t piece = 1000) {
+  Result<FetchOutcome> receive(std::string_view pack, const std::vector<GitOid>& wants, GitLimits limits = {},
+                               std::size_t piece = 1000) {
     HM_TRY(auto quarantine, Quarantine::begin(fs_, mirror_, limits, stop_));
     for (; !pack.empty(); pack.remove_prefix(std::min(piece, pack.size()))) {
       HM_TRY(quarantine->append(pack.substr(0, piece)));
@@ -56,7 +57,8 @@ TEST_F(QuarantineTest, TakesAGoodPackInAnyPieces) {
   const auto outcome = receive(pack, {tip}, {}, 77);
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome.value().pack_bytes, pack.size());
-  EXPECT_EQ(outcome.value().new_objects, static_cast<std::uint64_t>(std::stoi(origin_.git("rev-list --objects --all | wc -l"))));
+  EXPECT_EQ(outcome.value().new_objects,
+            static_cast<std::uint64_t>(std::stoi(origin_.git("rev-list --objects --all | wc -l"))));
   EXPECT_THAT(outcome.value().remarks, IsEmpty());
   EXPECT_EQ(testing::shell(mirror_, "git fsck --strict --full " + tip.hex()), "");
   EXPECT_FALSE(std::filesystem::exists(mirror_ + "/objects/incoming"));
@@ -69,7 +71,8 @@ TEST_F(QuarantineTest, CompletesThinPacksFromTheStore) {
   ASSERT_THAT(receive(origin_.git("pack-objects -q --all --stdout < /dev/null"), {old_tip}), Succeeds());
   origin_.grow_history(10);
   const GitOid tip = *GitOid::parse(origin_.git("rev-parse main").substr(0, 40));
-  const std::string thin = origin_.git("pack-objects -q --revs --thin --delta-base-offset --stdout <<E\n" + tip.hex() + "\n^" + old_tip.hex() + "\nE\n");
+  const std::string thin = origin_.git("pack-objects -q --revs --thin --delta-base-offset --stdout <<E\n" + tip.hex() +
+                                       "\n^" + old_tip.hex() + "\nE\n");
   ASSERT_THAT(receive(thin, {tip}), Succeeds());
   testing::write_file(mirror_ + "/packed-refs", tip.hex() + " refs/heads/main\n");
   EXPECT_EQ(testing::shell(mirror_, "git fsck --strict --full"), "");
@@ -103,18 +106,22 @@ TEST_F(QuarantineTest, RefusesHostileTrees) {
 }
 
 TEST_F(QuarantineTest, SaysWhereAHostileTreeIs) {
-  const GitOid blob = origin_.blob("x"), bad = origin_.tree({{"100644", "..", blob}}), sub = origin_.tree({{"40000", "weights", bad}});
-  EXPECT_THAT(receive_tree({{"40000", "models", sub}}, {blob, bad, sub}), FailsWith(Errc::Refused, "at 'models/weights'"));
+  const GitOid blob = origin_.blob("x"), bad = origin_.tree({{"100644", "..", blob}}),
+               sub = origin_.tree({{"40000", "weights", bad}});
+  EXPECT_THAT(receive_tree({{"40000", "models", sub}}, {blob, bad, sub}),
+              FailsWith(Errc::Refused, "at 'models/weights'"));
   EXPECT_THAT(receive_tree({{"40000", "models", sub}}, {blob, bad, sub}), FailsWith(Errc::Refused, bad.hex()));
 }
 
 TEST_F(QuarantineTest, ExaminesTreesThatNoCommitLeadsTo) {
-  const GitOid blob = origin_.blob("x"), bad = origin_.tree({{"100644", ".git", blob}}), good = origin_.tree({{"100644", "a", blob}}), commit = origin_.commit(good);
+  const GitOid blob = origin_.blob("x"), bad = origin_.tree({{"100644", ".git", blob}}),
+               good = origin_.tree({{"100644", "a", blob}}), commit = origin_.commit(good);
   EXPECT_THAT(receive(origin_.pack({blob, bad, good, commit}), {commit}), FailsWith(Errc::Refused, bad.hex()));
 }
 
 TEST_F(QuarantineTest, RefusesHolesInTheGraph) {
-  const GitOid blob = origin_.blob("x"), tree = origin_.tree({{"100644", "a", blob}}), outer = origin_.tree({{"40000", "d", tree}}), root = origin_.commit(outer),
+  const GitOid blob = origin_.blob("x"), tree = origin_.tree({{"100644", "a", blob}}),
+               outer = origin_.tree({{"40000", "d", tree}}), root = origin_.commit(outer),
                next = origin_.commit(outer, {root});
   const std::vector<GitOid> all{blob, tree, outer, root, next};
   for (std::size_t missing = 0; missing + 1 < all.size(); ++missing) {
@@ -146,7 +153,8 @@ TEST_F(QuarantineTest, RefusesObjectsNamedAsAnotherKind) {
 }
 
 TEST_F(QuarantineTest, RefusesMalformedCommitsAndTags) {
-  const GitOid empty = origin_.tree({}), commit = origin_.write("commit", "tree " + empty.hex() + "\ncommitter a <a@b> 1 +0000\n\nm");
+  const GitOid empty = origin_.tree({}),
+               commit = origin_.write("commit", "tree " + empty.hex() + "\ncommitter a <a@b> 1 +0000\n\nm");
   EXPECT_THAT(receive(origin_.pack({empty, commit}), {commit}), FailsWith(Errc::Corrupt, "missingAuthor"));
   const GitOid tag = origin_.write("tag", "object " + empty.hex() + "\ntype twig\ntag v\n\nm");
   EXPECT_THAT(receive(origin_.pack({empty, tag}), {tag}), FailsWith(Errc::Corrupt, "badType"));
@@ -166,7 +174,8 @@ TEST_F(QuarantineTest, RemarksTwinsSubmodulesAndLinksOutside) {
   ASSERT_THAT(outcome, Succeeds());
   std::vector<std::string> seen;
   for (const TreeRemark& remark : outcome.value().remarks) seen.push_back(remark.kind + " " + remark.path);
-  EXPECT_THAT(seen, ::testing::UnorderedElementsAre("submodule MODULE", "case-twin model.bin", "unicode-twin \u00e9.txt", "symlink-outside sub/out"));
+  EXPECT_THAT(seen, ::testing::UnorderedElementsAre("submodule MODULE", "case-twin model.bin",
+                                                    "unicode-twin \u00e9.txt", "symlink-outside sub/out"));
 }
 
 TEST_F(QuarantineTest, LimitsDepth) {
@@ -179,7 +188,8 @@ TEST_F(QuarantineTest, LimitsDepth) {
   for (int i = 0; i < 8; ++i) objects.push_back(tree = origin_.tree({{"40000", "d", tree}}));  // nine levels
   EXPECT_THAT(receive_tree({{"40000", "d", tree}, {"40000", "e", tree}}, objects, limits), Succeeds());
   objects.push_back(origin_.tree({{"40000", "d", tree}}));
-  EXPECT_THAT(receive_tree({{"40000", "e", objects.back()}}, objects, limits), FailsWith(Errc::Refused, "deeper than 10"));
+  EXPECT_THAT(receive_tree({{"40000", "e", objects.back()}}, objects, limits),
+              FailsWith(Errc::Refused, "deeper than 10"));
   // Below a directory that is here already, the old levels count too.
   const GitOid upper = objects.back();
   EXPECT_THAT(receive_tree({{"40000", "e", upper}}, {upper}, limits), FailsWith(Errc::Refused, "deeper than 10"));
@@ -232,14 +242,16 @@ E)";
 }
 
 TEST_F(QuarantineTest, CatchesEveryFlippedByte) {
-  const GitOid blob = origin_.blob("some text that is compressed"), tree = origin_.tree({{"100644", "f", blob}}), commit = origin_.commit(tree);
+  const GitOid blob = origin_.blob("some text that is compressed"), tree = origin_.tree({{"100644", "f", blob}}),
+               commit = origin_.commit(tree);
   const std::string pack = origin_.pack({blob, tree, commit});
   for (std::size_t at = 0; at < pack.size(); ++at) {
     std::string bad = pack;
     bad[at] = static_cast<char>(bad[at] ^ 0x20);
     const auto outcome = receive(bad, {commit});
     ASSERT_FALSE(outcome) << at;
-    EXPECT_TRUE(outcome.error().code == Errc::Corrupt || outcome.error().code == Errc::Refused) << at << ": " << name_of(outcome.error().code) << " " << outcome.error().what;
+    EXPECT_TRUE(outcome.error().code == Errc::Corrupt || outcome.error().code == Errc::Refused)
+        << at << ": " << name_of(outcome.error().code) << " " << outcome.error().what;
   }
   for (std::size_t size = 0; size < pack.size(); ++size) EXPECT_FALSE(receive(pack.substr(0, size), {commit})) << size;
   expect_store_untouched();
@@ -261,7 +273,9 @@ TEST_F(QuarantineTest, RemovesWhatAKilledRunLeft) {
   testing::write_file(objects + "pack/pack-" + std::string(40, 'b') + ".pack", "x");
   testing::write_file(objects + "pack/pack-" + std::string(40, 'b') + ".idx", "x");
   ASSERT_THAT(remove_stale_incoming(fs_, mirror_), Succeeds());
-  EXPECT_THAT(testing::files_below(objects), ::testing::ElementsAre(objects + "pack/pack-" + std::string(40, 'b') + ".idx", objects + "pack/pack-" + std::string(40, 'b') + ".pack"));
+  EXPECT_THAT(testing::files_below(objects),
+              ::testing::ElementsAre(objects + "pack/pack-" + std::string(40, 'b') + ".idx",
+                                     objects + "pack/pack-" + std::string(40, 'b') + ".pack"));
   EXPECT_FALSE(std::filesystem::exists(objects + "incoming-0123"));
 }
 }  // namespace

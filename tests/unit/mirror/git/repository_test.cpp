@@ -11,10 +11,10 @@
 
 namespace hm::mirror {
 namespace {
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using test::FailsWith;
 using test::Succeeds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using testing::Origin;
 using testing::shell;
 
@@ -22,7 +22,9 @@ class RepositoryTest : public testing::GitTest {
  protected:
   RepositoryTest() : origin_(path("r.git")) {}
   Repository open() { return Repository::open(origin_.path()).value(); }
-  GitOid id(const std::string& revision) const { return *GitOid::parse(origin_.git("rev-parse " + revision).substr(0, 40)); }
+  GitOid id(const std::string& revision) const {
+    return *GitOid::parse(origin_.git("rev-parse " + revision).substr(0, 40));
+  }
   FileSystem& fs_ = real_file_system();
   const Origin origin_;
 };
@@ -31,7 +33,8 @@ TEST_F(RepositoryTest, CreatesWhatGitAndLibgit2Read) {
   const std::string repo = path("new.git");
   ASSERT_THAT(create_bare_repository(fs_, repo), Succeeds());
   EXPECT_EQ(shell(repo, "git rev-parse --is-bare-repository"), "true\n");
-  EXPECT_EQ(shell(repo, "git config gc.auto; git config core.hooksPath; git config transfer.hideRefs"), "0\n/dev/null\nrefs/hubmirror\n");
+  EXPECT_EQ(shell(repo, "git config gc.auto; git config core.hooksPath; git config transfer.hideRefs"),
+            "0\n/dev/null\nrefs/hubmirror\n");
   EXPECT_EQ(shell(repo, "git fsck"), "");
   auto repository = Repository::open(repo);
   ASSERT_THAT(repository, Succeeds());
@@ -50,14 +53,21 @@ TEST_F(RepositoryTest, UpdatesRefsInOneFile) {
   const GitOid tag = id("v1");
   origin_.git("update-ref -d refs/tags/v1");
   auto repository = open();
-  ASSERT_THAT(repository.update_refs({{"refs/tags/v1", tag}, {"refs/heads/dev", tip}, {"refs/hubmirror/x", old}}, "refs/heads/dev"), Succeeds());
-  EXPECT_THAT(repository.refs().value(), (RefMap{{"refs/heads/dev", tip}, {"refs/heads/main", tip}, {"refs/hubmirror/x", old}, {"refs/tags/v1", tag}}));
+  ASSERT_THAT(repository.update_refs({{"refs/tags/v1", tag}, {"refs/heads/dev", tip}, {"refs/hubmirror/x", old}},
+                                     "refs/heads/dev"),
+              Succeeds());
+  EXPECT_THAT(
+      repository.refs().value(),
+      (RefMap{{"refs/heads/dev", tip}, {"refs/heads/main", tip}, {"refs/hubmirror/x", old}, {"refs/tags/v1", tag}}));
   EXPECT_EQ(origin_.git("symbolic-ref HEAD"), "refs/heads/dev\n");
   EXPECT_EQ(testing::read_file(origin_.path() + "/packed-refs"),
-            "# pack-refs with: peeled fully-peeled sorted \n" + tip.hex() + " refs/heads/dev\n" + tip.hex() + " refs/heads/main\n" + old.hex() + " refs/hubmirror/x\n" +
-                tag.hex() + " refs/tags/v1\n^" + tip.hex() + "\n");
+            "# pack-refs with: peeled fully-peeled sorted \n" + tip.hex() + " refs/heads/dev\n" + tip.hex() +
+                " refs/heads/main\n" + old.hex() + " refs/hubmirror/x\n" + tag.hex() + " refs/tags/v1\n^" + tip.hex() +
+                "\n");
   EXPECT_FALSE(std::filesystem::exists(origin_.path() + "/refs/heads/main")) << "loose refs would win over packed ones";
-  ASSERT_THAT(repository.update_refs({{"refs/heads/main", old}, {"refs/heads/dev", std::nullopt}, {"refs/heads/never", std::nullopt}}, ""), Succeeds());
+  ASSERT_THAT(repository.update_refs(
+                  {{"refs/heads/main", old}, {"refs/heads/dev", std::nullopt}, {"refs/heads/never", std::nullopt}}, ""),
+              Succeeds());
   EXPECT_EQ(origin_.git("for-each-ref --format='%(refname) %(objectname)'"),
             "refs/heads/main " + old.hex() + "\nrefs/hubmirror/x " + old.hex() + "\nrefs/tags/v1 " + tag.hex() + "\n");
   EXPECT_EQ(repository.head().value(), "refs/heads/dev");
@@ -67,9 +77,11 @@ TEST_F(RepositoryTest, RefusesBadRefUpdatesWhole) {
   origin_.grow_history(1);
   auto repository = open();
   const std::string before = testing::refs_of(origin_.path());
-  EXPECT_THAT(repository.update_refs({{"refs/heads/a", id("main")}, {"refs/heads/../b", id("main")}}, ""), FailsWith(Errc::BadInput, "refs/heads/../b"));
+  EXPECT_THAT(repository.update_refs({{"refs/heads/a", id("main")}, {"refs/heads/../b", id("main")}}, ""),
+              FailsWith(Errc::BadInput, "refs/heads/../b"));
   EXPECT_THAT(repository.update_refs({{"refs/heads/a", id("main")}}, "main"), FailsWith(Errc::BadInput, "HEAD"));
-  EXPECT_THAT(repository.update_refs({{"refs/heads/a", *GitOid::parse(std::string(40, '1'))}}, ""), FailsWith(Errc::NotFound, std::string(40, '1')));
+  EXPECT_THAT(repository.update_refs({{"refs/heads/a", *GitOid::parse(std::string(40, '1'))}}, ""),
+              FailsWith(Errc::NotFound, std::string(40, '1')));
   EXPECT_EQ(testing::refs_of(origin_.path()), before);
 }
 
@@ -79,7 +91,8 @@ TEST_F(RepositoryTest, KnowsAncestry) {
   EXPECT_TRUE(repository.is_ancestor(id("main~3"), id("main")).value());
   EXPECT_TRUE(repository.is_ancestor(id("main"), id("main")).value());
   EXPECT_FALSE(repository.is_ancestor(id("main"), id("main~1")).value());
-  EXPECT_THAT(repository.is_ancestor(*GitOid::parse(std::string(40, '1')), id("main")), FailsWith(Errc::NotFound, "1111"));
+  EXPECT_THAT(repository.is_ancestor(*GitOid::parse(std::string(40, '1')), id("main")),
+              FailsWith(Errc::NotFound, "1111"));
 }
 
 TEST_F(RepositoryTest, PeelsTagsAndReadsCommits) {
@@ -97,7 +110,10 @@ TEST_F(RepositoryTest, PeelsTagsAndReadsCommits) {
 
 TEST_F(RepositoryTest, WalksFilesInTreeOrder) {
   const GitOid blob = origin_.blob("x"), sub = origin_.tree({{"100755", "run", blob}, {"120000", "to", blob}});
-  const GitOid commit = origin_.commit(origin_.tree({{"100644", "a b", blob}, {"40000", "d", sub}, {"160000", "m", *GitOid::parse(std::string(40, '1'))}, {"100644", "z", blob}}));
+  const GitOid commit = origin_.commit(origin_.tree({{"100644", "a b", blob},
+                                                     {"40000", "d", sub},
+                                                     {"160000", "m", *GitOid::parse(std::string(40, '1'))},
+                                                     {"100644", "z", blob}}));
   auto repository = open();
   std::vector<std::string> seen;
   const auto visit = [&](const TreeFile& file) {
@@ -108,7 +124,8 @@ TEST_F(RepositoryTest, WalksFilesInTreeOrder) {
   };
   ASSERT_THAT(repository.walk_files(commit, visit), Succeeds());
   EXPECT_THAT(seen, ElementsAre("100644 a b", "100755 d/run", "120000 d/to", "160000 m", "100644 z"));
-  EXPECT_THAT(repository.walk_files(commit, [](const TreeFile&) { return Result<>(Error{Errc::Refused, "enough"}); }), FailsWith(Errc::Refused, "enough"));
+  EXPECT_THAT(repository.walk_files(commit, [](const TreeFile&) { return Result<>(Error{Errc::Refused, "enough"}); }),
+              FailsWith(Errc::Refused, "enough"));
 }
 
 TEST_F(RepositoryTest, EndsTheWalkOfATreeThatNamesItselfTooOften) {
@@ -120,7 +137,8 @@ TEST_F(RepositoryTest, EndsTheWalkOfATreeThatNamesItselfTooOften) {
     tree = origin_.tree(entries);
   }
   auto repository = open();
-  EXPECT_THAT(repository.walk_files(origin_.commit(tree), [](const TreeFile&) { return Result<>(ok()); }), FailsWith(Errc::Refused, "more than"));
+  EXPECT_THAT(repository.walk_files(origin_.commit(tree), [](const TreeFile&) { return Result<>(ok()); }),
+              FailsWith(Errc::Refused, "more than"));
 }
 
 TEST_F(RepositoryTest, WalksCommitsNewestFirst) {
@@ -150,7 +168,10 @@ TEST_F(RepositoryTest, ReadsBlobsUpToALimit) {
 using Problems = std::vector<std::string>;
 Problems verify(const std::string& repository, std::uint64_t* count = nullptr) {
   Problems out;
-  const auto done = Repository::open(repository).value().verify_objects([&](const GitOid& oid, const std::string& problem) { out.push_back(oid.hex() + ": " + problem); });
+  const auto done =
+      Repository::open(repository).value().verify_objects([&](const GitOid& oid, const std::string& problem) {
+        out.push_back(oid.hex() + ": " + problem);
+      });
   EXPECT_THAT(done, Succeeds());
   if (done && count != nullptr) *count = done.value();
   return out;
@@ -166,7 +187,8 @@ TEST_F(RepositoryTest, VerifiesAHealthyStore) {
 TEST_F(RepositoryTest, FindsEveryFlippedByteOfAPack) {
   origin_.grow_history(3);
   origin_.git("repack -adq && git pack-refs --all");
-  const std::string listed = shell(origin_.path(), "ls objects/pack/*.pack"), pack = origin_.path() + "/" + listed.substr(0, listed.size() - 1);
+  const std::string listed = shell(origin_.path(), "ls objects/pack/*.pack"),
+                    pack = origin_.path() + "/" + listed.substr(0, listed.size() - 1);
   const std::string bytes = testing::read_file(pack);
   std::filesystem::permissions(pack, std::filesystem::perms::owner_all);
   for (std::size_t at = 0; at < bytes.size(); at += 3) {
