@@ -37,7 +37,7 @@ class Index {
     std::size_t cache_bytes = 32U << 20;         ///< block cache
     std::size_t write_buffer_bytes = 8U << 20;   ///< per busy column family
   };
-  enum class Mode { Write, Read };  ///< Read follows a running writer (a RocksDB secondary); refresh() catches up
+  enum class Mode { Write, Read };  ///< Read sees what a running writer had committed at open_index or at the last refresh()
   virtual ~Index() = default;
 
   virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
@@ -51,7 +51,7 @@ class Index {
   virtual Result<> commit(const Batch& batch) = 0;
   /// Empties a derived family; part of rebuild.
   virtual Result<> clear(Family family) = 0;
-  virtual Result<> refresh() = 0;  ///< Mode::Read: sees what the writer committed meanwhile
+  virtual Result<> refresh() = 0;  ///< Mode::Read: sees what the writer committed meanwhile; costs as much as opening
 };
 /// @returns Corrupt with what to run when RocksDB refuses its files; NotFound in Mode::Read when there is no index yet.
 Result<std::unique_ptr<Index>> open_index(const std::string& directory, Index::Mode mode, Index::Options options);

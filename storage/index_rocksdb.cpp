@@ -4,10 +4,12 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
-#include <stdlib.h>
 
-#include <cerrno>
-#include <cstdlib>
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
 
 #include "base/crash_point.hpp"
 #include "base/file.hpp"
@@ -21,8 +23,9 @@ constexpr std::size_t kMemtableBytesMax = 40U << 20;    // all families together
 constexpr std::uint64_t kWalBytesMax = 64U << 20;       // what an open after a kill has to replay
 constexpr std::uint64_t kInfoLogBytesMax = 1U << 20;
 constexpr std::size_t kInfoLogsKept = 2;
+constexpr int kOpenFilesMax = 512;                      // of the writer; the soft limit of most systems is 1,024
 constexpr std::uint64_t kValueApartBytesMin = 4096;     // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
-constexpr int kCatchUpAttemptsMax = 10;                 // the writer may delete a file between our reading its name and opening it
+constexpr int kReadAttemptsMax = 50;                    // the writer may delete a file between our reading its name and opening it
 constexpr std::uint64_t kSyncSliceBytes = 1U << 20;     // background writes reach the disk in slices, not in one burst
 
 Error failure(const rocksdb::Status& s, const std::string& directory, std::string_view doing) {
@@ -79,26 +82,49 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
   return out;
 }
 
+/// One open database; the handles go before it.
+struct Opened {
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  Opened() = default;
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+  ~Opened() {
+    for (auto* handle : handles) (void)db->DestroyColumnFamilyHandle(handle);
+    if (db) (void)db->Close();
+  }
+  rocksdb::ColumnFamilyHandle* handle(Family family) const { return handles[1 + static_cast<std::size_t>(family)]; }
+};
+
+/// An iterator that ends before `end`, which outlives it; to the end of the family when `end` is empty.
+struct Cursor {
+  std::unique_ptr<rocksdb::Slice> bound;  // RocksDB keeps its address
+  std::unique_ptr<rocksdb::Iterator> it;
+  rocksdb::Iterator* operator->() const { return it.get(); }
+};
+Cursor cursor_of(const Opened& opened, Family family, const std::string& end) {
+  Cursor cursor{std::make_unique<rocksdb::Slice>(slice(end)), nullptr};
+  rocksdb::ReadOptions options;
+  if (!end.empty()) options.iterate_upper_bound = cursor.bound.get();
+  cursor.it.reset(opened.db->NewIterator(options, opened.handle(family)));
+  return cursor;
+}
+
 class RocksIndex final : public Index {
  public:
-  static Result<std::unique_ptr<Index>> open(const std::string& directory, Mode mode, Options options) {
-    std::unique_ptr<RocksIndex> index(new RocksIndex(directory, mode));
-    HM_TRY(mode == Mode::Write ? index->open_to_write(options) : index->open_to_read(options));
+  static Result<std::unique_ptr<Index>> open(const std::string& directory, Mode mode, const Options& options) {
+    std::unique_ptr<RocksIndex> index(new RocksIndex(directory, mode, options));
+    HM_TRY(mode == Mode::Write ? index->open_to_write() : index->open_to_read());
     HM_TRY(index->check_version());
     return std::unique_ptr<Index>(std::move(index));
-  }
-  ~RocksIndex() override {
-    for (auto* handle : handles_) (void)db_->DestroyColumnFamilyHandle(handle);
-    if (db_) (void)db_->Close();
-    db_.reset();
-    if (!private_directory_.empty()) (void)remove_tree(real_file_system(), private_directory_);
   }
 
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
     rocksdb::PinnableSlice value;
     rocksdb::Status s;
-    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
-      s = db_->Get(rocksdb::ReadOptions(), handle(family), slice(key), &value);
+    for (int attempt = 0; attempt < kReadAttemptsMax; ++attempt) {
+      const auto opened = current();
+      s = opened->db->Get(rocksdb::ReadOptions(), opened->handle(family), slice(key), &value);
       if (s.ok()) return std::optional(value.ToString());
       if (s.IsNotFound()) return std::optional<std::string>();
       if (!catch_up_after(s)) break;
@@ -110,8 +136,9 @@ class RocksIndex final : public Index {
     const std::string end = behind(prefix);
     std::string start(std::max(prefix, from));
     rocksdb::Status s;
-    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
-      const auto cursor = iterator(family, end);
+    for (int attempt = 0; attempt < kReadAttemptsMax; ++attempt) {
+      const auto opened = current();
+      const auto cursor = cursor_of(*opened, family, end);
       for (cursor->Seek(start); cursor->Valid(); cursor->Next()) {
         if (!view(cursor->key()).starts_with(prefix)) break;  // prefix of 0xff bytes only: there is no key behind it
         if (mode_ == Mode::Read) start.assign(view(cursor->key())).push_back('\0');
@@ -128,8 +155,9 @@ class RocksIndex final : public Index {
     using Found = std::optional<std::pair<std::string, std::string>>;
     const std::string end = behind(prefix);
     rocksdb::Status s;
-    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
-      const auto cursor = iterator(family, end);
+    for (int attempt = 0; attempt < kReadAttemptsMax; ++attempt) {
+      const auto opened = current();
+      const auto cursor = cursor_of(*opened, family, end);
       cursor->SeekToLast();
       if (cursor->Valid() && view(cursor->key()).starts_with(prefix)) return Found(std::pair(cursor->key().ToString(), cursor->value().ToString()));
       s = cursor->status();
@@ -142,18 +170,19 @@ class RocksIndex final : public Index {
   Result<> commit(const Batch& batch) override {
     if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
     if (batch.empty()) return ok();
+    const auto opened = current();
     std::size_t bytes = 64;
     for (const Batch::Change& c : batch.changes()) bytes += c.key.size() + c.value.size() + 32;
     rocksdb::WriteBatch writes(bytes);
     for (const Batch::Change& c : batch.changes()) {
-      const auto added = c.removal ? writes.Delete(handle(c.family), c.key) : writes.Put(handle(c.family), c.key, c.value);
+      const auto added = c.removal ? writes.Delete(opened->handle(c.family), c.key) : writes.Put(opened->handle(c.family), c.key, c.value);
       if (!added.ok()) return failure(added, directory_, "building a batch");
     }
     rocksdb::WriteOptions durable;
     durable.sync = true;
     HM_CRASH_POINT("index.before_commit");
-    rocksdb::Status s = db_->Write(durable, &writes);
-    if (!s.ok() && db_->Resume().ok()) s = db_->Write(durable, &writes);  // an earlier failure, e.g. a full disk, may be over
+    rocksdb::Status s = opened->db->Write(durable, &writes);
+    if (!s.ok() && opened->db->Resume().ok()) s = opened->db->Write(durable, &writes);  // an earlier failure, e.g. a full disk, may be over
     if (!s.ok()) return failure(s, directory_, "committing " + std::to_string(batch.changes().size()) + " changes");
     HM_CRASH_POINT("index.after_commit");
     return ok();
@@ -167,33 +196,25 @@ class RocksIndex final : public Index {
     const std::string end = newest->first + '\0';
     rocksdb::WriteOptions durable;
     durable.sync = true;
-    rocksdb::Status s = db_->DeleteRange(durable, handle(family), rocksdb::Slice(), end);
-    if (s.ok()) s = db_->CompactRange(rocksdb::CompactRangeOptions(), handle(family), nullptr, nullptr);  // or every scan would step over the grave
+    const auto opened = current();
+    rocksdb::Status s = opened->db->DeleteRange(durable, opened->handle(family), rocksdb::Slice(), end);
+    if (s.ok()) s = opened->db->CompactRange(rocksdb::CompactRangeOptions(), opened->handle(family), nullptr, nullptr);  // or every scan would step over the grave
     if (!s.ok()) return failure(s, directory_, "emptying " + std::string(name_of(family)));
     return ok();
   }
 
-  Result<> refresh() override {
-    if (mode_ == Mode::Write) return ok();
-    rocksdb::Status s;
-    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
-      s = db_->TryCatchUpWithPrimary();
-      if (s.ok()) return ok();
-      if (!s.IsIOError() && !s.IsPathNotFound() && !s.IsTryAgain()) break;
-    }
-    return failure(s, directory_, "catching up with the writer");
-  }
+  Result<> refresh() override { return mode_ == Mode::Write ? Result<>(ok()) : open_to_read(); }
 
  private:
-  RocksIndex(std::string directory, Mode mode) : directory_(std::move(directory)), mode_(mode) {}
+  RocksIndex(std::string directory, Mode mode, Options options)
+      : directory_(std::move(directory)), mode_(mode), options_(options), cache_(rocksdb::NewLRUCache(options.cache_bytes, /*num_shard_bits=*/2)) {}
 
-  std::vector<rocksdb::ColumnFamilyDescriptor> families(const Options& options) const {
-    const auto cache = rocksdb::NewLRUCache(options.cache_bytes, /*num_shard_bits=*/2);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families() const {
     std::vector<rocksdb::ColumnFamilyDescriptor> out;
-    out.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options(Family::Meta, options, cache));  // RocksDB insists on it; it stays empty
+    out.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options(Family::Meta, options_, cache_));  // RocksDB insists on it; it stays empty
     for (int i = 0; i < kFamilyCount; ++i) {
       const auto family = static_cast<Family>(i);
-      out.emplace_back(std::string(name_of(family)), family_options(family, options, cache));
+      out.emplace_back(std::string(name_of(family)), family_options(family, options_, cache_));
     }
     return out;
   }
@@ -207,44 +228,66 @@ class RocksIndex final : public Index {
     return out;
   }
 
-  Result<> open_to_write(const Options& options) {
+  Result<> open_to_write() {
     rocksdb::DBOptions o = common_options();
     o.create_if_missing = o.create_missing_column_families = true;
     o.max_background_jobs = 2;
-    o.max_open_files = 512;
+    o.max_open_files = kOpenFilesMax;
     o.bytes_per_sync = o.wal_bytes_per_sync = kSyncSliceBytes;
     o.max_total_wal_size = kWalBytesMax;
     o.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(kMemtableBytesMax);
-    o.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    auto opened = std::make_shared<Opened>();
     rocksdb::DB* raw = nullptr;
-    const auto s = rocksdb::DB::Open(o, directory_, families(options), &handles_, &raw);
-    db_.reset(raw);
+    const auto s = rocksdb::DB::Open(o, directory_, families(), &opened->handles, &raw);
+    opened->db.reset(raw);
     if (!s.ok()) return failure(s, directory_, "opening it");
+    set_current(std::move(opened));
     return ok();
   }
 
-  Result<> open_to_read(const Options& options) {
-    if (!real_file_system().exists(directory_ + "/CURRENT")) {
+  /// What the writer's directory looks like: its logs, and its manifests with their lengths. NotFound when there is no index.
+  struct Seen {
+    std::set<std::string> logs;
+    std::map<std::string, std::uint64_t> manifests;
+  };
+  Result<Seen> look() const {
+    FileSystem& fs = real_file_system();
+    if (!fs.exists(directory_ + "/CURRENT")) {
       return Error{Errc::NotFound, "there is no index at " + directory_ + " yet; mirror something first, or name the right --data-dir"};
     }
-    const char* const temp = std::getenv("TMPDIR");
-    private_directory_ = std::string(temp != nullptr && *temp != '\0' ? temp : "/tmp") + "/hubmirror-index-XXXXXX";
-    if (::mkdtemp(private_directory_.data()) == nullptr) {
-      const Error error = errno_error("make directory", private_directory_, errno);
-      private_directory_.clear();
-      return error;
+    HM_TRY(const auto entries, fs.list(directory_));
+    Seen out;
+    for (const DirectoryEntry& e : entries) {
+      if (e.name.ends_with(".log")) out.logs.insert(e.name);
+      if (!e.name.starts_with("MANIFEST")) continue;
+      const auto bytes = fs.file_size(directory_ + "/" + e.name);
+      out.manifests[e.name] = bytes ? bytes.assume_value() : 0;  // gone meanwhile
     }
+    return out;
+  }
+
+  /// Reads the state the files have now. RocksDB's secondary instances would follow the writer in smaller steps, but those of 7.8 crash on values in
+  /// blob files. Two things may happen beside us. A file goes between our reading its name and opening it, which RocksDB calls corruption: it was first
+  /// written off in the manifest, which grew by that. And what the writer flushes between our reading its manifest and its logs is in neither of them:
+  /// a log has gone then, the oldest first. In both cases we look again.
+  Result<> open_to_read() const {
     rocksdb::DBOptions o = common_options();
-    o.max_open_files = -1;  // a secondary has to hold its files open: the writer deletes them
+    o.max_open_files = -1;  // hold all files open: the writer deletes them when it likes
     rocksdb::Status s;
-    for (int attempt = 0; attempt < kCatchUpAttemptsMax; ++attempt) {
+    for (int attempt = 0; attempt < kReadAttemptsMax; ++attempt) {
+      HM_TRY(const Seen before, look());
+      auto opened = std::make_shared<Opened>();
       rocksdb::DB* raw = nullptr;
-      s = rocksdb::DB::OpenAsSecondary(o, directory_, private_directory_, families(options), &handles_, &raw);
-      db_.reset(raw);
-      if (s.ok()) return refresh();
-      handles_.clear();
-      if (!s.IsIOError() && !s.IsPathNotFound() && !s.IsTryAgain()) break;
+      s = rocksdb::DB::OpenForReadOnly(o, directory_, families(), &opened->handles, &raw);
+      opened->db.reset(raw);
+      HM_TRY(const Seen after, look());
+      if (s.ok() && std::includes(after.logs.begin(), after.logs.end(), before.logs.begin(), before.logs.end())) {
+        set_current(std::move(opened));
+        return ok();
+      }
+      if (!s.ok() && !s.IsIOError() && after.manifests == before.manifests) return failure(s, directory_, "opening it for reading");
     }
+    if (s.ok()) return Error{Errc::Busy, "index " + directory_ + " changes faster than it can be opened; try again"};
     return failure(s, directory_, "opening it for reading");
   }
 
@@ -259,33 +302,27 @@ class RocksIndex final : public Index {
     return commit(batch);
   }
 
-  rocksdb::ColumnFamilyHandle* handle(Family family) const { return handles_[1 + static_cast<std::size_t>(family)]; }
-
-  /// An iterator that ends before `end`, which outlives it; to the end of the family when `end` is empty.
-  struct Cursor {
-    std::unique_ptr<rocksdb::Slice> bound;  // RocksDB keeps its address
-    std::unique_ptr<rocksdb::Iterator> it;
-    rocksdb::Iterator* operator->() const { return it.get(); }
-  };
-  Cursor iterator(Family family, const std::string& end) const {
-    Cursor cursor{std::make_unique<rocksdb::Slice>(slice(end)), nullptr};
-    rocksdb::ReadOptions options;
-    if (!end.empty()) options.iterate_upper_bound = cursor.bound.get();
-    cursor.it.reset(db_->NewIterator(options, handle(family)));
-    return cursor;
-  }
-
   /// A reader whose file the writer has removed meanwhile looks again; true when that is worth a try.
   bool catch_up_after(const rocksdb::Status& s) const {
     if (mode_ != Mode::Read || !(s.IsIOError() || s.IsPathNotFound())) return false;
-    return db_->TryCatchUpWithPrimary().ok();
+    return open_to_read().has_value();
+  }
+
+  std::shared_ptr<const Opened> current() const {
+    const std::lock_guard lock(mutex_);
+    return opened_;
+  }
+  void set_current(std::shared_ptr<const Opened> opened) const {
+    const std::lock_guard lock(mutex_);
+    opened_.swap(opened);  // readers under way keep the old one until they are done
   }
 
   const std::string directory_;
   const Mode mode_;
-  std::string private_directory_;  // of a reader: its info log
-  std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  const Options options_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const Opened> opened_;  // guarded by mutex_; a reader replaces it when its files are gone
 };
 }  // namespace
 

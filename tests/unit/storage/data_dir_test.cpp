@@ -1,0 +1,120 @@
+#include "storage/data_dir.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/fault_file_system.hpp"
+#include "tests/support/result_matchers.hpp"
+#include "tests/unit/storage/storage_fixture.hpp"
+
+namespace hm::storage {
+namespace {
+using test::FailsWith;
+using test::Succeeds;
+
+class DataDirectory : public ::testing::Test {
+ protected:
+  FileSystem& fs_ = real_file_system();
+  test::TempDirectory temp_;
+  const DataDir dir_{temp_.path() + "/mirror"};
+};
+
+TEST_F(DataDirectory, HasTheLayoutOfTheFormatPage) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  EXPECT_EQ(read_small_file(fs_, dir_.root + "/VERSION").value(), "hubmirror-data 1\n");
+  for (const char* below : {"blobs/sha256", "blobs/partial", "git/model", "git/dataset", "git/space", "index", "quarantine"}) {
+    EXPECT_TRUE(fs_.exists(dir_.root + "/" + below)) << below;
+  }
+  const auto id = *Sha256::parse("abcdef0000000000000000000000000000000000000000000000000000000000");
+  EXPECT_EQ(dir_.blob(id), dir_.root + "/blobs/sha256/ab/cd/" + id.hex());
+  EXPECT_EQ(dir_.git({RepoKind::Dataset, *Rid::parse("0123456789abcdef01234567")}), dir_.root + "/git/dataset/0123456789abcdef01234567.git");
+  EXPECT_THAT(check_data_dir(fs_, dir_), Succeeds());
+}
+
+TEST_F(DataDirectory, IsMadeOnceAndMendedWhenPartsAreMissing) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  ASSERT_THAT(fs_.create_new(dir_.root + "/note"), Succeeds());  // a person's file beside ours, put there later
+  ASSERT_THAT(fs_.remove_directory(dir_.quarantine()), Succeeds());
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  EXPECT_TRUE(fs_.exists(dir_.quarantine()));
+}
+
+TEST_F(DataDirectory, IsNotMadeAmongForeignFiles) {
+  ASSERT_THAT(fs_.make_directories(dir_.root), Succeeds());
+  ASSERT_THAT(fs_.create_new(dir_.root + "/thesis.tex"), Succeeds());
+  EXPECT_THAT(create_data_dir(fs_, dir_), FailsWith(Errc::BadInput, "thesis.tex"));
+  EXPECT_FALSE(fs_.exists(dir_.blobs()));
+}
+
+TEST_F(DataDirectory, AnInterruptedCreationIsFinished) {
+  for (std::uint64_t n = 0;; ++n) {
+    test::PowerLossFileSystem memory;
+    test::FaultFileSystem faulty(memory);
+    faulty.arm(test::FaultFileSystem::Fault::Death, n);
+    const bool made = create_data_dir(faulty, dir_).has_value();
+    EXPECT_TRUE(!made || check_data_dir(memory, dir_)) << n;
+    EXPECT_THAT(create_data_dir(memory, dir_), Succeeds()) << n;
+    EXPECT_THAT(check_data_dir(memory, dir_), Succeeds()) << n;
+    if (!faulty.fired()) break;
+    ASSERT_LT(n, 100U);
+  }
+}
+
+TEST_F(DataDirectory, AbsenceSaysWhatToRun) { EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::NotFound, "init")); }
+
+TEST_F(DataDirectory, AnotherVersionIsRefusedWithBothNumbers) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  ASSERT_THAT(replace_file(fs_, dir_.version_file(), "hubmirror-data 2\n"), Succeeds());
+  EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::Refused, "format 2, this program knows format 1"));
+  EXPECT_THAT(create_data_dir(fs_, dir_), FailsWith(Errc::Refused, "format 2"));
+  ASSERT_THAT(replace_file(fs_, dir_.version_file(), "something else"), Succeeds());
+  EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::BadInput, "something else"));
+}
+
+TEST_F(DataDirectory, TheSecondWriterLearnsWhoTheFirstIs) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  {
+    const auto first = WriterLock::acquire(dir_, "mirror org/name");
+    ASSERT_THAT(first, Succeeds());
+    const auto second = WriterLock::acquire(dir_, "gc");
+    EXPECT_THAT(second, FailsWith(Errc::Busy, "pid " + std::to_string(::getpid())));
+    EXPECT_THAT(second, FailsWith(Errc::Busy, "mirror org/name"));
+    EXPECT_THAT(WriterLock::acquire(dir_, "gc"), FailsWith(Errc::Busy, "mirror org/name"));  // asking did not wipe the line
+  }
+  EXPECT_EQ(read_small_file(fs_, dir_.lock_file()).value(), "");
+  EXPECT_THAT(WriterLock::acquire(dir_, "gc"), Succeeds());
+}
+
+TEST_F(DataDirectory, ALockMovesWithItsOwner) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  WriterLock held = WriterLock::acquire(dir_, "first").value();
+  WriterLock moved = std::move(held);
+  EXPECT_THAT(WriterLock::acquire(dir_, "second"), FailsWith(Errc::Busy, "first"));
+}
+
+TEST_F(DataDirectory, AKilledHolderLeavesNoLock) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto lock = WriterLock::acquire(dir_, "doomed");
+    const char done = lock ? 'y' : 'n';
+    (void)!::write(ready[1], &done, 1);
+    for (;;) ::pause();
+  }
+  char answer = 0;
+  ASSERT_EQ(::read(ready[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  EXPECT_THAT(WriterLock::acquire(dir_, "next"), FailsWith(Errc::Busy, "pid " + std::to_string(child)));
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_THAT(WriterLock::acquire(dir_, "next"), Succeeds());
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+}  // namespace
+}  // namespace hm::storage
