@@ -55,7 +55,8 @@ class Bench:
 
     # One run each: returns seconds.
     def ours(self, directory, repo_text):
-        argv = [self.o.bin, "--data-dir", directory / "data", "--upstream", self.hub.endpoint, "--allow-private", f"127.0.0.1:{self.hub.cdn_server.port}", "--quiet", "mirror", repo_text]
+        argv = [self.o.bin, "--data-dir", directory / "data", "--upstream", self.hub.endpoint,
+                "--allow-private", f"127.0.0.1:{self.hub.cdn_server.port}", "--quiet", "mirror", repo_text]
         return run(argv, clean_environment(directory))[0]
 
     def curl(self, directory, files):
@@ -95,7 +96,9 @@ class Bench:
         directory = pathlib.Path(tempfile.mkdtemp(dir=self.work))
         seconds = call(directory, *args)
         if durable:
-            seconds += run(["sync", *[p for p in directory.rglob("*") if p.is_file()]] if self.count(directory) < 5000 else ["sync", "-f", directory], clean_environment(directory))[0]
+            few = self.count(directory) < 5000
+            sync = ["sync", *[p for p in directory.rglob("*") if p.is_file()]] if few else ["sync", "-f", directory]
+            seconds += run(sync, clean_environment(directory))[0]
         shutil.rmtree(directory)
         os.sync()  # the next run must not pay for this one's dirty pages
         return seconds
@@ -127,7 +130,8 @@ class Bench:
         with urllib.request.urlopen(f"{self.hub.endpoint}/api/models/{repo_text}?blobs=true") as answer:
             siblings = json.load(answer)["siblings"]
         objects = [{"oid": s["lfs"]["sha256"], "size": s["size"]} for s in siblings if "lfs" in s]
-        request = urllib.request.Request(f"{self.hub.endpoint}/{repo_text}.git/info/lfs/objects/batch", json.dumps({"operation": "download", "transfers": ["basic"], "objects": objects}).encode(),
+        body = json.dumps({"operation": "download", "transfers": ["basic"], "objects": objects}).encode()
+        request = urllib.request.Request(f"{self.hub.endpoint}/{repo_text}.git/info/lfs/objects/batch", body,
                                          {"Content-Type": "application/vnd.git-lfs+json", "Accept": "application/vnd.git-lfs+json"})
         with urllib.request.urlopen(request) as answer:
             return [(o["actions"]["download"]["href"], o["oid"], o["size"]) for o in json.load(answer)["objects"]]
@@ -199,9 +203,11 @@ class Bench:
             seconds = run([self.o.bin, "--data-dir", directory / "data", "--quiet", "verify"], clean_environment(directory))[0]
             rates.append(total / seconds)
             ratios.append(total / seconds / min(single * cores, disk))
-        row = {"scenario": f"verify {total >> 30} GiB", "mib_s": statistics.median(rates) / (1 << 20), "of_limit_median": statistics.median(ratios), "cores": cores}
+        row = {"scenario": f"verify {total >> 30} GiB", "mib_s": statistics.median(rates) / (1 << 20),
+               "of_limit_median": statistics.median(ratios), "cores": cores}
         self.rows.append(row)
-        print(f"{row['scenario']:<18} {row['mib_s']:7.0f} MiB/s  {100 * row['of_limit_median']:.0f} % ({100 * min(ratios):.0f}–{100 * max(ratios):.0f}) of min(disk, openssl sha256 x {cores} cores)")
+        share = f"{100 * row['of_limit_median']:.0f} % ({100 * min(ratios):.0f}–{100 * max(ratios):.0f})"
+        print(f"{row['scenario']:<18} {row['mib_s']:7.0f} MiB/s  {share} of min(disk, openssl sha256 x {cores} cores)")
         shutil.rmtree(directory)
 
     def sha256_rate(self):
@@ -227,7 +233,8 @@ class Bench:
         builders.build_many_files(many, 10_000 if self.o.quick else 100_000)
         for repo_text in ("bench/huge", "datasets/bench/many"):
             directory = pathlib.Path(tempfile.mkdtemp(dir=self.work))
-            argv = [self.o.bin, "--data-dir", directory / "data", "--upstream", self.hub.endpoint, "--allow-private", f"127.0.0.1:{self.hub.cdn_server.port}", "--quiet", "mirror", repo_text]
+            argv = [self.o.bin, "--data-dir", directory / "data", "--upstream", self.hub.endpoint,
+                    "--allow-private", f"127.0.0.1:{self.hub.cdn_server.port}", "--quiet", "mirror", repo_text]
             seconds, rss, _ = run(argv, clean_environment(directory))
             self.rows.append({"scenario": f"memory {repo_text}", "rss_mib": rss / (1 << 20), "seconds": seconds})
             print(f"memory             {repo_text:<24} peak RSS {rss / (1 << 20):.0f} MiB in {seconds:.1f} s", flush=True)
