@@ -101,12 +101,12 @@ void add_keeping_commands(Parser& parser) {
   auto [gc, g] = add_command<GcCommand>(parser, parser.cli, "gc", "Free what no published revision needs, after the grace period");
   gc->add_flag("--dry-run,-n", g->dry_run, "Only say what would go");
 
-  CLI::App* index = parser.cli.add_subcommand("index", "The index")->require_subcommand(1);
+  CLI::App* index = parser.cli.add_subcommand("index", "The index")->require_subcommand(0, 1);
   add_command<IndexRebuildCommand>(parser, *index, "rebuild", "Derive the index anew from the journal");
 }
 
 void add_config_commands(Parser& parser) {
-  CLI::App* config = parser.cli.add_subcommand("config", "The configuration")->require_subcommand(1);
+  CLI::App* config = parser.cli.add_subcommand("config", "The configuration")->require_subcommand(0, 1);
   auto [check, c] = add_command<ConfigCheckCommand>(parser, *config, "check", "Say whether a configuration file is right");
   check->add_option("FILE", c->file, "Default: the file in force")->type_name("");
   add_command<ConfigPrintCommand>(parser, *config, "print", "Print the configuration in force, without secrets");
@@ -144,7 +144,9 @@ std::string one_line(std::string text) {
 Result<Invocation> taken(const Parser& parser) {
   const CLI::App& at = innermost(parser.cli);
   auto bad = [&](const std::string& what) { return Error{Errc::BadInput, what + help_of(at)}; };
-  if (const auto left = parser.cli.remaining(true); !left.empty()) {
+  auto left = parser.cli.remaining(true);
+  std::erase(left, "--");  // the mark behind which nothing is an option is kept among them
+  if (!left.empty()) {
     const std::string& word = left.front();
     const bool option = word.starts_with('-');
     const bool command = !option && !at.get_subcommands([](const CLI::App*) { return true; }).empty();

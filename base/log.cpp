@@ -30,7 +30,7 @@ bool needs_quotes(std::string_view value) { return value.empty() || value.find_f
 
 void set_up_log(LogLevel least, bool json) {
   json_lines = json;
-  auto made = spdlog::stderr_logger_mt("hubmirror");
+  auto made = std::make_shared<spdlog::logger>("hubmirror", std::make_shared<spdlog::sinks::stderr_sink_mt>());  // not registered: may be set up again
   made->set_pattern(json ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ %L %v", spdlog::pattern_time_type::utc);
   made->set_level(level_of(least));
   made->flush_on(spdlog::level::debug);

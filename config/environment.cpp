@@ -72,8 +72,9 @@ Result<std::string> token_from_file(const std::string& path) {
   if (::stat(path.c_str(), &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)) != 0) {
     log(LogLevel::Warning, "token file can be read by others; chmod 600 it", {{"path", path}});
   }
-  HM_TRY(const std::string text, within(read_small_file(real_file_system(), path, 2 * kTokenBytesMax), [] { return "reading the Hub token"; }));
-  return checked_token(text, path);
+  const auto text = read_small_file(real_file_system(), path, 2 * kTokenBytesMax);
+  if (!text) return Error{Errc::BadInput, "the Hub's token cannot be read: " + text.assume_error().what + "; correct upstream.token_file or set HF_TOKEN"};
+  return checked_token(text.assume_value(), path);
 }
 
 bool is_the_hub(const std::string& url) {

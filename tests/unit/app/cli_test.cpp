@@ -161,6 +161,7 @@ class Run : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(home_); }
   Exit run_with(std::vector<const char*> arguments, const std::string& input = {}) {
     arguments.insert(arguments.begin(), "hubmirror");
+    in_.clear();
     in_.str(input);
     out_.str("");
     err_.str("");

@@ -30,7 +30,7 @@ TEST(Tables, CountWideCharactersAndDefuseControls) {
   table.add({"模型", "x"});
   table.add({"a\x1b[2J\n", "y"});
   EXPECT_EQ(table.render(false),
-            "模型           x\n"
+            "模型          x\n"
             "a\\x1b[2J\\x0a  y\n");
 }
 TEST(Tables, MissingCellsAreEmpty) {
@@ -41,7 +41,7 @@ TEST(Tables, MissingCellsAreEmpty) {
 
 TEST(Fit, KeepsBothEnds) {
   EXPECT_EQ(fit("short", 10), "short");
-  EXPECT_EQ(fit("model-00001-of-00004.safetensors", 20), "model-000...fetensors");
+  EXPECT_EQ(fit("model-00001-of-00004.safetensors", 20), "model-000...etensors");
   for (std::size_t width = 0; width < 40; ++width) EXPECT_LE(display_width(fit("model-00001-of-00004.safetensors", width)), width);
   for (std::size_t width = 0; width < 20; ++width) EXPECT_LE(display_width(fit("模型权重模型权重模型", width)), width);
 }

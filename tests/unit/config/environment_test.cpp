@@ -179,7 +179,10 @@ TEST_F(Environment, MalformedTokensAreRefusedAndNeverQuoted) {
 TEST_F(Environment, AConfiguredTokenFileMustExist) {
   Config c;
   c.upstream.token_file = home_ + "/absent";
-  EXPECT_FALSE(load_token(c));
+  const auto loaded = load_token(c);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, Errc::BadInput);
+  EXPECT_THAT(loaded.error().what, HasSubstr(home_ + "/absent"));
 }
 
 TEST_F(Environment, WarnsOfATokenFileThatOthersMayRead) {
