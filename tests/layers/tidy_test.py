@@ -80,7 +80,7 @@ def text_rules(path, text):
     for number, line in enumerate(lines, 1):
         if "\t" in line and suffix != ".md":
             yield f"{path}:{number}: a tab"
-        if line != line.rstrip():
+        if line != line.rstrip() and suffix != ".md":
             yield f"{path}:{number}: blanks at the end of the line"
         if suffix in CODE_SUFFIXES | {".py"} and len(line) > COLUMNS_MAX:
             yield f"{path}:{number}: {len(line)} columns; at most {COLUMNS_MAX}"

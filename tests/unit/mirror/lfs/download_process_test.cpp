@@ -157,7 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
                     R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn"},"when":{"first":1,"per":"path"}},{"do":"ignore_range","match":{"port":"cdn"}})",
                     R"({"do":"content_range","shift":7,"match":{"port":"cdn"},"when":{"first":2}})",
                     R"({"do":"content_range","drop":true,"match":{"port":"cdn"},"when":{"first":1}})",
-                    R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn","range":true},"when":{"first":1}},{"do":"etag_change","match":{"port":"cdn"},"when":{"nth":2}})",
+                    R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn","range":true},"when":{"first":1}},)"
+                    R"({"do":"etag_change","match":{"port":"cdn"},"when":{"nth":2}})",
                     R"({"do":"flip_byte","match":{"port":"cdn"},"when":{"first":1,"per":"path"}})",
                     R"({"do":"length","delta":-10,"match":{"port":"cdn","range":true},"when":{"first":1}})",
                     R"({"do":"status","status":503,"retry_after":1,"match":{"port":"cdn"},"when":{"first":3}})",
