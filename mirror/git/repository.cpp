@@ -25,9 +25,9 @@ constexpr std::string_view kConfig =
     "[transfer]\n"
     "\thideRefs = refs/hubmirror\n";
 constexpr std::size_t kHeadBytesMax = 4096;
-// A tree may name the same subtree often: ten levels of ten are 10^10 files in eleven objects. More entries than any
-// real snapshot has end a walk.
-constexpr std::uint64_t kWalkEntriesMax = 20'000'000;
+// A tree may name the same subtree often: ten levels of ten are 10^10 files in eleven objects. Ten times as many entries as
+// the Hub recommends for a repository end a walk; a manifest of so many files takes about 200 MB while it is made.
+constexpr std::uint64_t kWalkEntriesMax = 1'000'000;
 constexpr std::int64_t kMsPerSecond = 1000;
 
 Result<std::uint64_t> disk_bytes_below(FileSystem& fs, const std::string& directory) {
