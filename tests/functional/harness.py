@@ -353,7 +353,8 @@ class HubTest(unittest.TestCase):
             checked = subprocess.run(
                 ["git", f"--git-dir={path}", "fsck", "--strict", "--no-progress", "--no-dangling"], env=GIT_ENV, capture_output=True, check=False
             )
-            self.assertEqual((checked.returncode, checked.stderr.decode(errors="replace")), (0, ""), "git fsck --strict")
+            said = [line for line in checked.stderr.decode(errors="replace").splitlines() if not line.startswith("notice: ")]  # of an empty one
+            self.assertEqual((checked.returncode, said), (0, []), "git fsck --strict")
         shutil.rmtree(clone)
         if blobs:
             tips = theirs.values() if all_history else (oid for name, oid in theirs.items() if name.startswith("refs/heads/"))

@@ -9,15 +9,8 @@ from fake_hub.hostile import HOSTILE_NAMES, HOSTILE_PACKS, make_hostile, make_ho
 
 # Strange, but nothing that git itself would refuse to keep: these are mirrored, and `show` or the report says what is strange.
 KEPT = {
-    "backslash",
-    "invalid_utf8",
-    "control_characters",
-    "gitlink_without_gitmodules",
-    "link_absolute",
-    "link_upwards",
-    "tree_bomb",
-    "tag_loop",
-    "gitmodules",
+    "backslash", "invalid_utf8", "control_characters", "gitlink_without_gitmodules", "link_absolute", "link_upwards", "tree_bomb", "tag_loop",
+    "gitmodules", "zero_padded_mode",
 }
 
 
@@ -30,7 +23,7 @@ class HostileTest(HubTest):
             repo = self.model(f"org/{name.replace('_', '-')}-{git_v2}")
             make(repo, name)
             run = self.mirror(repo.id, "org/good", code=1)
-            self.assert_error(run, repo.id, "refused|corrupt|object|tree|pack|entry|commit")
+            self.assert_error(run, repo.id, "refused|corrupt|object|tree|pack|entry|commit|did not send")
             if not SANITIZER:
                 self.assertLess(run.rss_kib, 400 << 10, "memory for the attacker's asking")
             here = self.hm("--json", "show", repo.id, code=(0, 1)).json
@@ -67,13 +60,22 @@ class HostileTest(HubTest):
     def test_trees_v0(self):
         self.run_trees(False, HOSTILE_NAMES if not SANITIZER else HOSTILE_NAMES[:6])
 
+    def test_zlib_bomb_within_the_limits_is_an_object_like_any_other(self):
+        repo = self.model("org/bomb")
+        make_hostile_pack(repo, "zlib_bomb")
+        run = self.mirror("org/bomb", code=(0, 1))
+        if not SANITIZER:
+            self.assertLess(run.rss_kib, 640 << 10, "256 MiB of zeros, twice in memory")
+
     def test_packs(self):
+        self.configure(mirror={"git_object_bytes_max": 64 << 20})
         for name in HOSTILE_PACKS:
             self.refused(name, make_hostile_pack, True)
         self.assert_equals_origin(self.good)
 
     def test_packs_v0(self):
         self.restart_hub(git_v2=False)
+        self.configure(mirror={"git_object_bytes_max": 64 << 20})
         for name in HOSTILE_PACKS if not SANITIZER else HOSTILE_PACKS[:4]:
             self.refused(name, make_hostile_pack, False)
         self.assert_equals_origin(self.good)

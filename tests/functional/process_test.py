@@ -215,7 +215,7 @@ class CommandLineTest(HubTest):
         run = self.hm("config", "print")
         self.assertIn("files_parallel = 7", run.out)
         self.hm("config", "check")
-        again = self.write("again.toml", self.hm("config", "print", env={"HF_TOKEN": TOKEN}).out.replace("***", ""))
+        again = self.write("again.toml", self.hm("config", "print", env={"HF_TOKEN": TOKEN}).out.replace("***@", ""))
         self.hm("config", "check", again, bare=True)
         self.assertIn("config", self.hm("--json", "config", "print").out_bytes.decode() + "config")
         example = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "config", "hubmirror.toml")
