@@ -1,6 +1,6 @@
 // net/address_policy.hpp: which IP addresses belong to the public Internet. Layer 2; pure functions.
-// A redirect, or a name under somebody else's control, must not make us talk to the inside of the operator's network. The tables are
-// IANA's special-purpose registries, read strictly: what is not plainly public is named here.
+// A redirect, or a name under somebody else's control, must not make us talk to the inside of the operator's network.
+// The tables are IANA's special-purpose registries, read strictly: what is not plainly public is named here.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -15,7 +15,8 @@ constexpr std::size_t kIdleBlocksMax = 32;
 // Smaller blocks would pause a transfer after every few of libcurl's 16 KiB writes.
 constexpr std::size_t kBlockBytesMin = 64U << 10;
 
-/// Where users of OpenSSL, curl and requests say which authorities they trust. First the one that our error message names.
+/// Where users of OpenSSL, curl and requests say which authorities they trust. First the one that our error message
+/// names.
 std::string ca_path_of_environment() {
   for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}) {
     if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
@@ -100,7 +101,8 @@ void CurlCore::check_stalls() {
 
 bool CurlCore::is_allowed_private(const Url& url) const {
   if (url.host == upstream_.host && url.port == upstream_.port) return true;
-  return std::any_of(options_.allowed_private.begin(), options_.allowed_private.end(),
-                     [&](const HostPort& allowed) { return allowed.host == url.host && (allowed.port == 0 || allowed.port == url.port); });
+  return std::any_of(options_.allowed_private.begin(), options_.allowed_private.end(), [&](const HostPort& allowed) {
+    return allowed.host == url.host && (allowed.port == 0 || allowed.port == url.port);
+  });
 }
 }  // namespace hm::net

@@ -75,7 +75,7 @@ class CurlCore : public std::enable_shared_from_this<CurlCore> {
   ProxySettings proxies_;
   std::string ca_path_;
   std::size_t block_bytes_;
-  ShareHandle share_;                 // outlives the handles that use it
+  ShareHandle share_;  // outlives the handles that use it
   std::vector<EasyHandle> easies_;
   std::vector<Block> blocks_;
   std::shared_ptr<CurlMulti> multi_;  // goes before the easy handles

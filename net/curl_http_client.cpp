@@ -18,22 +18,27 @@ namespace hm::net {
 namespace asio = boost::asio;
 namespace {
 // Set by libcurl from the request itself; a second one could make two servers see two different requests.
-constexpr std::string_view kOwnedHeaders[] = {"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE", "Trailer"};
+constexpr std::string_view kOwnedHeaders[] = {"Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade",
+                                              "TE",   "Trailer"};
 
 bool is_token_text(std::string_view text) {  // RFC 9110 token: methods and field names
   const auto is_token_byte = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   };
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_byte);
 }
 bool is_field_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f); });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f); });
 }
 
 Result<> check_headers(const Headers& headers) {
   for (const auto& [name, value] : headers.all()) {
-    if (!is_token_text(name) || !is_field_value(value)) return Error(Errc::BadInput, "request header " + printable(name) + " holds bytes it must not");
-    if (std::any_of(std::begin(kOwnedHeaders), std::end(kOwnedHeaders), [&](std::string_view owned) { return ascii_equal_fold(owned, name); })) {
+    if (!is_token_text(name) || !is_field_value(value))
+      return Error(Errc::BadInput, "request header " + printable(name) + " holds bytes it must not");
+    if (std::any_of(std::begin(kOwnedHeaders), std::end(kOwnedHeaders),
+                    [&](std::string_view owned) { return ascii_equal_fold(owned, name); })) {
       return Error(Errc::BadInput, "request header " + printable(name) + " is set by the client itself");
     }
   }
@@ -53,11 +58,13 @@ Result<> check_host(const PreparedRequest& prepared) {
   if (use.empty()) return ok();
   const std::string host = url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]";
   return Error(Errc::Refused, "refused to connect to " + url.host_port() + ": the address is " + std::string(use) +
-                                  ", not public; if that is meant, say --allow-private " + host + ":" + std::to_string(url.port));
+                                  ", not public; if that is meant, say --allow-private " + host + ":" +
+                                  std::to_string(url.port));
 }
 
 Result<PreparedRequest> prepare(const CurlCore& core, HttpRequest request) {
-  if (!is_token_text(request.method)) return Error(Errc::BadInput, "request method " + printable(request.method) + " is none");
+  if (!is_token_text(request.method))
+    return Error(Errc::BadInput, "request method " + printable(request.method) + " is none");
   HM_TRY(check_headers(request.headers));
   PreparedRequest prepared;
   HM_TRY(prepared.url, parse_url(request.url));
@@ -81,7 +88,8 @@ class CurlBody final : public HttpBody {
 /// Holds the core, not the client: the client may be destroyed while this is suspended.
 awaitable<Result<HttpResponse>> run(std::shared_ptr<CurlCore> core, HttpRequest request) {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
-  if (core->closed() || cancellation.cancelled() != asio::cancellation_type::none) co_return Error(Errc::Cancelled, "request cancelled");
+  if (core->closed() || cancellation.cancelled() != asio::cancellation_type::none)
+    co_return Error(Errc::Cancelled, "request cancelled");
   auto prepared = prepare(*core, std::move(request));
   if (!prepared) co_return std::move(prepared).as_failure();
   auto transfer = std::make_unique<CurlTransfer>(core, std::move(prepared).assume_value());
@@ -107,9 +115,10 @@ class CurlHttpClient final : public HttpClient {
   std::shared_ptr<CurlCore> core_;
 };
 
-/// OpenSSL writes without MSG_NOSIGNAL, and libcurl guards it only when it may use signals, which a program with threads must not allow it.
+/// OpenSSL writes without MSG_NOSIGNAL, and libcurl guards it only when it may use signals, which a program with
+/// threads must not allow it.
 void outlive_broken_pipes() {
-  struct sigaction current {};
+  struct sigaction current{};
   if (::sigaction(SIGPIPE, nullptr, &current) != 0 || current.sa_handler != SIG_DFL) return;
   current.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &current, nullptr);
@@ -131,11 +140,13 @@ Result<HostPort> parse_host_port(std::string_view text) {
   const bool bare_v6 = !text.starts_with('[') && std::count(text.begin(), text.end(), ':') > 1;
   const auto url = parse_url(bare_v6 ? "http://[" + std::string(text) + "]/" : "http://" + std::string(text) + "/");
   if (!url || url.assume_value().path_query != "/" || text.find_first_of("/?#") != std::string_view::npos) {
-    return Error(Errc::BadInput, "not a HOST or HOST:PORT such as cache.internal:8080 or [fd00::1]: " + printable(text));
+    return Error(Errc::BadInput,
+                 "not a HOST or HOST:PORT such as cache.internal:8080 or [fd00::1]: " + printable(text));
   }
   HostPort result;
   result.host = url.assume_value().host;
-  const std::string_view after_host = bare_v6 ? std::string_view() : text.substr(std::min(text.find(']') + 1, text.size()));
+  const std::string_view after_host =
+      bare_v6 ? std::string_view() : text.substr(std::min(text.find(']') + 1, text.size()));
   if (!text.ends_with(':') && after_host.find(':') != std::string_view::npos) result.port = url.assume_value().port;
   return result;
 }
@@ -151,7 +162,8 @@ Result<std::unique_ptr<HttpClient>> make_curl_http_client(asio::any_io_executor 
   }
   HM_TRY(ProxySettings proxies, proxy_settings(options));
   outlive_broken_pipes();
-  auto core = std::make_shared<CurlCore>(std::move(executor), std::move(options), std::move(upstream), std::move(proxies));
+  auto core =
+      std::make_shared<CurlCore>(std::move(executor), std::move(options), std::move(upstream), std::move(proxies));
   return std::make_unique<CurlHttpClient>(std::move(core));
 }
 }  // namespace hm::net

@@ -1,5 +1,5 @@
-// net/curl_http_client.hpp: HttpClient on libcurl's multi interface, driven by Asio. Layer 2. One instance per network thread.
-// libcurl types stay in the private headers. Cancellation, back-pressure and limits: docs/threads.md.
+// net/curl_http_client.hpp: HttpClient on libcurl's multi interface, driven by Asio. Layer 2. One instance per network
+// thread. libcurl types stay in the private headers. Cancellation, back-pressure and limits: docs/threads.md.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
@@ -20,12 +20,15 @@ struct HostPort {
 Result<HostPort> parse_host_port(std::string_view text);
 
 struct CurlOptions {
-  std::string upstream_url;               ///< the configured origin: gets the token, may be in a private range
-  std::string token;                      ///< bearer token for that origin only; empty = anonymous
-  std::vector<HostPort> allowed_private;  ///< further hosts that may resolve to private, loopback or link-local addresses
+  std::string upstream_url;  ///< the configured origin: gets the token, may be in a private range
+  std::string token;         ///< bearer token for that origin only; empty = anonymous
+  std::vector<HostPort>
+      allowed_private;  ///< further hosts that may resolve to private, loopback or link-local addresses
   std::string user_agent = "hubmirror";
-  std::string ca_file;  ///< PEM bundle; empty = SSL_CERT_FILE, CURL_CA_BUNDLE or REQUESTS_CA_BUNDLE of the environment, else the system's
-  std::string proxy;    ///< empty = http_proxy, https_proxy, all_proxy of the environment, as curl reads them; no_proxy holds in both cases
+  std::string ca_file;  ///< PEM bundle; empty = SSL_CERT_FILE, CURL_CA_BUNDLE or REQUESTS_CA_BUNDLE of the environment,
+                        ///< else the system's
+  std::string proxy;    ///< empty = http_proxy, https_proxy, all_proxy of the environment, as curl reads them; no_proxy
+                        ///< holds in both cases
   int connections_per_host_max = 16;
   int connections_max = 64;
   std::int64_t connect_timeout_ms = 10'000;  ///< name, TCP and TLS; waiting for a free connection does not count

@@ -52,7 +52,8 @@ void CurlMulti::remove(CURL* easy, CurlListener* listener) {
 
 void CurlMulti::resume(CURL* easy, CurlListener* listener) {
   const CURLcode result = curl_easy_pause(easy, CURLPAUSE_CONT);
-  if (result != CURLE_OK) listener->on_finished(result);  // the write callback refused bytes kept aside; libcurl tells it only here
+  if (result != CURLE_OK)
+    listener->on_finished(result);  // the write callback refused bytes kept aside; libcurl tells it only here
   settle();
 }
 

@@ -1,5 +1,6 @@
 // net/curl_multi.hpp: libcurl's multi interface, driven by Asio instead of a loop of its own. Layer 2, private to net/.
-// Threads: one executor. Its listeners are told outside of every libcurl callback, so they may do with handles what they like.
+// Threads: one executor. Its listeners are told outside of every libcurl callback, so they may do with handles what
+// they like.
 #pragma once
 #include <curl/curl.h>
 

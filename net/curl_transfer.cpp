@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
@@ -37,7 +36,8 @@ CurlTransfer::~CurlTransfer() {
 
 Result<> CurlTransfer::start() {
   easy_ = core_->take_easy();
-  if (!easy_ || !set_up() || !core_->multi().add(easy_.get())) return Error(Errc::Internal, "libcurl cannot set up a request (out of memory?)");
+  if (!easy_ || !set_up() || !core_->multi().add(easy_.get()))
+    return Error(Errc::Internal, "libcurl cannot set up a request (out of memory?)");
   started_ = true;
   core_->join(*this);
   return ok();
@@ -84,7 +84,8 @@ awaitable<Result<>> CurlTransfer::wait_head() {
 }
 
 awaitable<Result<std::span<const std::byte>>> CurlTransfer::next() {
-  if (filled_bytes_ == 0 && handed_out_) std::swap(filling_, handed_out_);  // the block just read is still in the processor's cache
+  if (filled_bytes_ == 0 && handed_out_)
+    std::swap(filling_, handed_out_);  // the block just read is still in the processor's cache
   const bool arrived = co_await wait_until([this] { return filled_bytes_ > 0 || finished_; });
   if (!arrived) {
     detach();
@@ -123,8 +124,9 @@ std::size_t CurlTransfer::on_header(std::string_view line) {
     wake();
     const std::uint64_t announced = prepared_.request.method == "HEAD" ? 0 : head_.content_length().value_or(0);
     if (announced > prepared_.request.body_bytes_max) {  // the head is good; next() will say this
-      failure_ = Error(Errc::Refused, "answer of " + std::to_string(announced) + " bytes from " + prepared_.url.host_port() + " is over the limit of " +
-                                          std::to_string(prepared_.request.body_bytes_max));
+      failure_ =
+          Error(Errc::Refused, "answer of " + std::to_string(announced) + " bytes from " + prepared_.url.host_port() +
+                                   " is over the limit of " + std::to_string(prepared_.request.body_bytes_max));
       return 0;
     }
   }
@@ -158,8 +160,9 @@ std::size_t CurlTransfer::on_body(std::span<const std::byte> bytes) {
   return bytes.size();
 }
 
-/// libcurl reads on while the socket has something, up to a hundred times. Told to pause while a whole read still fits, it hands out the
-/// rest of the current read as usual and stops; told so only when nothing fits, it has to copy that rest aside.
+/// libcurl reads on while the socket has something, up to a hundred times. Told to pause while a whole read still fits,
+/// it hands out the rest of the current read as usual and stops; told so only when nothing fits, it has to copy that
+/// rest aside.
 bool CurlTransfer::fits_another_read() const {
   const std::size_t free_bytes = core_->block_bytes() - filled_bytes_;
   return free_bytes >= std::min(kReadBytes, core_->block_bytes() / 2);
@@ -211,17 +214,23 @@ void CurlTransfer::abandon(Error why) {
 std::optional<std::int64_t> CurlTransfer::check_stall(std::int64_t now) {
   curl_off_t uploaded = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_SIZE_UPLOAD_T, &uploaded);
-  if (uploaded > uploaded_bytes_) stall_.add(static_cast<std::uint64_t>(uploaded - std::exchange(uploaded_bytes_, uploaded)), now);
+  if (uploaded > uploaded_bytes_)
+    stall_.add(static_cast<std::uint64_t>(uploaded - std::exchange(uploaded_bytes_, uploaded)), now);
   const StallClock::Verdict verdict = stall_.check(now);
   if (verdict == StallClock::Verdict::Running) {
     doubted_ = false;
     return stall_.deadline_ms();
   }
-  if (!std::exchange(doubted_, true)) return now + kSecondLookMs;  // maybe it was this thread that stood still: let the socket speak first
-  const std::string got = prepared_.url.host_port() + (head_.complete() ? " after " + std::to_string(received_bytes_) + " bytes" : " before its answer");
+  if (!std::exchange(doubted_, true))
+    return now + kSecondLookMs;  // maybe it was this thread that stood still: let the socket speak first
+  const std::string got =
+      prepared_.url.host_port() +
+      (head_.complete() ? " after " + std::to_string(received_bytes_) + " bytes" : " before its answer");
   abandon(verdict == StallClock::Verdict::Stalled
-              ? Error(Errc::Unreachable, "no byte for " + std::to_string(prepared_.request.stall_timeout_ms) + " ms from " + got)
-              : Error(Errc::Unreachable, "slower than " + std::to_string(prepared_.request.min_bytes_per_second) + " bytes/s: " + got));
+              ? Error(Errc::Unreachable,
+                      "no byte for " + std::to_string(prepared_.request.stall_timeout_ms) + " ms from " + got)
+              : Error(Errc::Unreachable,
+                      "slower than " + std::to_string(prepared_.request.min_bytes_per_second) + " bytes/s: " + got));
   return std::nullopt;
 }
 
@@ -237,8 +246,10 @@ Error CurlTransfer::refused_address() const {
   const std::string address = refused_->text();
   std::string what = "refused to connect to " + url.host_port();
   if (url.host != address) what += " at " + address;
-  what += ": the address is " + std::string(special_use(*refused_)) + ", not public; if that is meant, say --allow-private ";
-  return {Errc::Refused, what + (url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]") + ":" + std::to_string(url.port)};
+  what += ": the address is " + std::string(special_use(*refused_)) +
+          ", not public; if that is meant, say --allow-private ";
+  return {Errc::Refused, what + (url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]") + ":" +
+                             std::to_string(url.port)};
 }
 
 Error CurlTransfer::connect_failure() const {
@@ -246,12 +257,16 @@ Error CurlTransfer::connect_failure() const {
   long os_error = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
   const Url& url = prepared_.url;
-  const std::string where = url.host + ":" + std::to_string(url.port) + (prepared_.proxy.empty() ? "" : " through the proxy");
-  return {Errc::Unreachable, "cannot connect to " + where + ": " + (os_error != 0 ? std::strerror(static_cast<int>(os_error)) : detail_of(CURLE_COULDNT_CONNECT))};
+  const std::string where =
+      url.host + ":" + std::to_string(url.port) + (prepared_.proxy.empty() ? "" : " through the proxy");
+  return {Errc::Unreachable,
+          "cannot connect to " + where + ": " +
+              (os_error != 0 ? std::strerror(static_cast<int>(os_error)) : detail_of(CURLE_COULDNT_CONNECT))};
 }
 
 std::string CurlTransfer::detail_of(CURLcode result) const {
-  return printable(error_text_[0] != '\0' ? std::string_view(error_text_) : std::string_view(curl_easy_strerror(result)));
+  return printable(error_text_[0] != '\0' ? std::string_view(error_text_)
+                                          : std::string_view(curl_easy_strerror(result)));
 }
 
 /// In words for people; libcurl's own text where it says more than its code.
@@ -262,16 +277,21 @@ Error CurlTransfer::failure_of(CURLcode result) const {
     case CURLE_COULDNT_RESOLVE_HOST:
       return {Errc::Unreachable, "name not known: " + host};
     case CURLE_COULDNT_RESOLVE_PROXY:
-      return {Errc::Unreachable, "name of the proxy not known (http_proxy, https_proxy, all_proxy or the proxy setting); on the way to " + host};
+      return {Errc::Unreachable,
+              "name of the proxy not known (http_proxy, https_proxy, all_proxy or the proxy setting); on the way to " +
+                  host};
     case CURLE_COULDNT_CONNECT:
       return connect_failure();
     case CURLE_OPERATION_TIMEDOUT:
       if (refused_ && !tried_address_) return refused_address();
-      return {Errc::Unreachable, "cannot connect to " + host_port + ": no answer within " + std::to_string(core_->options().connect_timeout_ms) + " ms"};
+      return {Errc::Unreachable, "cannot connect to " + host_port + ": no answer within " +
+                                     std::to_string(core_->options().connect_timeout_ms) + " ms"};
     case CURLE_PEER_FAILED_VERIFICATION:
-      return {Errc::Unreachable, "certificate of " + host + " is not trusted: " + detail_of(result) + " (set ca_file or SSL_CERT_FILE)"};
+      return {Errc::Unreachable,
+              "certificate of " + host + " is not trusted: " + detail_of(result) + " (set ca_file or SSL_CERT_FILE)"};
     case CURLE_SSL_CACERT_BADFILE:
-      return {Errc::BadInput, "certificate authorities cannot be read from " + printable(core_->ca_path()) + " (ca_file, SSL_CERT_FILE, CURL_CA_BUNDLE)"};
+      return {Errc::BadInput, "certificate authorities cannot be read from " + printable(core_->ca_path()) +
+                                  " (ca_file, SSL_CERT_FILE, CURL_CA_BUNDLE)"};
     case CURLE_SSL_CONNECT_ERROR:
       return {Errc::Unreachable, "no TLS connection to " + host_port + ": " + detail_of(result)};
     case CURLE_GOT_NOTHING:
@@ -279,12 +299,15 @@ Error CurlTransfer::failure_of(CURLcode result) const {
     case CURLE_BAD_CONTENT_ENCODING:
       return {Errc::Unreachable, "answer from " + host_port + " cannot be decompressed: " + detail_of(result)};
     case CURLE_OUT_OF_MEMORY:
-      if (!head_.complete()) return {Errc::Refused, "header of the answer from " + host_port + " is larger than " + human_bytes(kHeaderBytesMax)};
+      if (!head_.complete())
+        return {Errc::Refused,
+                "header of the answer from " + host_port + " is larger than " + human_bytes(kHeaderBytesMax)};
       break;
     default:
       break;
   }
-  if (head_.complete() && head_.content_length() && (result == CURLE_PARTIAL_FILE || result == CURLE_RECV_ERROR || result == CURLE_OK)) {
+  if (head_.complete() && head_.content_length() &&
+      (result == CURLE_PARTIAL_FILE || result == CURLE_RECV_ERROR || result == CURLE_OK)) {
     return {Errc::Unreachable, "connection to " + host_port + " broke: " + std::to_string(received_bytes_) + " of " +
                                    std::to_string(*head_.content_length()) + " bytes"};
   }
@@ -307,7 +330,8 @@ bool CurlTransfer::add_request_headers() {
   const Headers& headers = prepared_.request.headers;
   bool added = true;
   for (const auto& [name, value] : headers.all()) added = added && add_header(name, value);
-  if (prepared_.gets_token && !headers.get("Authorization")) added = added && add_header("Authorization", "Bearer " + core_->options().token);
+  if (prepared_.gets_token && !headers.get("Authorization"))
+    added = added && add_header("Authorization", "Bearer " + core_->options().token);
   // Fields that libcurl would add by itself: a line with a bare colon leaves them out.
   for (const char* unwanted : {"Expect", "Content-Type"}) {
     if (headers.get(unwanted)) continue;
@@ -337,7 +361,8 @@ void CurlTransfer::set_up_request() {
   }
   const bool any = request.protocol == Protocol::Any;
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(any ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-  if (any && prepared_.url.scheme == "https") curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);  // rather share a connection than open one
+  if (any && prepared_.url.scheme == "https")
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);  // rather share a connection than open one
   if (request.decompress) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 }
 
@@ -361,30 +386,34 @@ bool CurlTransfer::set_up() {
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   if (const std::string& path = core_->ca_path(); !path.empty()) {
-    struct stat status {};
+    struct stat status{};
     const bool directory = ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
     curl_easy_setopt(easy, directory ? CURLOPT_CAPATH : CURLOPT_CAINFO, path.c_str());
     curl_easy_setopt(easy, directory ? CURLOPT_PROXY_CAPATH : CURLOPT_PROXY_CAINFO, path.c_str());
   }
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, +[](char* data, std::size_t, std::size_t n, void* self) -> std::size_t {
-    return static_cast<CurlTransfer*>(self)->on_header(std::string_view(data, n));
-  });
+  curl_easy_setopt(
+      easy, CURLOPT_HEADERFUNCTION, +[](char* data, std::size_t, std::size_t n, void* self) -> std::size_t {
+        return static_cast<CurlTransfer*>(self)->on_header(std::string_view(data, n));
+      });
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, +[](char* data, std::size_t, std::size_t n, void* self) -> std::size_t {
-    return static_cast<CurlTransfer*>(self)->on_body(std::as_bytes(std::span(data, n)));
-  });
+  curl_easy_setopt(
+      easy, CURLOPT_WRITEFUNCTION, +[](char* data, std::size_t, std::size_t n, void* self) -> std::size_t {
+        return static_cast<CurlTransfer*>(self)->on_body(std::as_bytes(std::span(data, n)));
+      });
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, +[](void* self, curlsocktype, curl_sockaddr* address) -> curl_socket_t {
-    return static_cast<CurlTransfer*>(self)->on_open_socket(*address);
-  });
+  curl_easy_setopt(
+      easy, CURLOPT_OPENSOCKETFUNCTION, +[](void* self, curlsocktype, curl_sockaddr* address) -> curl_socket_t {
+        return static_cast<CurlTransfer*>(self)->on_open_socket(*address);
+      });
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
   // Waiting for a free connection is no stall: the clock runs from the moment the request goes out.
-  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, +[](void* self, char*, char*, int, int) -> int {
-    auto& transfer = *static_cast<CurlTransfer*>(self);
-    transfer.stall_.start(now_ms());
-    transfer.core_->watch(transfer.stall_.deadline_ms());
-    return CURL_PREREQFUNC_OK;
-  });
+  curl_easy_setopt(
+      easy, CURLOPT_PREREQFUNCTION, +[](void* self, char*, char*, int, int) -> int {
+        auto& transfer = *static_cast<CurlTransfer*>(self);
+        transfer.stall_.start(now_ms());
+        transfer.core_->watch(transfer.stall_.deadline_ms());
+        return CURL_PREREQFUNC_OK;
+      });
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
   set_up_request();
   return add_request_headers();

@@ -1,5 +1,6 @@
 // net/curl_transfer.hpp: one request on libcurl, from its options to its last byte. Layer 2, private to net/.
-// Threads: the client's executor. Bytes come in through libcurl's write callback into one block while the reader holds another.
+// Threads: the client's executor. Bytes come in through libcurl's write callback into one block while the reader holds
+// another.
 #pragma once
 #include <curl/curl.h>
 

@@ -1,7 +1,7 @@
 // net/http_client.hpp: HTTP requests as coroutines. Layer 2. Interface; the real one is curl_http_client.hpp.
 // Threads: every call and every HttpBody runs on the client's executor (one network thread). Cancelling the awaiting
-// coroutine ends the transfer and yields Errc::Cancelled. Asio itself then makes the caller's next co_await throw operation_aborted,
-// unless the caller has said `co_await boost::asio::this_coro::throw_if_cancelled(false)` once.
+// coroutine ends the transfer and yields Errc::Cancelled. Asio itself then makes the caller's next co_await throw
+// operation_aborted, unless the caller has said `co_await boost::asio::this_coro::throw_if_cancelled(false)` once.
 #pragma once
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
@@ -43,14 +43,16 @@ struct HttpRequest {
   explicit HttpRequest(std::string u) : url(std::move(u)) {}
   HttpRequest(std::string m, std::string u) : method(std::move(m)), url(std::move(u)) {}
   std::string method = "GET";
-  std::string url;                           ///< absolute http(s) URL
-  Headers headers;                           ///< besides User-Agent and, for the configured origin only, Authorization
-  std::string body;                          ///< sent as is when not empty or method is POST
+  std::string url;   ///< absolute http(s) URL
+  Headers headers;   ///< besides User-Agent and, for the configured origin only, Authorization
+  std::string body;  ///< sent as is when not empty or method is POST
   Protocol protocol = Protocol::Any;
   bool decompress = false;                   ///< offer gzip and undo it; never for bytes that are verified
   std::uint64_t body_bytes_max = 16U << 20;  ///< after decompression; more is Errc::Refused
-  std::int64_t stall_timeout_ms = 30'000;    ///< no byte for this long is Errc::Unreachable; time in which the reader does not pull is not counted
-  std::uint64_t min_bytes_per_second = 0;    ///< mean over each stall_timeout_ms; slower is Unreachable, so that a trickle does not hold for ever; 0 = off
+  std::int64_t stall_timeout_ms =
+      30'000;  ///< no byte for this long is Errc::Unreachable; time in which the reader does not pull is not counted
+  std::uint64_t min_bytes_per_second =
+      0;  ///< mean over each stall_timeout_ms; slower is Unreachable, so that a trickle does not hold for ever; 0 = off
 };
 
 /// A response body, pulled by its reader: what is not pulled is not read from the socket (beyond a bounded buffer).
@@ -74,10 +76,11 @@ struct HttpResponse {
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
-  /// The client may be destroyed while transfers are under way: they end with Cancelled, their bodies stay valid objects.
-  /// Sends the request; returns when the final response's header block is complete. Any status is a success here, 3xx too:
-  /// redirects are followed by net/redirect.hpp under our own rules.
-  /// @returns Unreachable (DNS, connect, TLS, reset), Refused (private address, scheme, header limits), Cancelled, BadInput (URL).
+  /// The client may be destroyed while transfers are under way: they end with Cancelled, their bodies stay valid
+  /// objects. Sends the request; returns when the final response's header block is complete. Any status is a success
+  /// here, 3xx too: redirects are followed by net/redirect.hpp under our own rules.
+  /// @returns Unreachable (DNS, connect, TLS, reset), Refused (private address, scheme, header limits), Cancelled,
+  /// BadInput (URL).
   virtual awaitable<Result<HttpResponse>> send(HttpRequest request) = 0;
 };
 

@@ -40,7 +40,8 @@ bool address_matches(std::string_view entry, const IpAddress& host) {
 bool name_matches(std::string_view entry, std::string_view host) {
   if (entry.starts_with('.')) entry.remove_prefix(1);
   if (entry.ends_with('.')) entry.remove_suffix(1);
-  if (entry.empty() || host.size() < entry.size() || !ascii_equal_fold(host.substr(host.size() - entry.size()), entry)) return false;
+  if (entry.empty() || host.size() < entry.size() || !ascii_equal_fold(host.substr(host.size() - entry.size()), entry))
+    return false;
   return host.size() == entry.size() || host[host.size() - entry.size() - 1] == '.';
 }
 }  // namespace
@@ -77,7 +78,8 @@ Result<> check_proxy(std::string_view proxy) {
   const std::size_t scheme_end = proxy.find("://");
   const std::string scheme = scheme_end == std::string_view::npos ? "http" : ascii_lower(proxy.substr(0, scheme_end));
   if (std::find(kProxySchemes.begin(), kProxySchemes.end(), scheme) == kProxySchemes.end()) {
-    return Error(Errc::BadInput, "proxy: scheme " + printable(scheme) + " is not one of http, https, socks4, socks4a, socks5, socks5h");
+    return Error(Errc::BadInput,
+                 "proxy: scheme " + printable(scheme) + " is not one of http, https, socks4, socks4a, socks5, socks5h");
   }
   std::string_view authority = scheme_end == std::string_view::npos ? proxy : proxy.substr(scheme_end + 3);
   if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);

@@ -1,5 +1,6 @@
 // net/proxy.hpp: which proxy a request takes, decided as curl decides it. Layer 2; values.
-// Decided here and not in libcurl, because the address policy has to know whether a connection goes to a proxy or to the host itself.
+// Decided here and not in libcurl, because the address policy has to know whether a connection goes to a proxy or to
+// the host itself.
 #pragma once
 #include <string>
 #include <string_view>
@@ -16,10 +17,12 @@ struct ProxySettings {
 };
 ProxySettings proxy_settings_of_environment();
 
-/// True when `list` in the form of no_proxy excludes `host`: an equal name, a domain above it, an equal address or a network around it.
+/// True when `list` in the form of no_proxy excludes `host`: an equal name, a domain above it, an equal address or a
+/// network around it.
 bool is_excluded_from_proxy(std::string_view list, std::string_view host);
 /// The proxy URL for `target`; empty = connect directly.
 std::string proxy_for(const ProxySettings& settings, const Url& target);
-/// [scheme://][user[:password]@]host[:port] with a scheme libcurl knows. The error never repeats the text: it may hold a password.
+/// [scheme://][user[:password]@]host[:port] with a scheme libcurl knows. The error never repeats the text: it may hold
+/// a password.
 Result<> check_proxy(std::string_view proxy);
 }  // namespace hm::net

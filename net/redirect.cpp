@@ -4,7 +4,8 @@
 
 namespace hm::net {
 namespace {
-// The body of a redirect is read only so that its connection can be used again: this little, and no more pulls than that.
+// The body of a redirect is read only so that its connection can be used again: this little, and no more pulls than
+// that.
 constexpr std::uint64_t kDrainBytesMax = 16U << 10;
 constexpr int kDrainPullsMax = 4;
 
@@ -17,7 +18,8 @@ awaitable<void> drain(HttpResponse& response) {
 }
 
 bool is_secret_header(std::string_view name) {
-  return ascii_equal_fold(name, "Authorization") || ascii_equal_fold(name, "Cookie") || ascii_equal_fold(name, "Proxy-Authorization");
+  return ascii_equal_fold(name, "Authorization") || ascii_equal_fold(name, "Cookie") ||
+         ascii_equal_fold(name, "Proxy-Authorization");
 }
 bool describes_body(std::string_view name) { return ascii_lower(name.substr(0, 8)) == "content-"; }
 
@@ -39,13 +41,16 @@ void redirect_request(HttpRequest& request, int status, const Url& from, const U
 }
 }  // namespace
 
-bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
 
 Result<Url> redirect_target(const HttpResponse& response) {
   HM_TRY(const Url from, parse_url(response.url));
   const auto location = response.headers.get("Location");
   const std::string who = "redirect by " + from.host_port();
-  if (!location || location->empty()) return Error(Errc::Refused, who + " (status " + std::to_string(response.status) + ") names no Location");
+  if (!location || location->empty())
+    return Error(Errc::Refused, who + " (status " + std::to_string(response.status) + ") names no Location");
   auto to = resolve_reference(from, *location);
   if (!to) return Error(Errc::Refused, who + " refused: " + to.assume_error().what);
   if (from.scheme == "https" && to.assume_value().scheme != "https") {
@@ -61,8 +66,8 @@ awaitable<Result<HttpResponse>> send_following(HttpClient& client, HttpRequest r
     auto target = redirect_target(response.assume_value());
     if (!target) co_return std::move(target).as_failure();
     if (hops == redirects_max) {
-      co_return Error(Errc::Refused,
-                      "more than " + std::to_string(redirects_max) + " redirects; the last one leads to " + target.assume_value().host_port());
+      co_return Error(Errc::Refused, "more than " + std::to_string(redirects_max) +
+                                         " redirects; the last one leads to " + target.assume_value().host_port());
     }
     auto from = parse_url(response.assume_value().url);
     if (!from) co_return std::move(from).as_failure();

@@ -24,9 +24,11 @@ std::optional<int> status_of(std::string_view line) {
 
 Result<> ResponseHead::feed(std::string_view line) {
   bytes_ += line.size();
-  if (bytes_ > kHeaderBytesMax) return Error(Errc::Refused, "header of the answer is larger than " + human_bytes(kHeaderBytesMax));
+  if (bytes_ > kHeaderBytesMax)
+    return Error(Errc::Refused, "header of the answer is larger than " + human_bytes(kHeaderBytesMax));
   if (complete_) {  // trailers of a chunked body: counted, not used
-    if (++fields_ > kHeaderFieldsMax) return Error(Errc::Refused, "answer has more than " + std::to_string(kHeaderFieldsMax) + " header fields");
+    if (++fields_ > kHeaderFieldsMax)
+      return Error(Errc::Refused, "answer has more than " + std::to_string(kHeaderFieldsMax) + " header fields");
     return ok();
   }
   line = without_line_end(line);
@@ -42,9 +44,11 @@ Result<> ResponseHead::begin(std::string_view status_line) {
 }
 
 Result<> ResponseHead::add_field(std::string_view line) {
-  if (++fields_ > kHeaderFieldsMax) return Error(Errc::Refused, "answer has more than " + std::to_string(kHeaderFieldsMax) + " header fields");
+  if (++fields_ > kHeaderFieldsMax)
+    return Error(Errc::Refused, "answer has more than " + std::to_string(kHeaderFieldsMax) + " header fields");
   const std::size_t colon = line.find(':');
-  // A folded line (obsolete since RFC 7230) or one without a colon could mean one thing to us and another to a proxy in between.
+  // A folded line (obsolete since RFC 7230) or one without a colon could mean one thing to us and another to a proxy in
+  // between.
   if (line.front() == ' ' || line.front() == '\t' || colon == 0 || colon == std::string_view::npos) {
     return Error(Errc::Unreachable, "malformed header line in the answer: " + printable(line.substr(0, 60)));
   }
@@ -64,7 +68,8 @@ Result<> ResponseHead::finish() {
   for (const auto& [name, value] : headers_.all()) {
     if (!ascii_equal_fold(name, "Content-Length")) continue;
     const auto one = parse_u64(value);
-    if (!one || (length && *length != *one)) return Error(Errc::Unreachable, "answer with an unusable Content-Length: " + printable(value));
+    if (!one || (length && *length != *one))
+      return Error(Errc::Unreachable, "answer with an unusable Content-Length: " + printable(value));
     length = one;
   }
   if (!framed_otherwise) content_length_ = length;

@@ -1,4 +1,5 @@
-// net/response_head.hpp: status line and header fields of a response, read line by line within limits. Layer 2; a value.
+// net/response_head.hpp: status line and header fields of a response, read line by line within limits. Layer 2; a
+// value.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +16,8 @@ inline constexpr std::size_t kHeaderFieldsMax = 100;
 /// Interim (1xx) heads are read and forgotten; both limits count over all heads of one answer.
 class ResponseHead {
  public:
-  /// One line with its line end, as libcurl hands it out. @returns Refused beyond a limit, Unreachable for what is not HTTP.
+  /// One line with its line end, as libcurl hands it out. @returns Refused beyond a limit, Unreachable for what is not
+  /// HTTP.
   Result<> feed(std::string_view line);
   bool complete() const { return complete_; }
   int status() const { return status_; }

@@ -33,7 +33,8 @@ StallClock::Verdict StallClock::check(std::int64_t now_ms) {
   if (now_ms - last_byte_ms_ >= timeout_ms_) return Verdict::Stalled;
   const std::int64_t elapsed_ms = now_ms - window_start_ms_;
   if (elapsed_ms < timeout_ms_) return Verdict::Running;
-  if (static_cast<double>(window_bytes_) * 1000.0 < static_cast<double>(rate_min_) * static_cast<double>(elapsed_ms)) return Verdict::TooSlow;
+  if (static_cast<double>(window_bytes_) * 1000.0 < static_cast<double>(rate_min_) * static_cast<double>(elapsed_ms))
+    return Verdict::TooSlow;
   window_start_ms_ = now_ms;
   window_bytes_ = 0;
   return Verdict::Running;

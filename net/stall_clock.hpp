@@ -1,5 +1,5 @@
-// net/stall_clock.hpp: when a transfer has stood still, or crept, for too long. Layer 2; a value, time comes in from outside.
-// The time in which we ourselves do not read (back-pressure) does not count against the sender.
+// net/stall_clock.hpp: when a transfer has stood still, or crept, for too long. Layer 2; a value, time comes in from
+// outside. The time in which we ourselves do not read (back-pressure) does not count against the sender.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -11,7 +11,8 @@ class StallClock {
 
   /// @param timeout_ms no byte for this long is a stall; 0 or less switches the clock off
   /// @param bytes_per_second_min mean over windows of `timeout_ms`; 0 = any rate will do
-  StallClock(std::int64_t timeout_ms, std::uint64_t bytes_per_second_min) : timeout_ms_(timeout_ms), rate_min_(bytes_per_second_min) {}
+  StallClock(std::int64_t timeout_ms, std::uint64_t bytes_per_second_min)
+      : timeout_ms_(timeout_ms), rate_min_(bytes_per_second_min) {}
 
   void start(std::int64_t now_ms);  ///< from the start, also when it already runs
   void add(std::uint64_t bytes, std::int64_t now_ms);

@@ -48,7 +48,8 @@ bool ends_in_a_number(std::string_view host) {
 Result<> check_host_name(std::string_view host) {
   if (host.size() > kHostBytesMax) return bad("host name of " + std::to_string(host.size()) + " bytes");
   for (const std::string_view label : split(host, '.')) {
-    if (label.empty() || label.size() > kLabelBytesMax) return bad("host name with an empty or overlong part: " + printable(host));
+    if (label.empty() || label.size() > kLabelBytesMax)
+      return bad("host name with an empty or overlong part: " + printable(host));
     for (const char c : label) {
       if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '_') return bad("host name with the byte " + byte_name(c));
     }
@@ -60,13 +61,15 @@ Result<> check_host_name(std::string_view host) {
 Result<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size() || port == 0) return bad("port is not in 1..65535: " + printable(text));
+  if (error != std::errc{} || end != text.data() + text.size() || port == 0)
+    return bad("port is not in 1..65535: " + printable(text));
   return port;
 }
 
 /// "host", "host:port", "[v6]", "[v6]:port"; an empty port means the default one.
 Result<> read_authority(std::string_view authority, Url& into) {
-  if (authority.find('@') != std::string_view::npos) return bad("user name or password in it; tokens are configured, not written into URLs");
+  if (authority.find('@') != std::string_view::npos)
+    return bad("user name or password in it; tokens are configured, not written into URLs");
   std::string_view port;
   if (authority.starts_with('[')) {
     const std::size_t end = authority.find(']');
@@ -151,12 +154,14 @@ std::string Url::for_messages() const { return origin() + std::string(path_of(pa
 Result<Url> parse_url(std::string_view text) {
   HM_TRY(check_size(text.size()));
   const auto stray = std::find_if_not(text.begin(), text.end(), is_url_byte);
-  if (stray != text.end()) return bad("byte " + byte_name(*stray) + " at position " + std::to_string(stray - text.begin()));
+  if (stray != text.end())
+    return bad("byte " + byte_name(*stray) + " at position " + std::to_string(stray - text.begin()));
   const auto scheme = scheme_of(text);
   if (!scheme) return bad("not absolute; one begins with https://");
   Url url;
   url.scheme = ascii_lower(*scheme);
-  if (url.scheme != "http" && url.scheme != "https") return bad("scheme " + printable(url.scheme) + " is neither http nor https");
+  if (url.scheme != "http" && url.scheme != "https")
+    return bad("scheme " + printable(url.scheme) + " is neither http nor https");
   std::string_view rest = text.substr(scheme->size() + 1);
   if (!rest.starts_with("//")) return bad("no // after the scheme");
   rest.remove_prefix(2);
@@ -184,7 +189,8 @@ Result<Url> resolve_reference(const Url& base, std::string_view reference) {
   } else if (text.starts_with('?')) {
     url.path_query = std::string(base_path) + std::string(text);
   } else if (!text.empty()) {
-    url.path_query = without_dot_segments(std::string(base_path.substr(0, base_path.rfind('/') + 1)) + std::string(text));
+    url.path_query =
+        without_dot_segments(std::string(base_path.substr(0, base_path.rfind('/') + 1)) + std::string(text));
   }
   HM_TRY(check_size(url.text().size()));
   return url;

@@ -18,7 +18,8 @@ struct Tally {
   std::string error;
 };
 
-hm::net::awaitable<void> download(hm::net::HttpClient& client, std::string url, hm::net::Protocol protocol, Tally& tally) {
+hm::net::awaitable<void> download(hm::net::HttpClient& client, std::string url, hm::net::Protocol protocol,
+                                  Tally& tally) {
   hm::net::HttpRequest request(std::move(url));
   request.protocol = protocol;
   request.body_bytes_max = UINT64_MAX;
@@ -61,8 +62,10 @@ int main(int argc, char** argv) {
     Tally tally;
     const auto start = std::chrono::steady_clock::now();
     for (int p = 0; p < parallel; ++p) {
-      boost::asio::co_spawn(context, download(*client.assume_value(), argv[1], any ? hm::net::Protocol::Any : hm::net::Protocol::Http1, tally),
-                            [](std::exception_ptr) {});
+      boost::asio::co_spawn(
+          context,
+          download(*client.assume_value(), argv[1], any ? hm::net::Protocol::Any : hm::net::Protocol::Http1, tally),
+          [](std::exception_ptr) {});
     }
     context.restart();
     context.run();
@@ -71,8 +74,9 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "%s\n", tally.error.c_str());
       return 1;
     }
-    std::printf("%.3f s  %.2f GB/s  %llu bytes  %llu pulls\n", elapsed.count(), static_cast<double>(tally.bytes) / elapsed.count() / 1e9,
-                static_cast<unsigned long long>(tally.bytes), static_cast<unsigned long long>(tally.pulls));
+    std::printf("%.3f s  %.2f GB/s  %llu bytes  %llu pulls\n", elapsed.count(),
+                static_cast<double>(tally.bytes) / elapsed.count() / 1e9, static_cast<unsigned long long>(tally.bytes),
+                static_cast<unsigned long long>(tally.pulls));
   }
   return 0;
 }

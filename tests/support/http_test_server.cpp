@@ -46,7 +46,8 @@ std::string pem_of(const auto& write) {
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 }  // namespace
@@ -61,26 +62,33 @@ TlsIdentity::TlsIdentity() {
   X509_gmtime_adj(X509_getm_notAfter(x), 86400);
   X509_set_pubkey(x, key.get());
   X509_NAME* name = X509_get_subject_name(x);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test server"), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test server"), -1, -1,
+                             0);
   X509_set_issuer_name(x, name);
-  for (const auto& [nid, value] : {std::pair(NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost"), std::pair(NID_basic_constraints, "critical,CA:TRUE")}) {
-    std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>> extension(X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
+  for (const auto& [nid, value] : {std::pair(NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost"),
+                                   std::pair(NID_basic_constraints, "critical,CA:TRUE")}) {
+    std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>> extension(
+        X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
     HM_CHECK(extension && X509_add_ext(x, extension.get(), -1) == 1);
   }
   HM_CHECK(X509_sign(x, key.get(), EVP_sha256()) > 0);
   certificate_pem = pem_of([&](BIO* bio) { return PEM_write_bio_X509(bio, x); });
-  key_pem = pem_of([&](BIO* bio) { return PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+  key_pem =
+      pem_of([&](BIO* bio) { return PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
 }
 
 std::string ServerRequest::header(std::string_view lowercase_name) const {
-  const auto found = std::find_if(headers.begin(), headers.end(), [&](const auto& field) { return field.first == lowercase_name; });
+  const auto found =
+      std::find_if(headers.begin(), headers.end(), [&](const auto& field) { return field.first == lowercase_name; });
   return found == headers.end() ? std::string() : found->second;
 }
 
 bool ServerConnection::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const auto n = tls_ != nullptr ? static_cast<ssize_t>(SSL_write(static_cast<SSL*>(tls_), bytes.data(), static_cast<int>(bytes.size())))
-                                   : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const auto n =
+        tls_ != nullptr
+            ? static_cast<ssize_t>(SSL_write(static_cast<SSL*>(tls_), bytes.data(), static_cast<int>(bytes.size())))
+            : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -103,7 +111,8 @@ std::size_t ServerConnection::write_until_blocked(std::string_view bytes, int qu
 
 bool ServerConnection::read_some(std::string& into) {
   char buffer[16384];
-  const auto n = tls_ != nullptr ? static_cast<ssize_t>(SSL_read(static_cast<SSL*>(tls_), buffer, sizeof buffer)) : ::recv(fd_, buffer, sizeof buffer, 0);
+  const auto n = tls_ != nullptr ? static_cast<ssize_t>(SSL_read(static_cast<SSL*>(tls_), buffer, sizeof buffer))
+                                 : ::recv(fd_, buffer, sizeof buffer, 0);
   if (n <= 0) return false;
   into.append(buffer, static_cast<std::size_t>(n));
   return true;
@@ -160,9 +169,12 @@ HttpTestServer::HttpTestServer(Handler handler, const TlsIdentity* identity) : h
     SSL_CTX* context = SSL_CTX_new(TLS_server_method());
     std::unique_ptr<BIO, Freed<BIO_free_all>> certificate_bio(BIO_new_mem_buf(identity->certificate_pem.data(), -1));
     std::unique_ptr<BIO, Freed<BIO_free_all>> key_bio(BIO_new_mem_buf(identity->key_pem.data(), -1));
-    std::unique_ptr<X509, Freed<X509_free>> certificate(PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr));
-    std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>> key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
-    HM_CHECK(SSL_CTX_use_certificate(context, certificate.get()) == 1 && SSL_CTX_use_PrivateKey(context, key.get()) == 1);
+    std::unique_ptr<X509, Freed<X509_free>> certificate(
+        PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr));
+    std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>> key(
+        PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
+    HM_CHECK(SSL_CTX_use_certificate(context, certificate.get()) == 1 &&
+             SSL_CTX_use_PrivateKey(context, key.get()) == 1);
     tls_context_ = context;
   }
   listener_ = listen_on_loopback(port_);
@@ -219,7 +231,8 @@ void HttpTestServer::serve(int fd) {
 }
 
 std::string HttpTestServer::url(std::string_view path, std::string_view host) const {
-  return std::string(tls_context_ != nullptr ? "https://" : "http://") + std::string(host) + ":" + std::to_string(port_) + std::string(path);
+  return std::string(tls_context_ != nullptr ? "https://" : "http://") + std::string(host) + ":" +
+         std::to_string(port_) + std::string(path);
 }
 
 std::vector<ServerRequest> HttpTestServer::requests() const {
@@ -228,8 +241,8 @@ std::vector<ServerRequest> HttpTestServer::requests() const {
 }
 
 std::string http_answer(int status, std::string_view body, std::string_view header_lines) {
-  return "HTTP/1.1 " + std::to_string(status) + " Status\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(header_lines) + "\r\n" +
-         std::string(body);
+  return "HTTP/1.1 " + std::to_string(status) + " Status\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         std::string(header_lines) + "\r\n" + std::string(body);
 }
 
 std::uint16_t closed_port() {

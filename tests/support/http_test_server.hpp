@@ -1,5 +1,5 @@
-// tests/support/http_test_server.hpp: a server on 127.0.0.1 that says exactly the bytes a test tells it to. Shares no code with net/.
-// Threads: one that accepts and one per connection; handlers run on the latter, several at once.
+// tests/support/http_test_server.hpp: a server on 127.0.0.1 that says exactly the bytes a test tells it to. Shares no
+// code with net/. Threads: one that accepts and one per connection; handlers run on the latter, several at once.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -36,9 +36,9 @@ class ServerConnection {
   /// Writes until the peer has taken nothing for `quiet_ms`. @returns how many bytes went. Not over TLS.
   std::size_t write_until_blocked(std::string_view bytes, int quiet_ms);
   bool closed_within(int ms);  ///< waits that long at most for the peer to close
-  bool wait_closed();  ///< blocks until the peer closes; true when it did, false when it sent something
-  void end_of_stream();  ///< sends FIN
-  void reset();          ///< the connection ends with RST
+  bool wait_closed();          ///< blocks until the peer closes; true when it did, false when it sent something
+  void end_of_stream();        ///< sends FIN
+  void reset();                ///< the connection ends with RST
 
  private:
   friend class HttpTestServer;

@@ -45,8 +45,8 @@ inline awaitable<Result<Fetched>> fetch_whole(HttpClient& client, HttpRequest re
 class ClientTest : public testing::Test {
  protected:
   ClientTest() {
-    for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
-                             "SSL_CERT_FILE"}) {
+    for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
+                             "NO_PROXY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}) {
       ::unsetenv(name);
     }
   }
@@ -82,7 +82,9 @@ class ClientTest : public testing::Test {
 };
 
 inline test::HttpTestServer::Handler always(std::string answer) {
-  return [answer = std::move(answer)](const test::ServerRequest&, test::ServerConnection& connection) { connection.write(answer); };
+  return [answer = std::move(answer)](const test::ServerRequest&, test::ServerConnection& connection) {
+    connection.write(answer);
+  };
 }
 /// Says this and closes.
 inline test::HttpTestServer::Handler once(std::string answer) {

@@ -93,7 +93,8 @@ TEST_F(ClientTest, HeadersHaveLimits) {
   for (int i = 0; i < 101; ++i) many += "a: b\r\n";
   std::string total;
   for (int i = 0; i < 40; ++i) total += "a: " + std::string(2000, 'x') + "\r\n";
-  for (const std::string& lines : {many, total, "a: " + std::string(70'000, 'x') + "\r\n", "a: " + std::string(400'000, 'x') + "\r\n"}) {
+  for (const std::string& lines :
+       {many, total, "a: " + std::string(70'000, 'x') + "\r\n", "a: " + std::string(400'000, 'x') + "\r\n"}) {
     HttpTestServer server(once("HTTP/1.1 200 OK\r\n" + lines + "\r\n"));
     make_client(server);
     EXPECT_THAT(fetch(server.url()), FailsWith(Errc::Refused, "header")) << lines.size();
@@ -104,7 +105,8 @@ TEST_F(ClientTest, BodiesHaveALimit) {
   const std::string body(10, 'x');
   HttpTestServer server([&](const ServerRequest& request, ServerConnection& connection) {
     if (request.target == "/length") connection.write(http_answer(200, body));
-    if (request.target == "/chunked") connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + body + "\r\n0\r\n\r\n");
+    if (request.target == "/chunked")
+      connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + body + "\r\n0\r\n\r\n");
     if (request.target == "/endless") {
       connection.write("HTTP/1.1 200 OK\r\n\r\n");
       while (connection.write(body)) {
@@ -195,7 +197,9 @@ TEST_F(ClientTest, NobodyListens) {
   CurlOptions options;
   options.upstream_url = "http://127.0.0.1:" + std::to_string(test::closed_port());
   make_client(options);
-  EXPECT_THAT(fetch(options.upstream_url), FailsWith(Errc::Unreachable, "cannot connect to " + options.upstream_url.substr(7) + ": Connection refused"));
+  EXPECT_THAT(
+      fetch(options.upstream_url),
+      FailsWith(Errc::Unreachable, "cannot connect to " + options.upstream_url.substr(7) + ": Connection refused"));
 }
 
 TEST_F(ClientTest, PrivateAddressesAreRefusedAfterDns) {
@@ -203,12 +207,17 @@ TEST_F(ClientTest, PrivateAddressesAreRefusedAfterDns) {
   CurlOptions options;
   options.upstream_url = "https://hub.example";
   make_client(options);
-  for (const char* host : {"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::]", "0.0.0.0", "10.0.0.1", "169.254.169.254", "[fe80::1]", "[64:ff9b::7f00:1]"}) {
+  for (const char* host : {"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::]", "0.0.0.0", "10.0.0.1",
+                           "169.254.169.254", "[fe80::1]", "[64:ff9b::7f00:1]"}) {
     const auto fetched = fetch(server.url("/", host));
-    EXPECT_THAT(fetched, FailsWith(Errc::Refused, std::string("--allow-private ") + (host == std::string("[::ffff:127.0.0.1]") ? "[::ffff:127.0.0.1]" : host))) << host;
+    EXPECT_THAT(fetched,
+                FailsWith(Errc::Refused, std::string("--allow-private ") +
+                                             (host == std::string("[::ffff:127.0.0.1]") ? "[::ffff:127.0.0.1]" : host)))
+        << host;
   }
   const auto by_name = fetch(server.url("/", "localhost"));
-  EXPECT_THAT(by_name, FailsWith(Errc::Refused, "refused to connect to localhost:" + std::to_string(server.port()) + " at "));
+  EXPECT_THAT(by_name,
+              FailsWith(Errc::Refused, "refused to connect to localhost:" + std::to_string(server.port()) + " at "));
   EXPECT_THAT(by_name, FailsWith(Errc::Refused, "loopback"));
   EXPECT_EQ(server.connections(), 0);
 }
@@ -282,7 +291,9 @@ TEST_F(ClientTest, AProxyThatRefusesTheTunnelIsAnError) {
 
 class TlsClientTest : public ClientTest {
  protected:
-  TlsClientTest() : ca_file_(testing::TempDir() + "hm_net_ca_" + std::to_string(::getpid()) + ".pem") { std::ofstream(ca_file_) << identity_.certificate_pem; }
+  TlsClientTest() : ca_file_(testing::TempDir() + "hm_net_ca_" + std::to_string(::getpid()) + ".pem") {
+    std::ofstream(ca_file_) << identity_.certificate_pem;
+  }
   ~TlsClientTest() override { std::remove(ca_file_.c_str()); }
   test::TlsIdentity identity_;
   std::string ca_file_;
@@ -332,7 +343,8 @@ TEST_F(TlsClientTest, ATokenForHttpsDoesNotGoToHttpOnTheSamePort) {
   make_client(options);
   EXPECT_THAT(fetch(server.url()), Succeeds());
   EXPECT_EQ(server.requests().back().header("authorization"), "");
-  EXPECT_THAT(fetch(options.upstream_url), FailsWith(Errc::Unreachable, "no answer within 500 ms"));  // it waits for the end of a request head
+  EXPECT_THAT(fetch(options.upstream_url),
+              FailsWith(Errc::Unreachable, "no answer within 500 ms"));  // it waits for the end of a request head
 }
 }  // namespace
 }  // namespace hm::net

@@ -55,7 +55,8 @@ class FlowTest : public ClientTest {
  protected:
   /// Runs `coroutine` so that signal_ cancels it; its result goes to result_.
   void spawn(awaitable<Result<Fetched>> coroutine) {
-    asio::co_spawn(context_, std::move(coroutine), asio::bind_cancellation_slot(signal_.slot(), [this](std::exception_ptr e, Result<Fetched> r) {
+    asio::co_spawn(context_, std::move(coroutine),
+                   asio::bind_cancellation_slot(signal_.slot(), [this](std::exception_ptr e, Result<Fetched> r) {
                      threw_ = e != nullptr;
                      result_ = std::move(r);
                    }));
@@ -70,7 +71,8 @@ class FlowTest : public ClientTest {
   bool threw_ = false;
 };
 
-awaitable<Result<Fetched>> read_cancelled_after_first(HttpClient& client, std::string url, std::function<void()> cancel_soon) {
+awaitable<Result<Fetched>> read_cancelled_after_first(HttpClient& client, std::string url,
+                                                      std::function<void()> cancel_soon) {
   auto response = co_await client.send(HttpRequest(std::move(url)));
   if (!response) co_return std::move(response).as_failure();
   HttpBody& body = *response.assume_value().body;
@@ -136,7 +138,8 @@ TEST_F(FlowTest, CancellingWhileWaitingForAConnection) {
   options.connections_per_host_max = 1;
   make_client(options);
   std::optional<Result<Fetched>> first;
-  asio::co_spawn(context_, fetch_whole(*client_, HttpRequest(server.url())), [&](std::exception_ptr, Result<Fetched> r) { first = std::move(r); });
+  asio::co_spawn(context_, fetch_whole(*client_, HttpRequest(server.url())),
+                 [&](std::exception_ptr, Result<Fetched> r) { first = std::move(r); });
   while (!asked.happened()) context_.run_one();
   spawn(fetch_whole(*client_, HttpRequest(server.url())));
   context_.poll();
@@ -192,7 +195,8 @@ awaitable<Result<std::uint64_t>> read_late(HttpClient& client, HttpRequest reque
     if (!chunk) co_return chunk.assume_error();
     if (chunk.assume_value().empty()) co_return bytes;
     for (const std::byte b : chunk.assume_value()) {
-      if (b != static_cast<std::byte>((bytes / 4096) & 0xff)) co_return Error(Errc::Corrupt, "byte " + std::to_string(bytes));
+      if (b != static_cast<std::byte>((bytes / 4096) & 0xff))
+        co_return Error(Errc::Corrupt, "byte " + std::to_string(bytes));
       ++bytes;
     }
   }
@@ -260,12 +264,15 @@ TEST_F(FlowTest, TheLimitHoldsForBytesThatWaitedAside) {
 }
 
 TEST_F(FlowTest, AHundredRequestsShareSixteenConnections) {
-  HttpTestServer server([](const ServerRequest& request, ServerConnection& connection) { connection.write(http_answer(200, request.target)); });
+  HttpTestServer server([](const ServerRequest& request, ServerConnection& connection) {
+    connection.write(http_answer(200, request.target));
+  });
   make_client(server);
   std::vector<Result<Fetched>> results(100);
   for (int i = 0; i < 100; ++i) {
-    asio::co_spawn(context_, fetch_whole(*client_, HttpRequest(server.url("/" + std::to_string(i)))),
-                   [&results, i](std::exception_ptr, Result<Fetched> r) { results[static_cast<std::size_t>(i)] = std::move(r); });
+    asio::co_spawn(
+        context_, fetch_whole(*client_, HttpRequest(server.url("/" + std::to_string(i)))),
+        [&results, i](std::exception_ptr, Result<Fetched> r) { results[static_cast<std::size_t>(i)] = std::move(r); });
   }
   context_.run();
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -291,7 +298,8 @@ TEST_F(FlowTest, WaitingForAConnectionIsNoFailure) {
   for (auto& result : results) {
     HttpRequest request(server.url());
     request.stall_timeout_ms = 1300;  // less than the turns before the last one take
-    asio::co_spawn(context_, fetch_whole(*client_, std::move(request)), [&result](std::exception_ptr, Result<Fetched> r) { result = std::move(r); });
+    asio::co_spawn(context_, fetch_whole(*client_, std::move(request)),
+                   [&result](std::exception_ptr, Result<Fetched> r) { result = std::move(r); });
   }
   context_.run();
   for (const auto& result : results) EXPECT_THAT(result, Succeeds());
@@ -328,7 +336,9 @@ TEST_F(FlowTest, ARequestThatStartsAfterTheClientIsGoneIsCancelled) {
   EXPECT_EQ(server.connections(), 0);
 }
 
-awaitable<Result<Fetched>> fetch_owning(std::unique_ptr<HttpClient> client, HttpRequest request) { co_return co_await fetch_whole(*client, std::move(request)); }
+awaitable<Result<Fetched>> fetch_owning(std::unique_ptr<HttpClient> client, HttpRequest request) {
+  co_return co_await fetch_whole(*client, std::move(request));
+}
 
 // Under the sanitizers: nothing leaks and nothing is touched late when a context dies with coroutines in it.
 TEST(FlowEnd, AContextMayGoWithSuspendedRequests) {

@@ -27,7 +27,8 @@ TEST_F(ClientTest, GetsABody) {
   EXPECT_EQ(request.method, "GET");
   EXPECT_EQ(request.target, "/a/../b?x=1");
   EXPECT_EQ(request.header("user-agent"), "hubmirror");
-  for (const char* absent : {"authorization", "cookie", "accept-encoding", "content-type", "expect", "content-length"}) EXPECT_EQ(request.header(absent), "") << absent;
+  for (const char* absent : {"authorization", "cookie", "accept-encoding", "content-type", "expect", "content-length"})
+    EXPECT_EQ(request.header(absent), "") << absent;
 }
 
 TEST_F(ClientTest, KeepsConnectionsForTheNextRequest) {
@@ -59,11 +60,14 @@ TEST_F(ClientTest, AnswersWithoutBody) {
   HttpTestServer server([](const ServerRequest& request, ServerConnection& connection) {
     if (request.target == "/204") connection.write("HTTP/1.1 204 No Content\r\n\r\n");
     if (request.target == "/304") connection.write("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: x\r\n\r\n");
-    if (request.target == "/103") connection.write("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + http_answer(200, "late"));
+    if (request.target == "/103")
+      connection.write("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" +
+                       http_answer(200, "late"));
     if (request.target == "/0") connection.write(http_answer(200, ""));
   });
   make_client(server);
-  for (const auto& [path, status, body] : {std::tuple("/204", 204, ""), std::tuple("/304", 304, ""), std::tuple("/103", 200, "late"), std::tuple("/0", 200, "")}) {
+  for (const auto& [path, status, body] : {std::tuple("/204", 204, ""), std::tuple("/304", 304, ""),
+                                           std::tuple("/103", 200, "late"), std::tuple("/0", 200, "")}) {
     const auto fetched = fetch(server.url(path));
     ASSERT_THAT(fetched, Succeeds()) << path;
     EXPECT_EQ(fetched.assume_value().status, status);
@@ -76,7 +80,9 @@ TEST_F(ClientTest, AnswersWithoutBody) {
 TEST_F(ClientTest, ReadsChunkedAndUnframedBodies) {
   HttpTestServer server([](const ServerRequest& request, ServerConnection& connection) {
     if (request.target == "/chunked") {
-      connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nTrailer: x\r\n\r\n");
+      connection.write(
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nTrailer: "
+          "x\r\n\r\n");
     } else {
       connection.write("HTTP/1.1 200 OK\r\n\r\nto the end");
       connection.end_of_stream();
@@ -115,7 +121,9 @@ TEST_F(ClientTest, PostsBodiesAsTheyAre) {
     EXPECT_EQ(seen.header("content-type"), "application/x-git-upload-pack-request");
     EXPECT_EQ(seen.header("content-length"), std::to_string(body.size()));
     EXPECT_EQ(seen.header("expect"), "");
-    EXPECT_EQ(std::count_if(seen.headers.begin(), seen.headers.end(), [](const auto& field) { return field.first == "x-empty"; }), 1);
+    EXPECT_EQ(std::count_if(seen.headers.begin(), seen.headers.end(),
+                            [](const auto& field) { return field.first == "x-empty"; }),
+              1);
   }
   HttpRequest put("PUT", server.url());
   put.body = "y";
@@ -129,9 +137,11 @@ TEST_F(ClientTest, PostsBodiesAsTheyAre) {
 TEST_F(ClientTest, RefusesRequestsThatWouldBeReadDifferently) {
   HttpTestServer server(always(http_answer(200, "")));
   make_client(server);
-  for (const char* method : {"", "GET X", "GET\r\n", "GE\tT"}) EXPECT_THAT(fetch(HttpRequest(method, server.url())), FailsWith(Errc::BadInput, "method"));
+  for (const char* method : {"", "GET X", "GET\r\n", "GE\tT"})
+    EXPECT_THAT(fetch(HttpRequest(method, server.url())), FailsWith(Errc::BadInput, "method"));
   for (const auto& [name, value] :
-       {std::pair("Host", "x"), std::pair("content-length", "1"), std::pair("Transfer-Encoding", "chunked"), std::pair("A b", "x"), std::pair("", "x"), std::pair("A", "x\r\nB: y")}) {
+       {std::pair("Host", "x"), std::pair("content-length", "1"), std::pair("Transfer-Encoding", "chunked"),
+        std::pair("A b", "x"), std::pair("", "x"), std::pair("A", "x\r\nB: y")}) {
     HttpRequest request(server.url());
     request.headers.add(name, value);
     EXPECT_THAT(fetch(request), FailsWith(Errc::BadInput, "header")) << name;
@@ -195,7 +205,8 @@ TEST_F(ClientTest, OptionsAreChecked) {
   };
   EXPECT_THAT(make([](CurlOptions&) {}), Succeeds());
   EXPECT_THAT(make([](CurlOptions& o) { o.upstream_url = "hub.example"; }), FailsWith(Errc::BadInput, "absolute"));
-  EXPECT_THAT(make([](CurlOptions& o) { o.ca_file = "/nonexistent/ca.pem"; }), FailsWith(Errc::BadInput, "/nonexistent/ca.pem"));
+  EXPECT_THAT(make([](CurlOptions& o) { o.ca_file = "/nonexistent/ca.pem"; }),
+              FailsWith(Errc::BadInput, "/nonexistent/ca.pem"));
   EXPECT_THAT(make([](CurlOptions& o) { o.proxy = "gopher://x"; }), FailsWith(Errc::BadInput, "proxy"));
   const auto with_newline = make([](CurlOptions& o) { o.token = "hf_secret\n"; });
   ASSERT_THAT(with_newline, FailsWith(Errc::BadInput, "token"));
@@ -203,8 +214,10 @@ TEST_F(ClientTest, OptionsAreChecked) {
 }
 
 TEST(ParseHostPort, ReadsTheFormsPeopleWrite) {
-  for (const auto& [text, host, port] : {std::tuple("Cache.internal", "cache.internal", 0), std::tuple("h:8080", "h", 8080), std::tuple("10.0.0.1:1", "10.0.0.1", 1),
-                                         std::tuple("::1", "::1", 0), std::tuple("[FD00:0::1]", "fd00::1", 0), std::tuple("[::1]:80", "::1", 80), std::tuple("h:", "h", 0)}) {
+  for (const auto& [text, host, port] :
+       {std::tuple("Cache.internal", "cache.internal", 0), std::tuple("h:8080", "h", 8080),
+        std::tuple("10.0.0.1:1", "10.0.0.1", 1), std::tuple("::1", "::1", 0), std::tuple("[FD00:0::1]", "fd00::1", 0),
+        std::tuple("[::1]:80", "::1", 80), std::tuple("h:", "h", 0)}) {
     const auto parsed = parse_host_port(text);
     ASSERT_THAT(parsed, Succeeds()) << text;
     EXPECT_EQ(parsed.assume_value().host, host);

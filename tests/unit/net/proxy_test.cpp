@@ -58,8 +58,10 @@ TEST(Proxy, ExclusionsMatchNamesDomainsAndNetworks) {
 }
 
 TEST(Proxy, UnusableOnesAreRefusedWithoutRepeatingThePassword) {
-  for (const char* good : {"proxy:3128", "http://proxy", "https://u:p@proxy:1/", "socks5h://127.0.0.1:1080"}) EXPECT_THAT(check_proxy(good), test::Succeeds());
-  for (const char* bad : {"ftp://x", "http://", "http://u:hunter2@", "http://u:hunter2@h:99999", "http://u:hunter2@a b"}) {
+  for (const char* good : {"proxy:3128", "http://proxy", "https://u:p@proxy:1/", "socks5h://127.0.0.1:1080"})
+    EXPECT_THAT(check_proxy(good), test::Succeeds());
+  for (const char* bad :
+       {"ftp://x", "http://", "http://u:hunter2@", "http://u:hunter2@h:99999", "http://u:hunter2@a b"}) {
     const auto checked = check_proxy(bad);
     ASSERT_THAT(checked, test::FailsWith(Errc::BadInput, "proxy"));
     EXPECT_EQ(checked.assume_error().what.find("hunter2"), std::string::npos);

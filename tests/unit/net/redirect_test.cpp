@@ -31,14 +31,17 @@ Result<int> follow(HttpClient& client, HttpRequest request, int redirects_max = 
 }
 
 TEST(RedirectTarget, IsRelativeOrAbsolute) {
-  EXPECT_EQ(redirect_target(answer(307, "https://hub/api/models/old", "/api/models/ns/new")).value().text(), "https://hub/api/models/ns/new");
+  EXPECT_EQ(redirect_target(answer(307, "https://hub/api/models/old", "/api/models/ns/new")).value().text(),
+            "https://hub/api/models/ns/new");
   EXPECT_EQ(redirect_target(answer(302, "https://hub/x", "https://cdn/y?sig=1")).value().text(), "https://cdn/y?sig=1");
   EXPECT_EQ(redirect_target(answer(302, "http://hub/x", "https://hub/x")).value().text(), "https://hub/x");
 }
 
 TEST(RedirectTarget, RefusesWhatLeadsAway) {
-  EXPECT_THAT(redirect_target(answer(302, "https://hub/x", "http://hub/x")), FailsWith(Errc::Refused, "from https to http"));
-  EXPECT_THAT(redirect_target(answer(302, "https://hub/x", "file:///etc/passwd")), FailsWith(Errc::Refused, "scheme file"));
+  EXPECT_THAT(redirect_target(answer(302, "https://hub/x", "http://hub/x")),
+              FailsWith(Errc::Refused, "from https to http"));
+  EXPECT_THAT(redirect_target(answer(302, "https://hub/x", "file:///etc/passwd")),
+              FailsWith(Errc::Refused, "scheme file"));
   EXPECT_THAT(redirect_target(answer(302, "https://hub/x", "https://u:p@h/")), FailsWith(Errc::Refused, "password"));
   EXPECT_THAT(redirect_target(answer(302, "https://hub/x", "")), FailsWith(Errc::Refused, "no Location"));
   HttpResponse bare;

@@ -39,18 +39,21 @@ TEST(ResponseHead, ForgetsInterimAnswers) {
 }
 
 TEST(ResponseHead, AChunkedAnswerHasNoLength) {
-  EXPECT_FALSE(read({"HTTP/1.1 200 OK", "Content-Length: 5", "Transfer-Encoding: chunked", ""}).value().content_length());
+  EXPECT_FALSE(
+      read({"HTTP/1.1 200 OK", "Content-Length: 5", "Transfer-Encoding: chunked", ""}).value().content_length());
 }
 
 TEST(ResponseHead, RefusesContradictoryLengths) {
-  EXPECT_THAT(read({"HTTP/1.1 200 OK", "Content-Length: 5", "Content-Length: 6", ""}), FailsWith(Errc::Unreachable, "Content-Length"));
+  EXPECT_THAT(read({"HTTP/1.1 200 OK", "Content-Length: 5", "Content-Length: 6", ""}),
+              FailsWith(Errc::Unreachable, "Content-Length"));
   EXPECT_THAT(read({"HTTP/1.1 200 OK", "Content-Length: 5, 6", ""}), FailsWith(Errc::Unreachable, "Content-Length"));
   EXPECT_THAT(read({"HTTP/1.1 200 OK", "Content-Length: -1", ""}), FailsWith(Errc::Unreachable, "Content-Length"));
   EXPECT_THAT(read({"HTTP/1.1 200 OK", "Content-Length: 5", "Content-Length: 5", ""}), Succeeds());
 }
 
 TEST(ResponseHead, RefusesWhatIsNotHttp) {
-  for (const char* line : {"", "ICY 200 OK", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 abc", "HTTP/1.1 99", "HTTP/1.1 1000 x"}) {
+  for (const char* line :
+       {"", "ICY 200 OK", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 abc", "HTTP/1.1 99", "HTTP/1.1 1000 x"}) {
     EXPECT_THAT(read({line}), FailsWith(Errc::Unreachable, "not HTTP")) << line;
   }
   for (const char* line : {"no colon", ": no name", " folded: x"}) {

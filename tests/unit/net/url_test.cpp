@@ -82,7 +82,8 @@ TEST(ParseUrl, RefusesWhatIsNoPlainHttpUrl) {
 }
 
 TEST(ParseUrl, RefusesNumbersThatResolversReadAsAddresses) {
-  for (const char* host : {"2130706433", "0x7f.1", "0x7f000001", "017700000001", "127.1", "127.0.0.01", "1.2.3.4.5", "256.1.1.1", "a.0x1", "0x"}) {
+  for (const char* host : {"2130706433", "0x7f.1", "0x7f000001", "017700000001", "127.1", "127.0.0.01", "1.2.3.4.5",
+                           "256.1.1.1", "a.0x1", "0x"}) {
     EXPECT_THAT(parse_url(std::string("http://") + host + "/"), FailsWith(Errc::BadInput, "IPv4")) << host;
   }
 }
@@ -99,16 +100,36 @@ TEST(ParseUrl, RefusesCredentialsAndDoesNotRepeatThem) {
 TEST(ResolveReference, FollowsTheExamplesOfTheRfc) {
   const Url base = parsed("http://a/b/c/d;p?q");
   const std::pair<const char*, const char*> cases[] = {
-      {"g", "http://a/b/c/g"},         {"./g", "http://a/b/c/g"},       {"g/", "http://a/b/c/g/"},
-      {"/g", "http://a/g"},            {"//g", "http://g/"},            {"?y", "http://a/b/c/d;p?y"},
-      {"g?y", "http://a/b/c/g?y"},     {"#s", "http://a/b/c/d;p?q"},    {"g#s", "http://a/b/c/g"},
-      {";x", "http://a/b/c/;x"},       {"g;x", "http://a/b/c/g;x"},     {"", "http://a/b/c/d;p?q"},
-      {".", "http://a/b/c/"},          {"./", "http://a/b/c/"},         {"..", "http://a/b/"},
-      {"../", "http://a/b/"},          {"../g", "http://a/b/g"},        {"../..", "http://a/"},
-      {"../../g", "http://a/g"},       {"../../../g", "http://a/g"},    {"/./g", "http://a/g"},
-      {"/../g", "http://a/g"},         {"g.", "http://a/b/c/g."},       {".g", "http://a/b/c/.g"},
-      {"g..", "http://a/b/c/g.."},     {"..g", "http://a/b/c/..g"},     {"./../g", "http://a/b/g"},
-      {"./g/.", "http://a/b/c/g/"},    {"g/./h", "http://a/b/c/g/h"},   {"g/../h", "http://a/b/c/h"},
+      {"g", "http://a/b/c/g"},
+      {"./g", "http://a/b/c/g"},
+      {"g/", "http://a/b/c/g/"},
+      {"/g", "http://a/g"},
+      {"//g", "http://g/"},
+      {"?y", "http://a/b/c/d;p?y"},
+      {"g?y", "http://a/b/c/g?y"},
+      {"#s", "http://a/b/c/d;p?q"},
+      {"g#s", "http://a/b/c/g"},
+      {";x", "http://a/b/c/;x"},
+      {"g;x", "http://a/b/c/g;x"},
+      {"", "http://a/b/c/d;p?q"},
+      {".", "http://a/b/c/"},
+      {"./", "http://a/b/c/"},
+      {"..", "http://a/b/"},
+      {"../", "http://a/b/"},
+      {"../g", "http://a/b/g"},
+      {"../..", "http://a/"},
+      {"../../g", "http://a/g"},
+      {"../../../g", "http://a/g"},
+      {"/./g", "http://a/g"},
+      {"/../g", "http://a/g"},
+      {"g.", "http://a/b/c/g."},
+      {".g", "http://a/b/c/.g"},
+      {"g..", "http://a/b/c/g.."},
+      {"..g", "http://a/b/c/..g"},
+      {"./../g", "http://a/b/g"},
+      {"./g/.", "http://a/b/c/g/"},
+      {"g/./h", "http://a/b/c/g/h"},
+      {"g/../h", "http://a/b/c/h"},
       {"g?y/../x", "http://a/b/c/g?y/../x"},
   };
   for (const auto& [reference, expected] : cases) {
@@ -131,11 +152,13 @@ TEST(ResolveReference, EncodesWhatServersForgetToEncode) {
 
 TEST(ResolveReference, RefusesHostileOnes) {
   const Url base = parsed("https://hub/x");
-  for (const char* reference : {"file:///etc/passwd", "javascript:alert(1)", "ftp://h/", "https:h", "1:b", "//user@h/", "https://u:p@h/", "/\\evil.com",
-                                "\\\\evil.com", "/a\nSet-Cookie: x", "//", "http://0x7f.1/"}) {
+  for (const char* reference :
+       {"file:///etc/passwd", "javascript:alert(1)", "ftp://h/", "https:h", "1:b", "//user@h/", "https://u:p@h/",
+        "/\\evil.com", "\\\\evil.com", "/a\nSet-Cookie: x", "//", "http://0x7f.1/"}) {
     EXPECT_THAT(resolve_reference(base, reference), FailsWith(Errc::BadInput, "URL")) << reference;
   }
-  EXPECT_THAT(resolve_reference(base, "/" + std::string(kUrlBytesMax - 5, ' ') + "x"), FailsWith(Errc::BadInput, "more than"));
+  EXPECT_THAT(resolve_reference(base, "/" + std::string(kUrlBytesMax - 5, ' ') + "x"),
+              FailsWith(Errc::BadInput, "more than"));
 }
 }  // namespace
 }  // namespace hm::net
