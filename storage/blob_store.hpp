@@ -1,6 +1,7 @@
-// storage/blob_store.hpp: immutable bytes named by their SHA-256. Layer 3. Interface; filesystem backend in blob_store_local.hpp.
-// Disk layout: docs/formats/blob_store.md. What every backend owes: tests/contract/blob_store_contract.hpp.
-// Threads: BlobStore is thread-safe; calls block on disk: make them on the blocking pool.
+// storage/blob_store.hpp: immutable bytes named by their SHA-256. Layer 3. Interface; filesystem backend in
+// blob_store_local.hpp. Disk layout: docs/formats/blob_store.md. What every backend owes:
+// tests/contract/blob_store_contract.hpp. Threads: BlobStore is thread-safe; calls block on disk: make them on the
+// blocking pool.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -30,7 +31,8 @@ class PartialBlob {
   virtual bool has_segment(std::uint64_t index) const = 0;  ///< recorded as complete, by this or an earlier process
   /// Bytes of the range, which lies within one segment; in any order between segments, ascending within one.
   virtual Result<> write(std::uint64_t offset_bytes, std::span<const std::byte> bytes) = 0;
-  /// All bytes of the segment were written: records it (survives SIGKILL; power loss may undo it, never corrupt) and lets the hash follow.
+  /// All bytes of the segment were written: records it (survives SIGKILL; power loss may undo it, never corrupt) and
+  /// lets the hash follow.
   virtual Result<> complete_segment(std::uint64_t index) = 0;
   /// Forgets all segments, e.g. because upstream's bytes changed in the middle.
   virtual Result<> restart() = 0;
@@ -46,11 +48,13 @@ class BlobStore {
   virtual ~BlobStore() = default;
   /// Size of the blob, or nullopt. A blob whose size is wrong on disk is still listed here; verify finds it.
   virtual Result<std::optional<std::uint64_t>> find(const BlobId& id) const = 0;
-  /// Opens or takes up the download of one blob. @returns Busy when this process already holds it; NoSpace when the free space would fall
-  /// under the reserve; BadInput when an earlier attempt announced another size (that attempt is dropped then by restart).
+  /// Opens or takes up the download of one blob. @returns Busy when this process already holds it; NoSpace when the
+  /// free space would fall under the reserve; BadInput when an earlier attempt announced another size (that attempt is
+  /// dropped then by restart).
   virtual Result<std::unique_ptr<PartialBlob>> partial(const BlobId& id, std::uint64_t size_bytes) = 0;
-  /// Hashes what is left to hash, compares, makes the bytes durable and gives them their names: all of `done` in one group, which costs little more than one.
-  /// Each result stands for the partial at its place: ok, Corrupt (both digests named; bytes moved to quarantine), NoSpace, Io.
+  /// Hashes what is left to hash, compares, makes the bytes durable and gives them their names: all of `done` in one
+  /// group, which costs little more than one. Each result stands for the partial at its place: ok, Corrupt (both
+  /// digests named; bytes moved to quarantine), NoSpace, Io.
   /// @post an ok blob survives power loss: its file and its directory were synced.
   virtual std::vector<Result<>> publish(std::vector<std::unique_ptr<PartialBlob>> done) = 0;
   /// Stores bytes at hand, e.g. of a small file; same guarantees. Present already is success.
@@ -63,8 +67,10 @@ class BlobStore {
   virtual Result<> quarantine(const BlobId& id, std::string_view reason) = 0;
   /// Removes a blob for good; only gc calls it. NotFound.
   virtual Result<> remove(const BlobId& id) = 0;
-  /// Calls `visit` for each blob file in digest order, until it returns false. Names that are no blobs go to `foreign` (path relative to the data directory).
-  virtual Result<> each(const std::function<bool(const BlobInfo&)>& visit, const std::function<void(const std::string&)>& foreign) const = 0;
+  /// Calls `visit` for each blob file in digest order, until it returns false. Names that are no blobs go to `foreign`
+  /// (path relative to the data directory).
+  virtual Result<> each(const std::function<bool(const BlobInfo&)>& visit,
+                        const std::function<void(const std::string&)>& foreign) const = 0;
   /// Downloads that were not finished: id, announced size, bytes already complete.
   struct Unfinished {
     BlobId id;

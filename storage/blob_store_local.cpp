@@ -13,19 +13,24 @@
 #include "storage/publish.hpp"
 
 namespace hm::storage {
-LocalContext::LocalContext(FileSystem& f, DataDir d, LocalBlobStoreOptions o) : fs(f), dir(std::move(d)), options([&] {
-  if (o.boot_id.size() != kBootIdBytes) o.boot_id = kernel_boot_id(f);
-  o.segment_bytes = std::clamp(o.segment_bytes - o.segment_bytes % 64, kSegmentBytesMin, kSegmentBytesMax);
-  return std::move(o);
-}()) {}
+LocalContext::LocalContext(FileSystem& f, DataDir d, LocalBlobStoreOptions o)
+    : fs(f), dir(std::move(d)), options([&] {
+        if (o.boot_id.size() != kBootIdBytes) o.boot_id = kernel_boot_id(f);
+        o.segment_bytes = std::clamp(o.segment_bytes - o.segment_bytes % 64, kSegmentBytesMin, kSegmentBytesMax);
+        return std::move(o);
+      }()) {}
 
 Result<> LocalContext::require_free(std::uint64_t more_bytes, bool under_way) const {
   HM_TRY(const DiskSpace space, fs.space(dir.root));
-  const std::uint64_t percent = std::min(options.reserve_percent_bytes_max, space.total_bytes / 100 * options.reserve_percent);
+  const std::uint64_t percent =
+      std::min(options.reserve_percent_bytes_max, space.total_bytes / 100 * options.reserve_percent);
   const std::uint64_t whole = std::max(options.reserve_bytes, percent), reserve = under_way ? whole / 2 : whole;
   if (space.free_bytes >= reserve && space.free_bytes - reserve >= more_bytes) return ok();
-  return Error{Errc::NoSpace, "not enough space in " + dir.root + ": " + human_bytes(more_bytes) + " needed, " + human_bytes(space.free_bytes) + " free, of which " +
-                                  human_bytes(reserve) + " stay reserved; free some space (`hubmirror gc`), choose a larger disk, or lower storage.reserve_bytes"};
+  return Error{
+      Errc::NoSpace,
+      "not enough space in " + dir.root + ": " + human_bytes(more_bytes) + " needed, " + human_bytes(space.free_bytes) +
+          " free, of which " + human_bytes(reserve) +
+          " stay reserved; free some space (`hubmirror gc`), choose a larger disk, or lower storage.reserve_bytes"};
 }
 Result<> LocalContext::check_space(std::uint64_t more_bytes) const {
   const std::uint64_t already = promised;
@@ -35,30 +40,35 @@ Result<> LocalContext::check_space_under_way() const { return require_free(0, tr
 
 namespace {
 bool is_hex_name(std::string_view name, std::size_t digits) {
-  return name.size() == digits && std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return name.size() == digits &&
+         std::all_of(name.begin(), name.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 /// Entries in byte order. A directory that is gone has none.
 Result<std::vector<DirectoryEntry>> sorted_list(FileSystem& fs, const std::string& path) {
   auto entries = fs.list(path);
   if (!entries && entries.error().code == Errc::NotFound) return std::vector<DirectoryEntry>();
-  if (entries) std::sort(entries.assume_value().begin(), entries.assume_value().end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  if (entries)
+    std::sort(entries.assume_value().begin(), entries.assume_value().end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
   return entries;
 }
 
 std::int64_t modified_unix_ms(const File& file) {
-  struct stat st {};
+  struct stat st{};
   if (file.native_handle() < 0 || ::fstat(file.native_handle(), &st) != 0) return 0;
   return std::int64_t{st.st_mtim.tv_sec} * 1000 + st.st_mtim.tv_nsec / 1'000'000;
 }
 
 Error digest_error(const BlobId& wanted, const BlobId& actual, std::uint64_t size_bytes) {
-  return {Errc::Corrupt, "sha256 differs: wanted " + wanted.hex() + ", the " + std::to_string(size_bytes) + " bytes that came hash to " + actual.hex()};
+  return {Errc::Corrupt, "sha256 differs: wanted " + wanted.hex() + ", the " + std::to_string(size_bytes) +
+                             " bytes that came hash to " + actual.hex()};
 }
 
 class LocalBlobStore final : public BlobStore {
  public:
-  LocalBlobStore(FileSystem& fs, DataDir dir, LocalBlobStoreOptions options) : context_(std::make_shared<LocalContext>(fs, std::move(dir), std::move(options))) {}
+  LocalBlobStore(FileSystem& fs, DataDir dir, LocalBlobStoreOptions options)
+      : context_(std::make_shared<LocalContext>(fs, std::move(dir), std::move(options))) {}
 
   Result<std::optional<std::uint64_t>> find(const BlobId& id) const override {
     auto size = context_->fs.file_size(context_->dir.blob(id));
@@ -118,7 +128,8 @@ class LocalBlobStore final : public BlobStore {
 
   Result<> remove(const BlobId& id) override { return found(context_->fs.remove(context_->dir.blob(id)), id); }
 
-  Result<> each(const std::function<bool(const BlobInfo&)>& visit, const std::function<void(const std::string&)>& foreign) const override {
+  Result<> each(const std::function<bool(const BlobInfo&)>& visit,
+                const std::function<void(const std::string&)>& foreign) const override {
     const std::string top = "blobs/sha256";
     HM_TRY(const auto firsts, sorted_list(context_->fs, context_->dir.blobs()));
     for (const DirectoryEntry& first : firsts) {
@@ -173,7 +184,8 @@ class LocalBlobStore final : public BlobStore {
  private:
   template <class T>
   static Result<T> found(Result<T> result, const BlobId& id) {
-    if (!result && result.error().code == Errc::NotFound) result = Error{Errc::NotFound, "blob " + id.hex() + " is not in the store"};
+    if (!result && result.error().code == Errc::NotFound)
+      result = Error{Errc::NotFound, "blob " + id.hex() + " is not in the store"};
     return result;
   }
 
@@ -193,7 +205,8 @@ class LocalBlobStore final : public BlobStore {
 
   Error reject(LocalPartialBlob& partial, const BlobId& actual) {
     Error error = digest_error(partial.id(), actual, partial.size_bytes());
-    auto forgotten = partial.drop_state();  // before the bytes go: nobody may take up a download that is known to be wrong
+    auto forgotten =
+        partial.drop_state();  // before the bytes go: nobody may take up a download that is known to be wrong
     auto moved = move_to_quarantine(*context_, partial.data_path(), partial.id(), error.what);
     if (moved) {
       error.what += "; kept as " + moved.assume_value();
@@ -205,7 +218,8 @@ class LocalBlobStore final : public BlobStore {
     return error;
   }
 
-  Result<bool> each_in(const std::string& directory, const std::string& prefix, const std::function<bool(const BlobInfo&)>& visit,
+  Result<bool> each_in(const std::string& directory, const std::string& prefix,
+                       const std::function<bool(const BlobInfo&)>& visit,
                        const std::function<void(const std::string&)>& foreign) const {
     HM_TRY(const auto entries, sorted_list(context_->fs, context_->dir.root + "/" + directory));
     for (const DirectoryEntry& entry : entries) {

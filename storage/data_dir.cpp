@@ -24,9 +24,12 @@ Result<> check_version(FileSystem& fs, const DataDir& dir) {
   HM_TRY(const std::string text, read_small_file(fs, dir.version_file(), kSmallFileBytesMax));
   const std::string_view line = trim(text);
   const auto number = line.starts_with(kVersionWord) ? parse_u64(line.substr(kVersionWord.size())) : std::nullopt;
-  if (!number) return Error{Errc::BadInput, dir.version_file() + " does not name a hubmirror data directory: \"" + printable(line.substr(0, 80)) + "\""};
+  if (!number)
+    return Error{Errc::BadInput, dir.version_file() + " does not name a hubmirror data directory: \"" +
+                                     printable(line.substr(0, 80)) + "\""};
   if (*number != kDataDirVersion) {
-    return Error{Errc::Refused, dir.root + " has data format " + std::to_string(*number) + ", this program knows format " + std::to_string(kDataDirVersion) +
+    return Error{Errc::Refused, dir.root + " has data format " + std::to_string(*number) +
+                                    ", this program knows format " + std::to_string(kDataDirVersion) +
                                     "; use the hubmirror version that wrote it, or another --data-dir"};
   }
   return ok();
@@ -34,7 +37,8 @@ Result<> check_version(FileSystem& fs, const DataDir& dir) {
 
 /// What an interrupted create_data_dir, or the root of a mounted filesystem, may have left there.
 bool is_ours(std::string_view name) {
-  static constexpr std::array<std::string_view, 7> kNames = {"LOCK", "VERSION.new", "blobs", "git", "index", "quarantine", "lost+found"};
+  static constexpr std::array<std::string_view, 7> kNames = {"LOCK",  "VERSION.new", "blobs",     "git",
+                                                             "index", "quarantine",  "lost+found"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -42,7 +46,8 @@ Result<> check_nothing_foreign(FileSystem& fs, const DataDir& dir) {
   HM_TRY(const auto entries, fs.list(dir.root));
   for (const DirectoryEntry& e : entries) {
     if (is_ours(e.name)) continue;
-    return Error{Errc::BadInput, dir.root + " is not a hubmirror data directory and not empty: it holds \"" + printable(e.name) + "\"; choose an empty or a new directory"};
+    return Error{Errc::BadInput, dir.root + " is not a hubmirror data directory and not empty: it holds \"" +
+                                     printable(e.name) + "\"; choose an empty or a new directory"};
   }
   return ok();
 }
@@ -68,7 +73,8 @@ Result<> create_data_dir(FileSystem& fs, const DataDir& dir) {
   if (!version) {
     HM_TRY(check_nothing_foreign(fs, dir));
   }
-  for (const std::string& path : {dir.blobs(), dir.partials(), dir.git(RepoKind::Model), dir.git(RepoKind::Dataset), dir.git(RepoKind::Space), dir.index(), dir.quarantine()}) {
+  for (const std::string& path : {dir.blobs(), dir.partials(), dir.git(RepoKind::Model), dir.git(RepoKind::Dataset),
+                                  dir.git(RepoKind::Space), dir.index(), dir.quarantine()}) {
     HM_TRY(fs.make_directories(path));
   }
   if (version) return ok();
@@ -78,7 +84,8 @@ Result<> create_data_dir(FileSystem& fs, const DataDir& dir) {
 Result<> check_data_dir(FileSystem& fs, const DataDir& dir) {
   auto version = check_version(fs, dir);
   if (!version && version.error().code == Errc::NotFound) {
-    return Error{Errc::NotFound, "no data directory at " + dir.root + "; run `hubmirror --data-dir " + dir.root + " init`, or name the right one with --data-dir"};
+    return Error{Errc::NotFound, "no data directory at " + dir.root + "; run `hubmirror --data-dir " + dir.root +
+                                     " init`, or name the right one with --data-dir"};
   }
   return version;
 }
@@ -93,13 +100,18 @@ Result<WriterLock> WriterLock::acquire(const DataDir& dir, std::string_view comm
     const std::string holder = read_holder(fd);
     lock.fd_ = -1;
     ::close(fd);  // not ours: the destructor would wipe the holder's line
-    return Error{Errc::Busy, "another process writes to " + dir.root + ": " + (holder.empty() ? "it has not said who it is yet" : printable(holder)) + "; wait for it, or stop it"};
+    return Error{Errc::Busy, "another process writes to " + dir.root + ": " +
+                                 (holder.empty() ? "it has not said who it is yet" : printable(holder)) +
+                                 "; wait for it, or stop it"};
   }
-  // A holder that ended well wiped its line. One that was killed may have left names that are visible but not yet durable: make them so before we build on them.
+  // A holder that ended well wiped its line. One that was killed may have left names that are visible but not yet
+  // durable: make them so before we build on them.
   if (!read_holder(fd).empty() && ::syncfs(fd) != 0) return errno_error("syncfs", path, errno);
-  const std::string line = "pid " + std::to_string(::getpid()) + ", command " + printable(command.substr(0, 100)) + ", since " + iso8601(system_clock().unix_ms()) + "\n";
+  const std::string line = "pid " + std::to_string(::getpid()) + ", command " + printable(command.substr(0, 100)) +
+                           ", since " + iso8601(system_clock().unix_ms()) + "\n";
   if (::ftruncate(fd, 0) != 0) return errno_error("truncate", path, errno);
-  if (::pwrite(fd, line.data(), line.size(), 0) != static_cast<ssize_t>(line.size())) return errno_error("write", path, errno);
+  if (::pwrite(fd, line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()))
+    return errno_error("write", path, errno);
   return lock;
 }
 

@@ -1,4 +1,5 @@
-// storage/data_dir.hpp: the layout of the data directory and who may write to it. Layer 3; values and one lock. docs/formats/data_directory.md
+// storage/data_dir.hpp: the layout of the data directory and who may write to it. Layer 3; values and one lock.
+// docs/formats/data_directory.md
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -19,20 +20,22 @@ struct DataDir {
   std::string version_file() const { return root + "/VERSION"; }
   std::string lock_file() const { return root + "/LOCK"; }
   std::string blobs() const { return root + "/blobs/sha256"; }
-  std::string blob(const Sha256& id) const;          ///< blobs/sha256/ab/cd/<hex>
+  std::string blob(const Sha256& id) const;  ///< blobs/sha256/ab/cd/<hex>
   std::string partials() const { return root + "/blobs/partial"; }
   std::string index() const { return root + "/index"; }
   std::string quarantine() const { return root + "/quarantine"; }
-  std::string git(RepoKind kind) const;              ///< git/<kind>
-  std::string git(const RepoKey& key) const;         ///< git/<kind>/<rid>.git
+  std::string git(RepoKind kind) const;       ///< git/<kind>
+  std::string git(const RepoKey& key) const;  ///< git/<kind>/<rid>.git
 };
 
-/// Creates the layout where it is absent. @returns BadInput when the directory holds something else; Refused with both numbers for an unknown VERSION.
+/// Creates the layout where it is absent. @returns BadInput when the directory holds something else; Refused with both
+/// numbers for an unknown VERSION.
 Result<> create_data_dir(FileSystem& fs, const DataDir& dir);
 /// @returns NotFound (what to run) when there is none; Refused for an unknown VERSION.
 Result<> check_data_dir(FileSystem& fs, const DataDir& dir);
 
-/// Exclusive right to write; flock on LOCK, which names its holder (pid, command, since). Released by the destructor or the kernel.
+/// Exclusive right to write; flock on LOCK, which names its holder (pid, command, since). Released by the destructor or
+/// the kernel.
 class WriterLock {
  public:
   /// @returns Busy, naming the holder, when somebody else has it.

@@ -15,12 +15,14 @@
 
 namespace hm::storage {
 namespace {
-constexpr std::uint64_t kWindowBytes = 4U << 20;       // mapped at a time: large enough to hide the calls, small in resident memory
-constexpr std::uint64_t kMapBytesMin = 64U << 10;      // below, one pread is cheaper than a mapping
-constexpr std::size_t kReadBlockBytes = 256U << 10;    // stays in the second-level cache between pread and hash
+constexpr std::uint64_t kWindowBytes =
+    4U << 20;  // mapped at a time: large enough to hide the calls, small in resident memory
+constexpr std::uint64_t kMapBytesMin = 64U << 10;    // below, one pread is cheaper than a mapping
+constexpr std::size_t kReadBlockBytes = 256U << 10;  // stays in the second-level cache between pread and hash
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kCacheLineBytes = 64;
-constexpr std::size_t kLinesAhead = 8;                 // the hardware prefetcher stops at every page: the first lines of the next one are asked for by hand
+constexpr std::size_t kLinesAhead =
+    8;  // the hardware prefetcher stops at every page: the first lines of the next one are asked for by hand
 constexpr auto kColdAfter = std::chrono::milliseconds(1);  // bringing in a cached window takes a tenth of this
 
 class Mapping {
@@ -48,7 +50,8 @@ void hash_pages(std::span<const std::byte> bytes, Sha256Hasher& hasher) {
   while (!bytes.empty()) {
     const std::size_t n = std::min(bytes.size(), kPageBytes);
     if (bytes.size() >= 2 * kPageBytes) {
-      for (std::size_t line = 0; line < kLinesAhead; ++line) __builtin_prefetch(bytes.data() + kPageBytes + line * kCacheLineBytes);
+      for (std::size_t line = 0; line < kLinesAhead; ++line)
+        __builtin_prefetch(bytes.data() + kPageBytes + line * kCacheLineBytes);
     }
     hasher.update(bytes.first(n));
     bytes = bytes.subspan(n);
@@ -58,11 +61,14 @@ void hash_pages(std::span<const std::byte> bytes, Sha256Hasher& hasher) {
 Result<> hash_by_reading(const File& file, std::uint64_t from, std::uint64_t to, Sha256Hasher& hasher) {
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(kReadBlockBytes, to - from)));
   while (from < to) {
-    const std::span<std::byte> block(buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), to - from)));
+    const std::span<std::byte> block(buffer.data(),
+                                     static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), to - from)));
     HM_TRY(const std::size_t n, file.read_at(from, block));
     hasher.update(block.first(n));
     from += n;
-    if (n < block.size()) return Error{Errc::Io, "the file ends at byte " + std::to_string(from) + ", " + std::to_string(to - from) + " bytes early"};
+    if (n < block.size())
+      return Error{Errc::Io,
+                   "the file ends at byte " + std::to_string(from) + ", " + std::to_string(to - from) + " bytes early"};
   }
   return ok();
 }
@@ -80,17 +86,20 @@ bool hash_mapped(int fd, std::uint64_t begin, std::uint64_t end, Sha256Hasher& h
 }
 }  // namespace
 
-Result<> hash_range(const File& file, std::uint64_t from, std::uint64_t to, Sha256Hasher& hasher, const HashProgress& more) {
+Result<> hash_range(const File& file, std::uint64_t from, std::uint64_t to, Sha256Hasher& hasher,
+                    const HashProgress& more) {
   const int fd = file.native_handle();
   bool mappable = fd >= 0, cold = false;
   if (mappable) {
-    HM_TRY(const std::uint64_t size, file.size());  // what is mapped behind the end cannot be brought in, but must not be touched either
+    HM_TRY(const std::uint64_t size,
+           file.size());  // what is mapped behind the end cannot be brought in, but must not be touched either
     mappable = size >= to;
   }
   while (from < to) {
     const std::uint64_t end = std::min(to, from - from % kWindowBytes + kWindowBytes);
     if (cold && end < to) {  // the disk reads the next window while the processor works on this one
-      (void)::posix_fadvise(fd, static_cast<off_t>(end), static_cast<off_t>(std::min(2 * kWindowBytes, to - end)), POSIX_FADV_WILLNEED);
+      (void)::posix_fadvise(fd, static_cast<off_t>(end), static_cast<off_t>(std::min(2 * kWindowBytes, to - end)),
+                            POSIX_FADV_WILLNEED);
     }
     if (!mappable || end - from < kMapBytesMin || !hash_mapped(fd, from, end, hasher, cold)) {
       HM_TRY(hash_by_reading(file, from, end, hasher));

@@ -1,5 +1,6 @@
-// storage/index.hpp: ordered keys in column families with atomic durable batches, on RocksDB. Layer 3. No RocksDB type leaves the .cpp.
-// Threads: safe from all threads; calls block. One Writer process (under WriterLock), any number of Reader processes beside it.
+// storage/index.hpp: ordered keys in column families with atomic durable batches, on RocksDB. Layer 3. No RocksDB type
+// leaves the .cpp. Threads: safe from all threads; calls block. One Writer process (under WriterLock), any number of
+// Reader processes beside it.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -17,7 +18,9 @@ namespace hm::storage {
 /// Changes that become visible together or not at all.
 class Batch {
  public:
-  void put(Family family, std::string key, std::string value) { changes_.push_back({family, std::move(key), std::move(value), false}); }
+  void put(Family family, std::string key, std::string value) {
+    changes_.push_back({family, std::move(key), std::move(value), false});
+  }
   void remove(Family family, std::string key) { changes_.push_back({family, std::move(key), {}, true}); }
   struct Change {
     Family family;
@@ -34,19 +37,24 @@ class Batch {
 class Index {
  public:
   struct Options {
-    std::size_t cache_bytes = 32U << 20;         ///< block cache
-    std::size_t write_buffer_bytes = 8U << 20;   ///< per busy column family
+    std::size_t cache_bytes = 32U << 20;        ///< block cache
+    std::size_t write_buffer_bytes = 8U << 20;  ///< per busy column family
   };
-  enum class Mode { Write, Read };  ///< Read sees what a running writer had committed at open_index or at the last refresh()
+  enum class Mode {
+    Write,
+    Read
+  };  ///< Read sees what a running writer had committed at open_index or at the last refresh()
   virtual ~Index() = default;
 
   virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
   /// Ascending over keys that begin with `prefix`, starting at `from` if it is larger; ends when `visit` returns false.
   /// Sees one state of the family throughout in Mode::Write; `visit` may commit.
-  virtual Result<> scan(Family family, std::string_view prefix, const std::function<bool(std::string_view key, std::string_view value)>& visit,
+  virtual Result<> scan(Family family, std::string_view prefix,
+                        const std::function<bool(std::string_view key, std::string_view value)>& visit,
                         std::string_view from = {}) const = 0;
   /// The largest key that begins with `prefix`, with its value.
-  virtual Result<std::optional<std::pair<std::string, std::string>>> last(Family family, std::string_view prefix) const = 0;
+  virtual Result<std::optional<std::pair<std::string, std::string>>> last(Family family,
+                                                                          std::string_view prefix) const = 0;
   /// Durable (WAL synced) when it returns ok. Internal in Mode::Read.
   virtual Result<> commit(const Batch& batch) = 0;
   /// Empties a derived family; part of rebuild.

@@ -19,14 +19,16 @@ namespace hm::storage {
 namespace {
 constexpr std::string_view kIndexVersion = "1";
 constexpr std::string_view kVersionKey = "index/version";
-constexpr std::size_t kMemtableBytesMax = 40U << 20;    // all families together; a flush under way may add half as much, which keeps them below 64 MiB
-constexpr std::uint64_t kWalBytesMax = 64U << 20;       // what an open after a kill has to replay
+constexpr std::size_t kMemtableBytesMax =
+    40U << 20;  // all families together; a flush under way may add half as much, which keeps them below 64 MiB
+constexpr std::uint64_t kWalBytesMax = 64U << 20;  // what an open after a kill has to replay
 constexpr std::uint64_t kInfoLogBytesMax = 1U << 20;
 constexpr std::size_t kInfoLogsKept = 2;
-constexpr int kOpenFilesMax = 512;                      // of the writer; the soft limit of most systems is 1,024
-constexpr std::uint64_t kValueApartBytesMin = 4096;     // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
-constexpr int kReadAttemptsMax = 50;                    // the writer may delete a file between our reading its name and opening it
-constexpr std::uint64_t kSyncSliceBytes = 1U << 20;     // background writes reach the disk in slices, not in one burst
+constexpr int kOpenFilesMax = 512;  // of the writer; the soft limit of most systems is 1,024
+constexpr std::uint64_t kValueApartBytesMin =
+    4096;  // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
+constexpr int kReadAttemptsMax = 50;  // the writer may delete a file between our reading its name and opening it
+constexpr std::uint64_t kSyncSliceBytes = 1U << 20;  // background writes reach the disk in slices, not in one burst
 
 Error failure(const rocksdb::Status& s, const std::string& directory, std::string_view doing) {
   Errc code = Errc::Io;
@@ -37,7 +39,9 @@ Error failure(const rocksdb::Status& s, const std::string& directory, std::strin
   if (s.IsInvalidArgument() || s.IsNotSupported()) code = Errc::Internal;
   std::string what = "index " + directory + ": " + s.ToString() + "; while " + std::string(doing);
   if (code == Errc::Corrupt) {
-    what += "; the blobs and git repositories are not touched by this: put back index/ from a backup, run `hubmirror index rebuild` and then `hubmirror verify`";
+    what +=
+        "; the blobs and git repositories are not touched by this: put back index/ from a backup, run `hubmirror index "
+        "rebuild` and then `hubmirror verify`";
   }
   return {code, std::move(what)};
 }
@@ -53,7 +57,8 @@ std::string behind(std::string_view prefix) {
 rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
 std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
 
-rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options& options,
+                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
   table.format_version = 5;
   table.block_size = 16U << 10;
@@ -69,7 +74,8 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   out.write_buffer_size = options.write_buffer_bytes;
   out.max_write_buffer_number = 2;
-  out.arena_block_size = 64U << 10;  // the default, an eighth of the buffer, would take 1 MiB for each family that holds one key
+  out.arena_block_size =
+      64U << 10;  // the default, an eighth of the buffer, would take 1 MiB for each family that holds one key
   out.compression = rocksdb::kLZ4Compression;
   out.bottommost_compression = rocksdb::kZSTD;
   out.level_compaction_dynamic_level_bytes = true;
@@ -132,7 +138,9 @@ class RocksIndex final : public Index {
     return failure(s, directory_, "reading from " + std::string(name_of(family)));
   }
 
-  Result<> scan(Family family, std::string_view prefix, const std::function<bool(std::string_view, std::string_view)>& visit, std::string_view from) const override {
+  Result<> scan(Family family, std::string_view prefix,
+                const std::function<bool(std::string_view, std::string_view)>& visit,
+                std::string_view from) const override {
     const std::string end = behind(prefix);
     std::string start(std::max(prefix, from));
     rocksdb::Status s;
@@ -151,7 +159,8 @@ class RocksIndex final : public Index {
     return failure(s, directory_, "scanning " + std::string(name_of(family)));
   }
 
-  Result<std::optional<std::pair<std::string, std::string>>> last(Family family, std::string_view prefix) const override {
+  Result<std::optional<std::pair<std::string, std::string>>> last(Family family,
+                                                                  std::string_view prefix) const override {
     using Found = std::optional<std::pair<std::string, std::string>>;
     const std::string end = behind(prefix);
     rocksdb::Status s;
@@ -159,7 +168,8 @@ class RocksIndex final : public Index {
       const auto opened = current();
       const auto cursor = cursor_of(*opened, family, end);
       cursor->SeekToLast();
-      if (cursor->Valid() && view(cursor->key()).starts_with(prefix)) return Found(std::pair(cursor->key().ToString(), cursor->value().ToString()));
+      if (cursor->Valid() && view(cursor->key()).starts_with(prefix))
+        return Found(std::pair(cursor->key().ToString(), cursor->value().ToString()));
       s = cursor->status();
       if (s.ok()) return Found();
       if (!catch_up_after(s)) break;
@@ -175,14 +185,16 @@ class RocksIndex final : public Index {
     for (const Batch::Change& c : batch.changes()) bytes += c.key.size() + c.value.size() + 32;
     rocksdb::WriteBatch writes(bytes);
     for (const Batch::Change& c : batch.changes()) {
-      const auto added = c.removal ? writes.Delete(opened->handle(c.family), c.key) : writes.Put(opened->handle(c.family), c.key, c.value);
+      const auto added = c.removal ? writes.Delete(opened->handle(c.family), c.key)
+                                   : writes.Put(opened->handle(c.family), c.key, c.value);
       if (!added.ok()) return failure(added, directory_, "building a batch");
     }
     rocksdb::WriteOptions durable;
     durable.sync = true;
     HM_CRASH_POINT("index.before_commit");
     rocksdb::Status s = opened->db->Write(durable, &writes);
-    if (!s.ok() && opened->db->Resume().ok()) s = opened->db->Write(durable, &writes);  // an earlier failure, e.g. a full disk, may be over
+    if (!s.ok() && opened->db->Resume().ok())
+      s = opened->db->Write(durable, &writes);  // an earlier failure, e.g. a full disk, may be over
     if (!s.ok()) return failure(s, directory_, "committing " + std::to_string(batch.changes().size()) + " changes");
     HM_CRASH_POINT("index.after_commit");
     return ok();
@@ -190,7 +202,8 @@ class RocksIndex final : public Index {
 
   Result<> clear(Family family) override {
     if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
-    if (!is_derived(family)) return Error{Errc::Refused, "family " + std::string(name_of(family)) + " holds facts and is never emptied"};
+    if (!is_derived(family))
+      return Error{Errc::Refused, "family " + std::string(name_of(family)) + " holds facts and is never emptied"};
     HM_TRY(const auto newest, last(family, {}));
     if (!newest) return ok();
     const std::string end = newest->first + '\0';
@@ -198,7 +211,9 @@ class RocksIndex final : public Index {
     durable.sync = true;
     const auto opened = current();
     rocksdb::Status s = opened->db->DeleteRange(durable, opened->handle(family), rocksdb::Slice(), end);
-    if (s.ok()) s = opened->db->CompactRange(rocksdb::CompactRangeOptions(), opened->handle(family), nullptr, nullptr);  // or every scan would step over the grave
+    if (s.ok())
+      s = opened->db->CompactRange(rocksdb::CompactRangeOptions(), opened->handle(family), nullptr,
+                                   nullptr);  // or every scan would step over the grave
     if (!s.ok()) return failure(s, directory_, "emptying " + std::string(name_of(family)));
     return ok();
   }
@@ -207,11 +222,15 @@ class RocksIndex final : public Index {
 
  private:
   RocksIndex(std::string directory, Mode mode, Options options)
-      : directory_(std::move(directory)), mode_(mode), options_(options), cache_(rocksdb::NewLRUCache(options.cache_bytes, /*num_shard_bits=*/2)) {}
+      : directory_(std::move(directory)),
+        mode_(mode),
+        options_(options),
+        cache_(rocksdb::NewLRUCache(options.cache_bytes, /*num_shard_bits=*/2)) {}
 
   std::vector<rocksdb::ColumnFamilyDescriptor> families() const {
     std::vector<rocksdb::ColumnFamilyDescriptor> out;
-    out.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options(Family::Meta, options_, cache_));  // RocksDB insists on it; it stays empty
+    out.emplace_back(rocksdb::kDefaultColumnFamilyName,
+                     family_options(Family::Meta, options_, cache_));  // RocksDB insists on it; it stays empty
     for (int i = 0; i < kFamilyCount; ++i) {
       const auto family = static_cast<Family>(i);
       out.emplace_back(std::string(name_of(family)), family_options(family, options_, cache_));
@@ -245,7 +264,8 @@ class RocksIndex final : public Index {
     return ok();
   }
 
-  /// What the writer's directory looks like: its logs, and its manifests with their lengths. NotFound when there is no index.
+  /// What the writer's directory looks like: its logs, and its manifests with their lengths. NotFound when there is no
+  /// index.
   struct Seen {
     std::set<std::string> logs;
     std::map<std::string, std::uint64_t> manifests;
@@ -253,7 +273,8 @@ class RocksIndex final : public Index {
   Result<Seen> look() const {
     FileSystem& fs = real_file_system();
     if (!fs.exists(directory_ + "/CURRENT")) {
-      return Error{Errc::NotFound, "there is no index at " + directory_ + " yet; mirror something first, or name the right --data-dir"};
+      return Error{Errc::NotFound,
+                   "there is no index at " + directory_ + " yet; mirror something first, or name the right --data-dir"};
     }
     HM_TRY(const auto entries, fs.list(directory_));
     Seen out;
@@ -266,10 +287,11 @@ class RocksIndex final : public Index {
     return out;
   }
 
-  /// Reads the state the files have now. RocksDB's secondary instances would follow the writer in smaller steps, but those of 7.8 crash on values in
-  /// blob files. Two things may happen beside us. A file goes between our reading its name and opening it, which RocksDB calls corruption: it was first
-  /// written off in the manifest, which grew by that. And what the writer flushes between our reading its manifest and its logs is in neither of them:
-  /// a log has gone then, the oldest first. In both cases we look again.
+  /// Reads the state the files have now. RocksDB's secondary instances would follow the writer in smaller steps, but
+  /// those of 7.8 crash on values in blob files. Two things may happen beside us. A file goes between our reading its
+  /// name and opening it, which RocksDB calls corruption: it was first written off in the manifest, which grew by that.
+  /// And what the writer flushes between our reading its manifest and its logs is in neither of them: a log has gone
+  /// then, the oldest first. In both cases we look again.
   Result<> open_to_read() const {
     rocksdb::DBOptions o = common_options();
     o.max_open_files = -1;  // hold all files open: the writer deletes them when it likes
@@ -285,7 +307,8 @@ class RocksIndex final : public Index {
         set_current(std::move(opened));
         return ok();
       }
-      if (!s.ok() && !s.IsIOError() && after.manifests == before.manifests) return failure(s, directory_, "opening it for reading");
+      if (!s.ok() && !s.IsIOError() && after.manifests == before.manifests)
+        return failure(s, directory_, "opening it for reading");
     }
     if (s.ok()) return Error{Errc::Busy, "index " + directory_ + " changes faster than it can be opened; try again"};
     return failure(s, directory_, "opening it for reading");
@@ -294,7 +317,8 @@ class RocksIndex final : public Index {
   Result<> check_version() {
     HM_TRY(const auto version, get(Family::Meta, kVersionKey));
     if (version && *version != kIndexVersion) {
-      return Error{Errc::Refused, "index " + directory_ + " has format " + *version + ", this program knows " + std::string(kIndexVersion) + "; use the hubmirror version that wrote it"};
+      return Error{Errc::Refused, "index " + directory_ + " has format " + *version + ", this program knows " +
+                                      std::string(kIndexVersion) + "; use the hubmirror version that wrote it"};
     }
     if (version || mode_ == Mode::Read) return ok();
     Batch batch;
@@ -326,5 +350,7 @@ class RocksIndex final : public Index {
 };
 }  // namespace
 
-Result<std::unique_ptr<Index>> open_index(const std::string& directory, Index::Mode mode, Index::Options options) { return RocksIndex::open(directory, mode, options); }
+Result<std::unique_ptr<Index>> open_index(const std::string& directory, Index::Mode mode, Index::Options options) {
+  return RocksIndex::open(directory, mode, options);
+}
 }  // namespace hm::storage

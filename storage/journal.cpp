@@ -11,7 +11,9 @@ constexpr std::size_t kSrcBytesMax = 253;  // a DNS name
 constexpr std::string_view kLastPrefix = "journal/last/";
 
 /// Meta: sequence of the newest entry of a repository of one source.
-std::string last_key(std::string_view src, const RepoKey& key) { return std::string(kLastPrefix).append(src).append(1, '\0').append(key::repo(key)); }
+std::string last_key(std::string_view src, const RepoKey& key) {
+  return std::string(kLastPrefix).append(src).append(1, '\0').append(key::repo(key));
+}
 
 struct Subject {
   std::string src;
@@ -25,11 +27,14 @@ const json::string* string_field(const json::object& entry, std::string_view nam
 
 /// Checks the fields every entry has and says whom it is about.
 Result<Subject> subject_of(const json::object& entry) {
-  auto missing = [](std::string_view name, std::string_view form) { return Error{Errc::BadInput, "journal entry: \"" + std::string(name) + "\" has to be " + std::string(form)}; };
+  auto missing = [](std::string_view name, std::string_view form) {
+    return Error{Errc::BadInput, "journal entry: \"" + std::string(name) + "\" has to be " + std::string(form)};
+  };
   const json::string* const t = string_field(entry, "t");
   if (t == nullptr || t->empty()) return missing("t", "a word");
   const json::string* const src = string_field(entry, "src");
-  if (src == nullptr || src->empty() || src->size() > kSrcBytesMax || src->find('\0') != json::string::npos) return missing("src", "the host of the source");
+  if (src == nullptr || src->empty() || src->size() > kSrcBytesMax || src->find('\0') != json::string::npos)
+    return missing("src", "the host of the source");
   const json::string* const kind = string_field(entry, "kind");
   const auto repo_kind = kind == nullptr ? std::nullopt : parse_repo_kind(std::string_view(*kind));
   if (!repo_kind || name_of(*repo_kind) != std::string_view(*kind)) return missing("kind", "model, dataset or space");
@@ -37,25 +42,29 @@ Result<Subject> subject_of(const json::object& entry) {
   const auto id = rid == nullptr ? std::nullopt : Rid::parse(std::string_view(*rid));
   if (!id) return missing("rid", "24 lowercase hex digits");
   const json::value* const obs = entry.if_contains("obs");
-  if (obs == nullptr || !(obs->is_int64() ? obs->get_int64() >= 0 : obs->is_uint64())) return missing("obs", "POSIX milliseconds");
+  if (obs == nullptr || !(obs->is_int64() ? obs->get_int64() >= 0 : obs->is_uint64()))
+    return missing("obs", "POSIX milliseconds");
   return Subject{std::string(*src), {*repo_kind, *id}};
 }
 
 Result<JournalEntry> sealed(std::uint64_t sequence, json::object value) {
   HM_TRY(std::string bytes, canonical_json(value));
   if (bytes.size() > kJournalEntryBytesMax) {
-    return Error{Errc::BadInput, "journal entry has " + std::to_string(bytes.size()) + " bytes, at most " + std::to_string(kJournalEntryBytesMax) + " are allowed"};
+    return Error{Errc::BadInput, "journal entry has " + std::to_string(bytes.size()) + " bytes, at most " +
+                                     std::to_string(kJournalEntryBytesMax) + " are allowed"};
   }
   return JournalEntry{sequence, std::move(bytes), std::move(value)};
 }
 
 Error damaged(std::uint64_t sequence, std::string_view why) {
-  return {Errc::Corrupt, "journal entry " + std::to_string(sequence) + ": " + std::string(why) + "; put back index/ from a backup"};
+  return {Errc::Corrupt,
+          "journal entry " + std::to_string(sequence) + ": " + std::string(why) + "; put back index/ from a backup"};
 }
 }  // namespace
 
 Result<JournalEntry> parse_journal_entry(std::uint64_t sequence, std::string_view bytes) {
-  if (bytes.empty() || bytes.size() > kJournalEntryBytesMax) return damaged(sequence, "it has " + std::to_string(bytes.size()) + " bytes");
+  if (bytes.empty() || bytes.size() > kJournalEntryBytesMax)
+    return damaged(sequence, "it has " + std::to_string(bytes.size()) + " bytes");
   auto value = parse_canonical_json(bytes);
   if (!value) return damaged(sequence, value.error().what);
   if (!value.assume_value().is_object()) return damaged(sequence, "it is no object");
@@ -63,17 +72,21 @@ Result<JournalEntry> parse_journal_entry(std::uint64_t sequence, std::string_vie
   const json::value* const v = object.if_contains("v");
   if (v == nullptr || !v->is_int64()) return damaged(sequence, "it has no version");
   if (v->get_int64() != kEntryVersion) {
-    return Error{Errc::Refused, "journal entry " + std::to_string(sequence) + " has version " + std::to_string(v->get_int64()) + ", this program knows " + std::to_string(kEntryVersion)};
+    return Error{Errc::Refused, "journal entry " + std::to_string(sequence) + " has version " +
+                                    std::to_string(v->get_int64()) + ", this program knows " +
+                                    std::to_string(kEntryVersion)};
   }
   const json::value* const prev = object.if_contains("prev");
-  if (prev == nullptr || !prev->is_int64() || prev->get_int64() < -1 || (prev->get_int64() >= 0 && static_cast<std::uint64_t>(prev->get_int64()) >= sequence)) {
+  if (prev == nullptr || !prev->is_int64() || prev->get_int64() < -1 ||
+      (prev->get_int64() >= 0 && static_cast<std::uint64_t>(prev->get_int64()) >= sequence)) {
     return damaged(sequence, "its \"prev\" names no earlier entry");
   }
   if (auto subject = subject_of(object); !subject) return damaged(sequence, subject.error().what);
   return JournalEntry{sequence, std::string(bytes), std::move(object)};
 }
 
-Result<std::uint64_t> Journal::append(std::vector<json::object> entries, Batch batch, const std::function<Result<>(const JournalEntry&, Batch&)>& derive) {
+Result<std::uint64_t> Journal::append(std::vector<json::object> entries, Batch batch,
+                                      const std::function<Result<>(const JournalEntry&, Batch&)>& derive) {
   const std::lock_guard lock(append_mutex_);
   HM_TRY(const std::uint64_t first, size());
   std::map<std::string, std::uint64_t> last;  // of the repositories of this call; the index does not know them yet
@@ -97,7 +110,9 @@ Result<std::uint64_t> Journal::append(std::vector<json::object> entries, Batch b
     }
   }
   for (const auto& [key, sequence] : last) batch.put(Family::Meta, key, key::u64(sequence));
-  HM_TRY(within(index_.commit(batch), [&] { return "appending " + std::to_string(entries.size()) + " journal entries at " + std::to_string(first); }));
+  HM_TRY(within(index_.commit(batch), [&] {
+    return "appending " + std::to_string(entries.size()) + " journal entries at " + std::to_string(first);
+  }));
   return first;
 }
 
@@ -141,7 +156,8 @@ Result<std::optional<std::uint64_t>> Journal::last_of(std::string_view src, cons
   HM_TRY(const auto stored, index_.get(Family::Meta, last_key(src, key)));
   if (!stored) return std::optional<std::uint64_t>();
   const auto sequence = key::parse_u64(*stored);
-  if (!sequence) return Error{Errc::Corrupt, "the index holds a malformed pointer to the newest journal entry of " + key.rid.text()};
+  if (!sequence)
+    return Error{Errc::Corrupt, "the index holds a malformed pointer to the newest journal entry of " + key.rid.text()};
   return sequence;
 }
 }  // namespace hm::storage

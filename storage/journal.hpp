@@ -1,7 +1,7 @@
-// storage/journal.hpp: the append-only sequence of observations and decisions, the one source of truth for facts. Layer 3. docs/formats/journal.md
-// An entry is canonical JSON of 1..65,535 bytes with the fields v, t, src, kind, rid, obs, … and `prev`: index of the previous entry of the same
-// (src, kind, rid), -1 for the first.
-// Threads: safe; append() serialises.
+// storage/journal.hpp: the append-only sequence of observations and decisions, the one source of truth for facts.
+// Layer 3. docs/formats/journal.md An entry is canonical JSON of 1..65,535 bytes with the fields v, t, src, kind, rid,
+// obs, … and `prev`: index of the previous entry of the same (src, kind, rid), -1 for the first. Threads: safe;
+// append() serialises.
 #pragma once
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -26,16 +26,19 @@ struct JournalEntry {
   json::object value;  ///< parsed
 };
 
-/// Reads one stored entry. @returns Corrupt: not canonical, too long, a field missing, `prev` not earlier; Refused: another version.
+/// Reads one stored entry. @returns Corrupt: not canonical, too long, a field missing, `prev` not earlier; Refused:
+/// another version.
 Result<JournalEntry> parse_journal_entry(std::uint64_t sequence, std::string_view bytes);
 
 class Journal {
  public:
   explicit Journal(Index& index) : index_(index) {}
-  /// Completes `entries` (each needs src, t, kind, rid, obs; v and prev are set here), appends them and commits them in ONE batch with what
-  /// `derive` adds for each (the index rows that follow from the entry). Returns the first sequence number.
+  /// Completes `entries` (each needs src, t, kind, rid, obs; v and prev are set here), appends them and commits them in
+  /// ONE batch with what `derive` adds for each (the index rows that follow from the entry). Returns the first sequence
+  /// number.
   /// @returns BadInput when an entry is not canonical or too long: nothing is written then.
-  Result<std::uint64_t> append(std::vector<json::object> entries, Batch batch, const std::function<Result<>(const JournalEntry&, Batch&)>& derive);
+  Result<std::uint64_t> append(std::vector<json::object> entries, Batch batch,
+                               const std::function<Result<>(const JournalEntry&, Batch&)>& derive);
   Result<> each(std::uint64_t from, const std::function<Result<bool>(const JournalEntry&)>& visit) const;
   Result<std::optional<JournalEntry>> get(std::uint64_t sequence) const;
   Result<std::uint64_t> size() const;

@@ -6,18 +6,30 @@
 namespace hm::storage {
 std::string_view name_of(Family family) {
   switch (family) {
-    case Family::Meta: return "meta";
-    case Family::Journal: return "journal";
-    case Family::Documents: return "documents";
-    case Family::Manifests: return "manifests";
-    case Family::Tasks: return "tasks";
-    case Family::Pins: return "pins";
-    case Family::Names: return "names";
-    case Family::Repos: return "repos";
-    case Family::Refs: return "refs";
-    case Family::Snapshots: return "snapshots";
-    case Family::BlobRefs: return "blob_refs";
-    case Family::Edges: return "edges";
+    case Family::Meta:
+      return "meta";
+    case Family::Journal:
+      return "journal";
+    case Family::Documents:
+      return "documents";
+    case Family::Manifests:
+      return "manifests";
+    case Family::Tasks:
+      return "tasks";
+    case Family::Pins:
+      return "pins";
+    case Family::Names:
+      return "names";
+    case Family::Repos:
+      return "repos";
+    case Family::Refs:
+      return "refs";
+    case Family::Snapshots:
+      return "snapshots";
+    case Family::BlobRefs:
+      return "blob_refs";
+    case Family::Edges:
+      return "edges";
   }
   return "unknown";
 }
@@ -54,7 +66,8 @@ std::string repo(const RepoKey& key) {
 std::optional<RepoKey> parse_repo(std::string_view bytes) {
   if (bytes.size() < kRepoBytes) return std::nullopt;
   const auto kind = static_cast<unsigned char>(bytes[0]);
-  if (kind < static_cast<unsigned char>(RepoKind::Model) || kind > static_cast<unsigned char>(RepoKind::Space)) return std::nullopt;
+  if (kind < static_cast<unsigned char>(RepoKind::Model) || kind > static_cast<unsigned char>(RepoKind::Space))
+    return std::nullopt;
   const auto rid = Rid::parse(to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()) + 1, kRidBytes)));
   if (!rid) return std::nullopt;
   return RepoKey{static_cast<RepoKind>(kind), *rid};

@@ -1,5 +1,6 @@
-// storage/key_space.hpp: every column family and every key form of the index, once. Layer 3; pure functions. docs/formats/index_keys.md
-// Integers in keys are big-endian, so that byte order is number order. <repo> = kind (1 byte) + rid (12 bytes) = 13 bytes.
+// storage/key_space.hpp: every column family and every key form of the index, once. Layer 3; pure functions.
+// docs/formats/index_keys.md Integers in keys are big-endian, so that byte order is number order. <repo> = kind (1
+// byte) + rid (12 bytes) = 13 bytes.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -10,8 +11,22 @@
 #include "base/ids.hpp"
 
 namespace hm::storage {
-/// Facts: journal, documents, manifests, tasks, pins. Derived, and rebuilt from the facts: names, repos, refs, snapshots, blob_refs, edges.
-enum class Family : std::uint8_t { Meta, Journal, Documents, Manifests, Tasks, Pins, Names, Repos, Refs, Snapshots, BlobRefs, Edges };
+/// Facts: journal, documents, manifests, tasks, pins. Derived, and rebuilt from the facts: names, repos, refs,
+/// snapshots, blob_refs, edges.
+enum class Family : std::uint8_t {
+  Meta,
+  Journal,
+  Documents,
+  Manifests,
+  Tasks,
+  Pins,
+  Names,
+  Repos,
+  Refs,
+  Snapshots,
+  BlobRefs,
+  Edges
+};
 inline constexpr int kFamilyCount = 12;
 std::string_view name_of(Family family);
 bool is_derived(Family family);
@@ -19,14 +34,17 @@ bool is_derived(Family family);
 namespace key {
 std::string u64(std::uint64_t value);
 std::optional<std::uint64_t> parse_u64(std::string_view bytes8);
-std::string repo(const RepoKey& key);                                        ///< 13 bytes; Repos, and the prefix of Refs and Snapshots
-std::optional<RepoKey> parse_repo(std::string_view bytes);                   ///< reads the first 13 bytes
-std::string name(const RepoId& repo);                                        ///< Names: kind byte + lowercased name
-std::string ref(const RepoKey& key, std::string_view full_ref);              ///< Refs: repo + full ref name
-std::string snapshot(const RepoKey& key, const Commit& commit);              ///< Snapshots: repo + commit (20 bytes)
-std::string blob_ref(const Sha256& blob, const RepoKey& key, const Commit& commit);  ///< BlobRefs: blob (32) + repo (13) + commit (20)
-std::string edge(const RepoKey& from, std::string_view relation, std::string_view to);  ///< Edges: 'f' + repo + relation NUL + to
-std::string edge_reverse(std::string_view to, std::string_view relation, const RepoKey& from);  ///< Edges: 'r' + to NUL relation NUL + repo
-std::string task(const RepoKey& key, std::string_view what);                 ///< Tasks: repo + what
+std::string repo(const RepoKey& key);                       ///< 13 bytes; Repos, and the prefix of Refs and Snapshots
+std::optional<RepoKey> parse_repo(std::string_view bytes);  ///< reads the first 13 bytes
+std::string name(const RepoId& repo);                       ///< Names: kind byte + lowercased name
+std::string ref(const RepoKey& key, std::string_view full_ref);  ///< Refs: repo + full ref name
+std::string snapshot(const RepoKey& key, const Commit& commit);  ///< Snapshots: repo + commit (20 bytes)
+std::string blob_ref(const Sha256& blob, const RepoKey& key,
+                     const Commit& commit);  ///< BlobRefs: blob (32) + repo (13) + commit (20)
+std::string edge(const RepoKey& from, std::string_view relation,
+                 std::string_view to);  ///< Edges: 'f' + repo + relation NUL + to
+std::string edge_reverse(std::string_view to, std::string_view relation,
+                         const RepoKey& from);                ///< Edges: 'r' + to NUL relation NUL + repo
+std::string task(const RepoKey& key, std::string_view what);  ///< Tasks: repo + what
 }  // namespace key
 }  // namespace hm::storage

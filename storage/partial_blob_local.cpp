@@ -10,14 +10,15 @@
 
 namespace hm::storage {
 namespace {
-constexpr std::uint64_t kAllocateBytesMin = 4U << 20;   // below, reserving blocks costs more than it can save
+constexpr std::uint64_t kAllocateBytesMin = 4U << 20;  // below, reserving blocks costs more than it can save
 
 std::string segment_text(std::uint64_t index) { return "segment " + std::to_string(index); }
 }  // namespace
 
 Result<PartialClaim> PartialClaim::take(std::shared_ptr<LocalContext> context, const BlobId& id) {
   const std::lock_guard lock(context->mutex);
-  if (!context->open.insert(id).second) return Error{Errc::Busy, "blob " + id.hex() + " is being downloaded by this process already"};
+  if (!context->open.insert(id).second)
+    return Error{Errc::Busy, "blob " + id.hex() + " is being downloaded by this process already"};
   return PartialClaim(context, id);
 }
 PartialClaim::~PartialClaim() {
@@ -32,16 +33,24 @@ void PartialClaim::promise(std::uint64_t bytes) {
 }
 void PartialClaim::fulfil() { context_->promised -= std::exchange(promised_, 0); }
 
-LocalPartialBlob::LocalPartialBlob(std::shared_ptr<LocalContext> context, PartialClaim claim, const BlobId& id, SegmentLayout layout)
-    : context_(std::move(context)), claim_(std::move(claim)), id_(id), layout_(layout), complete_(static_cast<std::size_t>(layout.count())), base_(hasher_.midstate()) {}
+LocalPartialBlob::LocalPartialBlob(std::shared_ptr<LocalContext> context, PartialClaim claim, const BlobId& id,
+                                   SegmentLayout layout)
+    : context_(std::move(context)),
+      claim_(std::move(claim)),
+      id_(id),
+      layout_(layout),
+      complete_(static_cast<std::size_t>(layout.count())),
+      base_(hasher_.midstate()) {}
 
-Result<std::unique_ptr<LocalPartialBlob>> LocalPartialBlob::open(std::shared_ptr<LocalContext> context, const BlobId& id, std::uint64_t size_bytes) {
+Result<std::unique_ptr<LocalPartialBlob>> LocalPartialBlob::open(std::shared_ptr<LocalContext> context,
+                                                                 const BlobId& id, std::uint64_t size_bytes) {
   HM_TRY(PartialClaim claim, PartialClaim::take(context, id));
   HM_TRY(std::optional<PartialState> state, take_up_state(*context, id, size_bytes));
   const SegmentLayout layout = state ? state->header.layout : SegmentLayout{size_bytes, context->options.segment_bytes};
   if (layout.size_bytes > (1ULL << 62) || layout.count() > kSegmentsMax) {
-    return Error{Errc::Refused, "blob " + id.hex() + " is announced with " + std::to_string(size_bytes) + " bytes, more than the " +
-                                    human_bytes(kSegmentsMax * layout.segment_bytes) + " this store can hold in one blob"};
+    return Error{Errc::Refused, "blob " + id.hex() + " is announced with " + std::to_string(size_bytes) +
+                                    " bytes, more than the " + human_bytes(kSegmentsMax * layout.segment_bytes) +
+                                    " this store can hold in one blob"};
   }
   std::unique_ptr<LocalPartialBlob> partial(new LocalPartialBlob(std::move(context), std::move(claim), id, layout));
   HM_TRY(partial->open_files(std::move(state)));
@@ -65,7 +74,9 @@ Result<> LocalPartialBlob::open_files(std::optional<PartialState> state) {
     HM_TRY(data_, create_or_empty(fs, data_path()));
   }
   if (layout_.count() <= 1) return ok();
-  if (!state) state = PartialState{{id_, layout_, context_->options.boot_id}, std::vector<bool>(complete_.size()), {}, false, 0, 0};
+  if (!state)
+    state =
+        PartialState{{id_, layout_, context_->options.boot_id}, std::vector<bool>(complete_.size()), {}, false, 0, 0};
   complete_ = state->complete;
   complete_count_ = static_cast<std::uint64_t>(std::count(complete_.begin(), complete_.end(), true));
   while (complete_prefix_ < complete_.size() && complete_[complete_prefix_]) ++complete_prefix_;
@@ -107,7 +118,8 @@ bool LocalPartialBlob::has_segment(std::uint64_t index) const {
 }
 
 Result<> LocalPartialBlob::usable() const {
-  if (broken_) return Error{broken_->code, broken_->what + "; the download of blob " + id_.hex() + " has to start over"};
+  if (broken_)
+    return Error{broken_->code, broken_->what + "; the download of blob " + id_.hex() + " has to start over"};
   return ok();
 }
 
@@ -115,7 +127,8 @@ Result<> LocalPartialBlob::write(std::uint64_t offset, std::span<const std::byte
   if (bytes.empty()) return ok();
   const std::uint64_t segment = offset / layout_.segment_bytes;
   if (offset >= layout_.size_bytes || bytes.size() > layout_.end(segment) - offset) {
-    return Error{Errc::BadInput, "write of " + std::to_string(bytes.size()) + " bytes at " + std::to_string(offset) + " leaves " + segment_text(segment) + " of blob " + id_.hex()};
+    return Error{Errc::BadInput, "write of " + std::to_string(bytes.size()) + " bytes at " + std::to_string(offset) +
+                                     " leaves " + segment_text(segment) + " of blob " + id_.hex()};
   }
   HM_TRY(begin_write(segment, offset));
   HM_TRY(data_->write_at(offset, bytes));
@@ -130,11 +143,14 @@ Result<> LocalPartialBlob::begin_write(std::uint64_t segment, std::uint64_t offs
   {
     const std::lock_guard lock(state_mutex_);
     HM_TRY(usable());
-    if (complete_[segment]) return Error{Errc::BadInput, segment_text(segment) + " of blob " + id_.hex() + " is complete already"};
+    if (complete_[segment])
+      return Error{Errc::BadInput, segment_text(segment) + " of blob " + id_.hex() + " is complete already"};
     const auto under_way = covered_to_.find(segment);
     const std::uint64_t covered = under_way == covered_to_.end() ? layout_.begin(segment) : under_way->second;
     if (offset > covered) {
-      return Error{Errc::BadInput, "write at " + std::to_string(offset) + " leaves a gap of " + std::to_string(offset - covered) + " bytes in " + segment_text(segment) + " of blob " + id_.hex()};
+      return Error{Errc::BadInput, "write at " + std::to_string(offset) + " leaves a gap of " +
+                                       std::to_string(offset - covered) + " bytes in " + segment_text(segment) +
+                                       " of blob " + id_.hex()};
     }
     if (!space_reserved_) {
       HM_TRY(reserve_space());
@@ -147,7 +163,8 @@ Result<> LocalPartialBlob::begin_write(std::uint64_t segment, std::uint64_t offs
   return take_back(segment, offset);
 }
 
-/// Bytes of a segment under way come a second time, maybe different ones: neither coverage nor hash may hold on to the first.
+/// Bytes of a segment under way come a second time, maybe different ones: neither coverage nor hash may hold on to the
+/// first.
 Result<> LocalPartialBlob::take_back(std::uint64_t segment, std::uint64_t offset) {
   const std::lock_guard hash_lock(hash_mutex_);
   const std::lock_guard state_lock(state_mutex_);
@@ -165,7 +182,8 @@ Result<> LocalPartialBlob::reserve_space() {
   return ok();
 }
 
-/// Bytes that arrive where the hash stands are hashed from the caller's buffer; a short stretch before them is read back.
+/// Bytes that arrive where the hash stands are hashed from the caller's buffer; a short stretch before them is read
+/// back.
 Result<> LocalPartialBlob::hash_written(std::uint64_t segment, std::uint64_t offset, std::span<const std::byte> bytes) {
   if (hash_segment_.load(std::memory_order_acquire) != segment) return ok();  // the follower comes by later
   const std::lock_guard lock(hash_mutex_);
@@ -248,7 +266,8 @@ Result<> LocalPartialBlob::complete_segment(std::uint64_t index) {
     unsynced_bytes_ += layout_.length(index);
   }
   HM_CRASH_POINT("blob.segment_recorded");
-  if (const std::unique_lock lock(hash_mutex_, std::try_to_lock); lock.owns_lock()) {  // else somebody hashes; he, the next segment or finish_hash() gets to this one
+  if (const std::unique_lock lock(hash_mutex_, std::try_to_lock);
+      lock.owns_lock()) {  // else somebody hashes; he, the next segment or finish_hash() gets to this one
     HM_TRY(follow());
     HM_TRY(record_midstate());
   }
@@ -320,7 +339,8 @@ Result<Sha256> LocalPartialBlob::finish_hash() {
     const std::lock_guard state_lock(state_mutex_);
     HM_TRY(usable());
     if (complete_count_ != layout_.count()) {
-      return Error{Errc::BadInput, "blob " + id_.hex() + " is not complete: " + segment_text(complete_prefix_) + " of " + std::to_string(layout_.count()) + " is missing"};
+      return Error{Errc::BadInput, "blob " + id_.hex() + " is not complete: " + segment_text(complete_prefix_) +
+                                       " of " + std::to_string(layout_.count()) + " is missing"};
     }
   }
   HM_TRY(follow());
@@ -336,7 +356,8 @@ Result<> LocalPartialBlob::distrust(Error cause) {
   const std::lock_guard lock(state_mutex_);
   broken_ = cause;
   if (!drop_state() && !remove_if_there(context_->fs, data_path())) {
-    log(LogLevel::Error, "a download that failed to reach the disk could not be removed", {{"blob", id_.hex()}, {"path", data_path()}});
+    log(LogLevel::Error, "a download that failed to reach the disk could not be removed",
+        {{"blob", id_.hex()}, {"path", data_path()}});
   }
   return Error{cause.code, cause.what + "; while making blob " + id_.hex() + " durable; its download starts over"};
 }

@@ -1,4 +1,5 @@
-// storage/partial_files.hpp: what happens to the files of unfinished downloads outside of writing them. Layer 3; inside of storage only.
+// storage/partial_files.hpp: what happens to the files of unfinished downloads outside of writing them. Layer 3; inside
+// of storage only.
 #pragma once
 #include <optional>
 
@@ -7,8 +8,10 @@
 
 namespace hm::storage {
 /// The state of an earlier attempt at this blob that can be gone on with. Leftovers that cannot are removed.
-/// @returns BadInput when it announced another size (it is dropped, so that the next call starts over); Refused for a newer format.
-Result<std::optional<PartialState>> take_up_state(const LocalContext& context, const BlobId& id, std::uint64_t size_bytes);
+/// @returns BadInput when it announced another size (it is dropped, so that the next call starts over); Refused for a
+/// newer format.
+Result<std::optional<PartialState>> take_up_state(const LocalContext& context, const BlobId& id,
+                                                  std::uint64_t size_bytes);
 /// Reads a log; NotFound, Corrupt, Refused.
 Result<PartialState> read_partial_state(FileSystem& fs, const std::string& path, std::string_view boot_id);
 /// Forgets what lies beyond the end of the data file: a log must not promise more than there is.

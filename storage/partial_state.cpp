@@ -23,7 +23,9 @@ std::uint32_t get32(std::string_view bytes, std::size_t at) {
   for (std::size_t i = 0; i < 4; ++i) v = (v << 8) | static_cast<unsigned char>(bytes[at + i]);
   return v;
 }
-std::uint64_t get64(std::string_view bytes, std::size_t at) { return (std::uint64_t{get32(bytes, at)} << 32) | get32(bytes, at + 4); }
+std::uint64_t get64(std::string_view bytes, std::size_t at) {
+  return (std::uint64_t{get32(bytes, at)} << 32) | get32(bytes, at + 4);
+}
 
 constexpr std::array<std::uint32_t, 256> make_table() {
   std::array<std::uint32_t, 256> table{};
@@ -36,10 +38,12 @@ constexpr std::array<std::uint32_t, 256> make_table() {
 }
 
 Result<PartialHeader> parse_header(std::string_view bytes) {
-  if (bytes.size() < kPartialHeaderBytes || !bytes.starts_with(kMagic)) return Error{Errc::Corrupt, "download state has no header"};
+  if (bytes.size() < kPartialHeaderBytes || !bytes.starts_with(kMagic))
+    return Error{Errc::Corrupt, "download state has no header"};
   const std::uint32_t version = get32(bytes, 8);
   if (version != kPartialStateVersion) {
-    return Error{Errc::Refused, "download state has version " + std::to_string(version) + ", this program knows " + std::to_string(kPartialStateVersion)};
+    return Error{Errc::Refused, "download state has version " + std::to_string(version) + ", this program knows " +
+                                    std::to_string(kPartialStateVersion)};
   }
   const std::string_view body = bytes.substr(0, kPartialHeaderBytes - kChecksumBytes);
   if (get32(bytes, body.size()) != crc32c(0, body)) return Error{Errc::Corrupt, "download state has a damaged header"};
@@ -48,7 +52,8 @@ Result<PartialHeader> parse_header(std::string_view bytes) {
   for (std::size_t i = 0; i < 32; ++i) header.id.bytes[i] = static_cast<std::uint8_t>(bytes[24 + i]);
   header.boot_id.assign(bytes.substr(56, kBootIdBytes));
   const std::uint32_t segment = header.layout.segment_bytes;
-  if (segment < kSegmentBytesMin || segment > kSegmentBytesMax || segment % 64 != 0 || header.layout.count() > kSegmentsMax) {
+  if (segment < kSegmentBytesMin || segment > kSegmentBytesMax || segment % 64 != 0 ||
+      header.layout.count() > kSegmentsMax) {
     return Error{Errc::Corrupt, "download state announces segments that nobody writes"};
   }
   return header;
@@ -64,7 +69,9 @@ void replay(std::string_view log, std::uint64_t records, PartialState& state) {
     if (record[0] != kMidstate) continue;
     while (prefix < state.complete.size() && state.complete[prefix]) ++prefix;
     // A midstate speaks of whole segments that are all here; anything else is of no use and of no harm.
-    if (number == 0 || number % state.header.layout.segment_bytes != 0 || number / state.header.layout.segment_bytes > prefix) continue;
+    if (number == 0 || number % state.header.layout.segment_bytes != 0 ||
+        number / state.header.layout.segment_bytes > prefix)
+      continue;
     Sha256Hasher::Midstate midstate;
     midstate.hashed_bytes = number;
     for (std::size_t word = 0; word < 8; ++word) midstate.h[word] = get32(record, 12 + 4 * word);
@@ -132,7 +139,8 @@ Result<PartialState> parse_partial_state(std::string_view bytes, std::string_vie
   std::uint32_t chain = get32(bytes, kPartialHeaderBytes - kChecksumBytes);
   std::uint64_t valid = 0, synced = 0;
   for (std::size_t at = 0; log.size() - at >= kPartialRecordBytes; at += kPartialRecordBytes) {
-    const std::string_view record = log.substr(at, kPartialRecordBytes), body = record.substr(0, kPartialRecordBytes - kChecksumBytes);
+    const std::string_view record = log.substr(at, kPartialRecordBytes),
+                           body = record.substr(0, kPartialRecordBytes - kChecksumBytes);
     const std::uint32_t next = crc32c(chain, body);
     if (get32(record, body.size()) != next) break;  // torn: nothing behind it can be believed
     chain = next;

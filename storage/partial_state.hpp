@@ -1,5 +1,6 @@
-// storage/partial_state.hpp: the log that says how much of an unfinished download can be trusted. Layer 3; values and pure functions.
-// docs/formats/partial_blob.md has the bytes. Appending to the file is partial_blob_local.cpp's business.
+// storage/partial_state.hpp: the log that says how much of an unfinished download can be trusted. Layer 3; values and
+// pure functions. docs/formats/partial_blob.md has the bytes. Appending to the file is partial_blob_local.cpp's
+// business.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -14,8 +15,9 @@ namespace hm::storage {
 inline constexpr std::uint32_t kPartialStateVersion = 1;
 inline constexpr std::size_t kPartialHeaderBytes = 96;
 inline constexpr std::size_t kPartialRecordBytes = 48;
-inline constexpr std::size_t kBootIdBytes = 36;                ///< text of a UUID
-inline constexpr std::uint64_t kSegmentsMax = 1ULL << 22;      ///< 64 TiB in segments of 16 MiB; bounds what a hostile header can make us allocate
+inline constexpr std::size_t kBootIdBytes = 36;  ///< text of a UUID
+inline constexpr std::uint64_t kSegmentsMax =
+    1ULL << 22;  ///< 64 TiB in segments of 16 MiB; bounds what a hostile header can make us allocate
 inline constexpr std::uint32_t kSegmentBytesMin = 4096;
 inline constexpr std::uint32_t kSegmentBytesMax = 1U << 30;
 /// Three records per segment at most, and the header.
@@ -27,7 +29,9 @@ struct SegmentLayout {
   std::uint32_t segment_bytes = 1;
   std::uint64_t count() const { return size_bytes / segment_bytes + (size_bytes % segment_bytes != 0); }
   std::uint64_t begin(std::uint64_t index) const { return index * segment_bytes; }
-  std::uint64_t end(std::uint64_t index) const { return index + 1 >= count() ? size_bytes : (index + 1) * segment_bytes; }
+  std::uint64_t end(std::uint64_t index) const {
+    return index + 1 >= count() ? size_bytes : (index + 1) * segment_bytes;
+  }
   std::uint64_t length(std::uint64_t index) const { return end(index) - begin(index); }
 };
 
@@ -40,9 +44,9 @@ struct PartialHeader {
 /// What a log says, cut down to what may be believed.
 struct PartialState {
   PartialHeader header;
-  std::vector<bool> complete;                     ///< one per segment
+  std::vector<bool> complete;                      ///< one per segment
   std::optional<Sha256Hasher::Midstate> midstate;  ///< of a prefix made of complete segments
-  bool clean = false;       ///< same boot and no byte was left out: the log may be appended to as it is
+  bool clean = false;         ///< same boot and no byte was left out: the log may be appended to as it is
   std::uint64_t records = 0;  ///< believed ones
   std::uint32_t chain = 0;    ///< when clean: checksum of the last of them, from which the next one goes on
   std::uint64_t complete_bytes() const;
@@ -53,9 +57,9 @@ class PartialLogWriter {
  public:
   explicit PartialLogWriter(std::uint32_t chain = 0) : chain_(chain) {}
   std::string header(const PartialHeader& header);
-  std::string segment(std::uint64_t index);                        ///< "this segment is complete"
-  std::string midstate(const Sha256Hasher::Midstate& midstate);    ///< "the hash of this prefix"
-  std::string synced(std::uint64_t records);                       ///< "the data of the first `records` records was on the medium"
+  std::string segment(std::uint64_t index);                      ///< "this segment is complete"
+  std::string midstate(const Sha256Hasher::Midstate& midstate);  ///< "the hash of this prefix"
+  std::string synced(std::uint64_t records);  ///< "the data of the first `records` records was on the medium"
   std::uint32_t chain() const { return chain_; }
 
  private:
@@ -63,8 +67,8 @@ class PartialLogWriter {
   std::uint32_t chain_;
 };
 
-/// Reads a log. In the boot it was begun in everything up to the first damaged record is believed: the page cache outlives a killed process.
-/// In another boot only what a later "synced" record covers.
+/// Reads a log. In the boot it was begun in everything up to the first damaged record is believed: the page cache
+/// outlives a killed process. In another boot only what a later "synced" record covers.
 /// @returns Refused for another version; Corrupt for a damaged header.
 Result<PartialState> parse_partial_state(std::string_view bytes, std::string_view boot_id);
 

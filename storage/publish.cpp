@@ -11,8 +11,12 @@
 
 namespace hm::storage {
 namespace {
-std::size_t first_number(const std::string& hex) { return static_cast<std::size_t>(std::stoul(hex.substr(0, 2), nullptr, 16)); }
-std::size_t second_number(const std::string& hex) { return static_cast<std::size_t>(std::stoul(hex.substr(0, 4), nullptr, 16)); }
+std::size_t first_number(const std::string& hex) {
+  return static_cast<std::size_t>(std::stoul(hex.substr(0, 2), nullptr, 16));
+}
+std::size_t second_number(const std::string& hex) {
+  return static_cast<std::size_t>(std::stoul(hex.substr(0, 4), nullptr, 16));
+}
 
 /// Renames into ab/cd/, making the two directories where they are absent.
 Result<> rename_to_name(LocalContext& context, const Publication& item) {
@@ -38,7 +42,8 @@ void sync_data(Publication& item) {
 void take_back(LocalContext& context, Publication& item, const Error& why) {
   item.result = why;
   if (auto undone = context.fs.rename(context.dir.blob(item.id), item.from); !undone) {
-    log(LogLevel::Error, "a blob whose directory could not be synced keeps its name", {{"blob", item.id.hex()}, {"why", undone.error().what}});
+    log(LogLevel::Error, "a blob whose directory could not be synced keeps its name",
+        {{"blob", item.id.hex()}, {"why", undone.error().what}});
   }
 }
 
@@ -50,7 +55,8 @@ void sync_directories(LocalContext& context, KnownDirectories& known, std::vecto
   std::set<std::string> failed;
   Result<> failure = ok();
   for (const std::string& directory : directories) {
-    if (auto synced = context.fs.sync_directory(directory); !synced) failed.insert(directory), failure = std::move(synced);
+    if (auto synced = context.fs.sync_directory(directory); !synced)
+      failed.insert(directory), failure = std::move(synced);
   }
   for (Publication& item : items) {
     if (!item.result) continue;
@@ -97,13 +103,16 @@ void publish_all(LocalContext& context, KnownDirectories& known, std::vector<Pub
   HM_CRASH_POINT("blob.directory_synced");
   for (Publication& item : items) {
     if (!item.result || item.partial == nullptr) continue;
-    if (auto dropped = item.partial->drop_state(); !dropped) {  // the blob is safe; the next look at its download drops the log
-      log(LogLevel::Warning, "the state of a finished download stays behind", {{"blob", item.id.hex()}, {"why", dropped.error().what}});
+    if (auto dropped = item.partial->drop_state();
+        !dropped) {  // the blob is safe; the next look at its download drops the log
+      log(LogLevel::Warning, "the state of a finished download stays behind",
+          {{"blob", item.id.hex()}, {"why", dropped.error().what}});
     }
   }
 }
 
-Result<std::string> move_to_quarantine(LocalContext& context, const std::string& from, const BlobId& id, std::string_view reason) {
+Result<std::string> move_to_quarantine(LocalContext& context, const std::string& from, const BlobId& id,
+                                       std::string_view reason) {
   static std::atomic<unsigned> number{0};
   const std::int64_t now = system_clock().unix_ms();
   const std::string name = id.hex() + "." + std::to_string(now) + "." + std::to_string(number++);
@@ -112,7 +121,8 @@ Result<std::string> move_to_quarantine(LocalContext& context, const std::string&
   HM_TRY(context.fs.rename(from, to));
   const std::string text = "wanted sha256 " + id.hex() + "\nwhen " + iso8601(now) + "\nwhy " + printable(reason) + "\n";
   if (auto noted = replace_file(context.fs, to + ".txt", text); !noted) {  // also syncs the directory
-    log(LogLevel::Warning, "the reason for a quarantined file could not be noted", {{"file", to}, {"why", noted.error().what}});
+    log(LogLevel::Warning, "the reason for a quarantined file could not be noted",
+        {{"file", to}, {"why", noted.error().what}});
   }
   HM_TRY(context.fs.sync_directory(parent_directory(from)));
   return "quarantine/" + name;

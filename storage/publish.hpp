@@ -1,5 +1,6 @@
 // storage/publish.hpp: gives verified bytes their names, many at a time. Layer 3; inside of storage only.
-// Order: write back all → fdatasync each → rename each → fsync every directory once → forget the logs. docs/formats/blob_store.md
+// Order: write back all → fdatasync each → rename each → fsync every directory once → forget the logs.
+// docs/formats/blob_store.md
 #pragma once
 #include <bitset>
 #include <memory>
@@ -11,7 +12,8 @@
 #include "storage/partial_blob_local.hpp"
 
 namespace hm::storage {
-/// Which directories of blobs/sha256 this process knows to be durable, so that it syncs their parents once only. Thread-safe.
+/// Which directories of blobs/sha256 this process knows to be durable, so that it syncs their parents once only.
+/// Thread-safe.
 class KnownDirectories {
  public:
   /// `hex` is a blob's; adds to `into` every directory whose entry for it may not be durable yet.
@@ -20,8 +22,8 @@ class KnownDirectories {
 
  private:
   mutable std::mutex mutex_;
-  std::bitset<256> first_;       // sha256/ holds ab/ durably
-  std::bitset<65536> second_;    // ab/ holds cd/ durably
+  std::bitset<256> first_;     // sha256/ holds ab/ durably
+  std::bitset<65536> second_;  // ab/ holds cd/ durably
 };
 
 /// One file on its way to its name.
@@ -36,6 +38,8 @@ struct Publication {
 /// Works on all of `items` whose result is ok so far; each gets its own result.
 void publish_all(LocalContext& context, KnownDirectories& known, std::vector<Publication>& items);
 
-/// Moves a file to quarantine/<hex>.<unixms>.<n> and says why in a .txt beside it. @returns the path of the moved file, relative to the data directory.
-Result<std::string> move_to_quarantine(LocalContext& context, const std::string& from, const BlobId& id, std::string_view reason);
+/// Moves a file to quarantine/<hex>.<unixms>.<n> and says why in a .txt beside it. @returns the path of the moved file,
+/// relative to the data directory.
+Result<std::string> move_to_quarantine(LocalContext& context, const std::string& from, const BlobId& id,
+                                       std::string_view reason);
 }  // namespace hm::storage

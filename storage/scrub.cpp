@@ -12,7 +12,8 @@
 
 namespace hm::storage {
 namespace {
-constexpr std::size_t kQueueMax = 256;  // blobs found and not yet hashed: enough to keep all threads busy, little to hold
+constexpr std::size_t kQueueMax =
+    256;  // blobs found and not yet hashed: enough to keep all threads busy, little to hold
 
 /// Blobs on their way from the walk to the hashing threads.
 class WorkQueue {
@@ -48,12 +49,21 @@ class WorkQueue {
 
 class Scrubber {
  public:
-  Scrubber(FileSystem& fs, const BlobStore& blobs, const ScrubOptions& options, const Clock& clock, const std::function<void(const BlobFinding&)>& on_finding,
+  Scrubber(FileSystem& fs, const BlobStore& blobs, const ScrubOptions& options, const Clock& clock,
+           const std::function<void(const BlobFinding&)>& on_finding,
            const std::function<void(const ScrubProgress&)>& on_progress, std::stop_token stop)
-      : fs_(fs), blobs_(blobs), options_(options), clock_(clock), on_finding_(on_finding), on_progress_(on_progress), stop_(std::move(stop)), rate_(options.bytes_per_second_max) {}
+      : fs_(fs),
+        blobs_(blobs),
+        options_(options),
+        clock_(clock),
+        on_finding_(on_finding),
+        on_progress_(on_progress),
+        stop_(std::move(stop)),
+        rate_(options.bytes_per_second_max) {}
 
   Result<ScrubProgress> run(const ExpectedBlobs& expected) {
-    const int threads = options_.threads > 0 ? options_.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    const int threads =
+        options_.threads > 0 ? options_.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     Result<> walked = ok();
     {
       std::vector<std::jthread> workers;
@@ -61,7 +71,8 @@ class Scrubber {
       walked = options_.only_expected ? walk_expected(expected) : walk_store(expected);
       queue_.close();
     }
-    if (stop_.stop_requested()) return Error{Errc::Cancelled, "stopped after " + std::to_string(progress_.blobs) + " blobs"};
+    if (stop_.stop_requested())
+      return Error{Errc::Cancelled, "stopped after " + std::to_string(progress_.blobs) + " blobs"};
     HM_TRY(std::move(walked));
     return progress_;
   }
@@ -112,7 +123,8 @@ class Scrubber {
 
   Result<> walk_expected(const ExpectedBlobs& expected) {
     while (!stop_.stop_requested()) {
-      HM_TRY(const std::optional<BlobInfo> wanted, expected ? expected() : Result<std::optional<BlobInfo>>(std::optional<BlobInfo>()));
+      HM_TRY(const std::optional<BlobInfo> wanted,
+             expected ? expected() : Result<std::optional<BlobInfo>>(std::optional<BlobInfo>()));
       if (!wanted) break;
       auto size = blobs_.find(wanted->id);
       if (!size) {
@@ -130,7 +142,8 @@ class Scrubber {
     if (stop_.stop_requested()) return false;
     if (expected_bytes && *expected_bytes != there.size_bytes) {
       BlobFinding finding{BlobFindingKind::WrongSize, there.id, {}, *expected_bytes, there.size_bytes, {}};
-      finding.detail = "has " + std::to_string(there.size_bytes) + " bytes, recorded are " + std::to_string(*expected_bytes);
+      finding.detail =
+          "has " + std::to_string(there.size_bytes) + " bytes, recorded are " + std::to_string(*expected_bytes);
       report(finding);
       advance(1, 0);
       return true;
@@ -143,7 +156,8 @@ class Scrubber {
   void work() {
     while (const auto blob = queue_.pop(stop_)) {
       auto path = blobs_.path(blob->id);
-      auto actual = path ? hash_file(fs_, path.assume_value(), [this](std::uint64_t n) { return account(n); }) : Result<Sha256>(path.error());
+      auto actual = path ? hash_file(fs_, path.assume_value(), [this](std::uint64_t n) { return account(n); })
+                         : Result<Sha256>(path.error());
       if (!actual && actual.error().code == Errc::Cancelled) return;
       if (!actual && actual.error().code == Errc::NotFound) continue;  // removed meanwhile, by gc
       if (!actual) {
@@ -181,8 +195,12 @@ class Scrubber {
     const std::lock_guard lock(callback_mutex_);
     if (on_finding_) on_finding_(finding);
   }
-  void report_missing(const BlobInfo& wanted) { report({BlobFindingKind::Missing, wanted.id, {}, wanted.size_bytes, 0, "is recorded and not there"}); }
-  void report_unreadable(const BlobId& id, const std::string& why) { report({BlobFindingKind::Unreadable, id, {}, 0, 0, why}); }
+  void report_missing(const BlobInfo& wanted) {
+    report({BlobFindingKind::Missing, wanted.id, {}, wanted.size_bytes, 0, "is recorded and not there"});
+  }
+  void report_unreadable(const BlobId& id, const std::string& why) {
+    report({BlobFindingKind::Unreadable, id, {}, 0, 0, why});
+  }
 
   FileSystem& fs_;
   const BlobStore& blobs_;
@@ -200,18 +218,25 @@ class Scrubber {
 
 std::string_view name_of(BlobFindingKind kind) {
   switch (kind) {
-    case BlobFindingKind::Flipped: return "flipped";
-    case BlobFindingKind::WrongSize: return "wrong-size";
-    case BlobFindingKind::Missing: return "missing";
-    case BlobFindingKind::Foreign: return "foreign";
-    case BlobFindingKind::Unreadable: return "unreadable";
+    case BlobFindingKind::Flipped:
+      return "flipped";
+    case BlobFindingKind::WrongSize:
+      return "wrong-size";
+    case BlobFindingKind::Missing:
+      return "missing";
+    case BlobFindingKind::Foreign:
+      return "foreign";
+    case BlobFindingKind::Unreadable:
+      return "unreadable";
   }
   return "unknown";
 }
 
 ExpectedBlobs expect_sorted(std::vector<BlobInfo> blobs) {
   std::sort(blobs.begin(), blobs.end(), [](const BlobInfo& a, const BlobInfo& b) { return a.id < b.id; });
-  blobs.erase(std::unique(blobs.begin(), blobs.end(), [](const BlobInfo& a, const BlobInfo& b) { return a.id == b.id; }), blobs.end());
+  blobs.erase(
+      std::unique(blobs.begin(), blobs.end(), [](const BlobInfo& a, const BlobInfo& b) { return a.id == b.id; }),
+      blobs.end());
   return [list = std::move(blobs), at = std::size_t{0}]() mutable -> Result<std::optional<BlobInfo>> {
     if (at == list.size()) return std::optional<BlobInfo>();
     return std::optional(list[at++]);
@@ -226,8 +251,10 @@ Result<Sha256> hash_file(FileSystem& fs, const std::string& path, const std::fun
   return hasher.finish();
 }
 
-Result<ScrubProgress> scrub(FileSystem& fs, const BlobStore& blobs, const ExpectedBlobs& expected, const ScrubOptions& options, const Clock& clock,
-                            const std::function<void(const BlobFinding&)>& on_finding, const std::function<void(const ScrubProgress&)>& on_progress, std::stop_token stop) {
+Result<ScrubProgress> scrub(FileSystem& fs, const BlobStore& blobs, const ExpectedBlobs& expected,
+                            const ScrubOptions& options, const Clock& clock,
+                            const std::function<void(const BlobFinding&)>& on_finding,
+                            const std::function<void(const ScrubProgress&)>& on_progress, std::stop_token stop) {
   return Scrubber(fs, blobs, options, clock, on_finding, on_progress, std::move(stop)).run(expected);
 }
 }  // namespace hm::storage

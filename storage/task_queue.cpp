@@ -10,7 +10,8 @@
 
 namespace hm::storage {
 namespace {
-// Rows of a task begin with the kind of its repository (1, 2, 3); rows that put tasks in order begin with a letter behind all of them.
+// Rows of a task begin with the kind of its repository (1, 2, 3); rows that put tasks in order begin with a letter
+// behind all of them.
 constexpr char kQueueTag = 'q', kLeaseTag = 'l';
 constexpr std::size_t kRepoBytes = 13;
 constexpr std::string_view kFenceKey = "tasks/fence";  // Meta: the newest fence number given out
@@ -64,10 +65,14 @@ void merge(Task& task, const NewTask& more) {
 
 std::string_view name_of(TaskState state) {
   switch (state) {
-    case TaskState::Queued: return "queued";
-    case TaskState::Leased: return "leased";
-    case TaskState::Done: return "done";
-    case TaskState::Failed: return "failed";
+    case TaskState::Queued:
+      return "queued";
+    case TaskState::Leased:
+      return "leased";
+    case TaskState::Done:
+      return "done";
+    case TaskState::Failed:
+      return "failed";
   }
   return "unknown";
 }
@@ -80,14 +85,17 @@ std::string pack_task(const Task& task) {
   row["attempts"] = task.attempts;
   if (!task.last_error.empty()) row["error"] = printable(task.last_error);
   if (task.again) row["again"] = true;
-  if (task.lease) row["lease"] = json::object{{"owner", printable(task.lease->owner)}, {"fence", task.lease->fence}, {"until", task.lease->until_ms}};
+  if (task.lease)
+    row["lease"] = json::object{
+        {"owner", printable(task.lease->owner)}, {"fence", task.lease->fence}, {"until", task.lease->until_ms}};
   auto text = canonical_json(row);
   HM_CHECK(text.has_value());  // printable text and integers only
   return std::move(text).assume_value();
 }
 
 Result<Task> unpack_task(const TaskKey& key, std::string_view bytes) {
-  const Error corrupt{Errc::Corrupt, "task " + key.repo.rid.text() + " " + printable(key.what) + " is stored in a form that nobody writes"};
+  const Error corrupt{Errc::Corrupt, "task " + key.repo.rid.text() + " " + printable(key.what) +
+                                         " is stored in a form that nobody writes"};
   auto parsed = parse_json(bytes);
   if (!parsed || !parsed.assume_value().is_object()) return corrupt;
   const json::object& row = parsed.assume_value().get_object();
@@ -105,7 +113,8 @@ Result<Task> unpack_task(const TaskKey& key, std::string_view bytes) {
   for (TaskState state : {TaskState::Queued, TaskState::Leased, TaskState::Done, TaskState::Failed}) {
     if (text(row, "state") == name_of(state)) task.state = state, known = true;
   }
-  const auto priority = number(row, "priority", 255), not_before = number(row, "not_before", INT64_MAX), attempts = number(row, "attempts", UINT32_MAX);
+  const auto priority = number(row, "priority", 255), not_before = number(row, "not_before", INT64_MAX),
+             attempts = number(row, "attempts", UINT32_MAX);
   if (!known || !priority || !not_before || !attempts) return corrupt;
   task.priority = static_cast<std::uint8_t>(*priority);
   task.not_before_ms = *not_before;
@@ -113,7 +122,8 @@ Result<Task> unpack_task(const TaskKey& key, std::string_view bytes) {
   task.last_error = text(row, "error");
   task.again = row.contains("again");
   if (const json::value* lease = row.if_contains("lease"); lease != nullptr && lease->is_object()) {
-    const auto fence = number(lease->get_object(), "fence", INT64_MAX), until = number(lease->get_object(), "until", INT64_MAX);
+    const auto fence = number(lease->get_object(), "fence", INT64_MAX),
+               until = number(lease->get_object(), "until", INT64_MAX);
     if (!fence || !until) return corrupt;
     task.lease = Lease{text(lease->get_object(), "owner"), static_cast<std::uint64_t>(*fence), *until};
   }
@@ -130,9 +140,12 @@ Result<std::optional<Task>> TaskQueue::get(const TaskKey& key) const {
 
 Result<> TaskQueue::enqueue(const std::vector<NewTask>& tasks, Batch batch) {
   const std::lock_guard lock(change_mutex_);
-  std::map<TaskKey, std::pair<std::optional<Task>, Task>> changed;  // before and after; the same task may be named twice
+  std::map<TaskKey, std::pair<std::optional<Task>, Task>>
+      changed;  // before and after; the same task may be named twice
   for (const NewTask& more : tasks) {
-    if (!is_valid_what(more.key.what)) return Error{Errc::BadInput, "\"" + printable(more.key.what) + "\" is no name of a task: 1 to 128 of a-z 0-9 : . _ -"};
+    if (!is_valid_what(more.key.what))
+      return Error{Errc::BadInput,
+                   "\"" + printable(more.key.what) + "\" is no name of a task: 1 to 128 of a-z 0-9 : . _ -"};
     if (more.not_before_ms < 0) return Error{Errc::BadInput, "a task cannot be due before 1970"};
     auto at = changed.find(more.key);
     if (at == changed.end()) {
@@ -177,7 +190,8 @@ Result<std::vector<TaskKey>> TaskQueue::due(std::size_t count, std::int64_t now_
           const auto task = when ? parse_task_key(key.substr(10)) : std::nullopt;
           damaged = !task;
           if (damaged || out.size() >= count) return false;
-          if (static_cast<std::int64_t>(*when) > now_ms) {  // the rest of this priority is later still: go on with the next
+          if (static_cast<std::int64_t>(*when) >
+              now_ms) {  // the rest of this priority is later still: go on with the next
             from.assign(key.substr(0, 2)).append(9, '\xff');
             more = true;
             return false;
@@ -205,7 +219,8 @@ Result<std::vector<Task>> TaskQueue::lease(std::size_t count, std::string_view o
   Batch batch;
   for (const TaskKey& key : keys) {
     HM_TRY(auto task, get(key));
-    if (!task || (task->state != TaskState::Queued && task->state != TaskState::Leased)) return Error{Errc::Corrupt, "the order of tasks names one that is not waiting"};
+    if (!task || (task->state != TaskState::Queued && task->state != TaskState::Leased))
+      return Error{Errc::Corrupt, "the order of tasks names one that is not waiting"};
     take_out(batch, *task);
     task->state = TaskState::Leased;
     task->attempts += task->attempts < UINT32_MAX ? 1U : 0U;
@@ -222,8 +237,11 @@ Result<Task> TaskQueue::leased(const TaskKey& key, std::uint64_t fence) const {
   HM_TRY(auto task, get(key));
   if (!task) return Error{Errc::NotFound, "there is no task " + key.repo.rid.text() + " " + printable(key.what)};
   if (task->state != TaskState::Leased || task->lease->fence != fence) {
-    return Error{Errc::Busy, "lease " + std::to_string(fence) + " of task " + key.repo.rid.text() + " " + printable(key.what) + " is over: it is " + std::string(name_of(task->state)) +
-                                 (task->lease ? " by " + task->lease->owner + " under lease " + std::to_string(task->lease->fence) : "")};
+    return Error{
+        Errc::Busy,
+        "lease " + std::to_string(fence) + " of task " + key.repo.rid.text() + " " + printable(key.what) +
+            " is over: it is " + std::string(name_of(task->state)) +
+            (task->lease ? " by " + task->lease->owner + " under lease " + std::to_string(task->lease->fence) : "")};
   }
   return std::move(*task);
 }
@@ -251,7 +269,8 @@ Result<> TaskQueue::complete(const TaskKey& key, std::uint64_t fence, Batch batc
   return index_.commit(batch);
 }
 
-Result<> TaskQueue::fail(const TaskKey& key, std::uint64_t fence, std::string_view error, std::optional<std::int64_t> retry_at_ms) {
+Result<> TaskQueue::fail(const TaskKey& key, std::uint64_t fence, std::string_view error,
+                         std::optional<std::int64_t> retry_at_ms) {
   const std::lock_guard lock(change_mutex_);
   HM_TRY(Task task, leased(key, fence));
   Batch batch;
@@ -293,13 +312,15 @@ Result<> TaskQueue::each(const std::function<bool(const Task&)>& visit) const {
   Result<> outcome = ok();
   for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
     bool go_on = true;
-    HM_TRY(index_.scan(Family::Tasks, std::string(1, static_cast<char>(kind)), [&](std::string_view key, std::string_view value) {
-      const auto parsed = parse_task_key(key);
-      auto task = parsed ? unpack_task(*parsed, value) : Result<Task>(Error{Errc::Corrupt, "the tasks hold a malformed key"});
-      if (!task) outcome = task.error();
-      go_on = task && visit(task.assume_value());
-      return go_on;
-    }));
+    HM_TRY(index_.scan(Family::Tasks, std::string(1, static_cast<char>(kind)),
+                       [&](std::string_view key, std::string_view value) {
+                         const auto parsed = parse_task_key(key);
+                         auto task = parsed ? unpack_task(*parsed, value)
+                                            : Result<Task>(Error{Errc::Corrupt, "the tasks hold a malformed key"});
+                         if (!task) outcome = task.error();
+                         go_on = task && visit(task.assume_value());
+                         return go_on;
+                       }));
     if (!go_on) return outcome;
   }
   return outcome;

@@ -1,5 +1,6 @@
 // tests/contract/blob_store_contract.hpp: what every BlobStore owes its callers, whatever it is built on.
-// A backend instantiates the suite with a harness: INSTANTIATE_TEST_SUITE_P(Local, BlobStoreContract, ::testing::Values(&make_local_harness)).
+// A backend instantiates the suite with a harness: INSTANTIATE_TEST_SUITE_P(Local, BlobStoreContract,
+// ::testing::Values(&make_local_harness)).
 #pragma once
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,8 +40,10 @@ class BlobStoreContract : public ::testing::TestWithParam<BlobStoreMaker> {
     EXPECT_THAT(opened, Succeeds());
     return opened ? std::move(opened).assume_value() : nullptr;
   }
-  static void write_segment(storage::PartialBlob& into, const Bytes& from, std::uint64_t index, std::size_t piece = 1000) {
-    const std::size_t begin = static_cast<std::size_t>(index) * into.segment_bytes(), end = std::min<std::size_t>(from.size(), begin + into.segment_bytes());
+  static void write_segment(storage::PartialBlob& into, const Bytes& from, std::uint64_t index,
+                            std::size_t piece = 1000) {
+    const std::size_t begin = static_cast<std::size_t>(index) * into.segment_bytes(),
+                      end = std::min<std::size_t>(from.size(), begin + into.segment_bytes());
     for (std::size_t at = begin; at < end; at += piece) {
       ASSERT_THAT(into.write(at, std::span(from).subspan(at, std::min(piece, end - at))), Succeeds());
     }
@@ -143,7 +146,8 @@ TEST_P(BlobStoreContract, SegmentsAreWrittenByManyThreads) {
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {
         for (std::uint64_t i = next++; i < p->segment_count(); i = next++) {
-          const std::size_t begin = static_cast<std::size_t>(i) * p->segment_bytes(), end = std::min<std::size_t>(weights.size(), begin + p->segment_bytes());
+          const std::size_t begin = static_cast<std::size_t>(i) * p->segment_bytes(),
+                            end = std::min<std::size_t>(weights.size(), begin + p->segment_bytes());
           for (std::size_t at = begin; at < end; at += 512) {
             if (!p->write(at, std::span(weights).subspan(at, std::min<std::size_t>(512, end - at)))) ++failures;
           }
@@ -172,7 +176,8 @@ TEST_P(BlobStoreContract, OneBadBlobOfAGroupDoesNotHarmTheOthers) {
   flipped[5999] ^= std::byte{1};
   std::vector<Partial> group;
   for (const Bytes* b : {&first, &second, &third}) group.push_back(partial(*b));
-  for (std::uint64_t i = 0; i < 2; ++i) write_segment(*group[0], first, i), write_segment(*group[1], flipped, i), write_segment(*group[2], third, i);
+  for (std::uint64_t i = 0; i < 2; ++i)
+    write_segment(*group[0], first, i), write_segment(*group[1], flipped, i), write_segment(*group[2], third, i);
   const auto results = store().publish(std::move(group));
   ASSERT_EQ(results.size(), 3U);
   EXPECT_THAT(results[0], Succeeds());
@@ -189,7 +194,8 @@ TEST_P(BlobStoreContract, OneBadBlobOfAGroupDoesNotHarmTheOthers) {
 
 TEST_P(BlobStoreContract, EveryFlippedBitIsNoticed) {
   const Bytes weights = bytes(kContractSegmentBytes + 100);
-  for (std::size_t at : {std::size_t{0}, std::size_t{63}, std::size_t{64}, std::size_t{4095}, std::size_t{4096}, weights.size() - 1}) {
+  for (std::size_t at :
+       {std::size_t{0}, std::size_t{63}, std::size_t{64}, std::size_t{4095}, std::size_t{4096}, weights.size() - 1}) {
     Bytes flipped = weights;
     flipped[at] ^= std::byte{0x80};
     auto p = partial(weights);
@@ -238,7 +244,8 @@ TEST_P(BlobStoreContract, AnotherAnnouncedSizeIsAnErrorOnce) {
     auto p = partial(weights);
     write_segment(*p, weights, 0);
   }
-  EXPECT_THAT(store().partial(sha256(weights), weights.size() + 1), FailsWith(Errc::BadInput, std::to_string(weights.size())));
+  EXPECT_THAT(store().partial(sha256(weights), weights.size() + 1),
+              FailsWith(Errc::BadInput, std::to_string(weights.size())));
   auto p = partial(weights);
   EXPECT_FALSE(p->has_segment(0));
 }
@@ -246,7 +253,8 @@ TEST_P(BlobStoreContract, AnotherAnnouncedSizeIsAnErrorOnce) {
 TEST_P(BlobStoreContract, BytesThatAreWrittenAgainReplaceTheFirst) {
   const Bytes weights = bytes(kContractSegmentBytes * 2), wrong = bytes(kContractSegmentBytes * 2, 7);
   auto p = partial(weights);
-  ASSERT_THAT(p->write(0, std::span(wrong).first(kContractSegmentBytes)), Succeeds());  // hashed already, and all of the segment
+  ASSERT_THAT(p->write(0, std::span(wrong).first(kContractSegmentBytes)),
+              Succeeds());  // hashed already, and all of the segment
   ASSERT_THAT(p->write(0, std::span(weights).first(1000)), Succeeds());
   EXPECT_THAT(p->complete_segment(0), FailsWith(Errc::BadInput, "not written to its end"));
   ASSERT_THAT(p->write(1000, std::span(wrong).subspan(1000, 500)), Succeeds());
@@ -327,11 +335,14 @@ TEST_P(BlobStoreContract, ListsBlobsInOrderOfTheirDigests) {
   std::sort(expected.begin(), expected.end());
   std::vector<storage::BlobId> seen;
   std::vector<std::string> foreign;
-  ASSERT_THAT(store().each([&](const storage::BlobInfo& b) { return seen.push_back(b.id), true; }, [&](const std::string& path) { foreign.push_back(path); }), Succeeds());
+  ASSERT_THAT(store().each([&](const storage::BlobInfo& b) { return seen.push_back(b.id), true; },
+                           [&](const std::string& path) { foreign.push_back(path); }),
+              Succeeds());
   EXPECT_EQ(seen, expected);
   EXPECT_THAT(foreign, ::testing::IsEmpty());
   int count = 0;
-  ASSERT_THAT(store().each([&](const storage::BlobInfo&) { return ++count < 5; }, [](const std::string&) {}), Succeeds());
+  ASSERT_THAT(store().each([&](const storage::BlobInfo&) { return ++count < 5; }, [](const std::string&) {}),
+              Succeeds());
   EXPECT_EQ(count, 5);
 }
 

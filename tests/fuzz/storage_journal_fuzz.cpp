@@ -1,4 +1,5 @@
-// An entry that is accepted is canonical and names an earlier entry or none; rows of tasks that are accepted are written the same way again.
+// An entry that is accepted is canonical and names an earlier entry or none; rows of tasks that are accepted are
+// written the same way again.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

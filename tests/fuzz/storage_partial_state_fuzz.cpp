@@ -1,4 +1,5 @@
-// A log never promises more than it says: complete segments exist, a midstate is covered by them, and rendering it again says the same.
+// A log never promises more than it says: complete segments exist, a midstate is covered by them, and rendering it
+// again says the same.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -11,11 +12,15 @@ using namespace hm::storage;
 
 namespace {
 void check(const PartialState& state) {
-  if (state.complete.size() != state.header.layout.count() || state.complete_bytes() > state.header.layout.size_bytes) std::abort();
+  if (state.complete.size() != state.header.layout.count() || state.complete_bytes() > state.header.layout.size_bytes)
+    std::abort();
   if (!state.midstate) return;
   const std::uint64_t hashed = state.midstate->hashed_bytes / state.header.layout.segment_bytes;
-  if (state.midstate->hashed_bytes % state.header.layout.segment_bytes != 0 || hashed > state.complete.size()) std::abort();
-  if (!std::all_of(state.complete.begin(), state.complete.begin() + static_cast<std::ptrdiff_t>(hashed), [](bool b) { return b; })) std::abort();
+  if (state.midstate->hashed_bytes % state.header.layout.segment_bytes != 0 || hashed > state.complete.size())
+    std::abort();
+  if (!std::all_of(state.complete.begin(), state.complete.begin() + static_cast<std::ptrdiff_t>(hashed),
+                   [](bool b) { return b; }))
+    std::abort();
 }
 
 /// The input with all checksums made right, so that the fuzzer gets past them.
@@ -26,7 +31,8 @@ std::string sealed(std::string log) {
     return sum;
   };
   std::uint32_t chain = seal(0, kPartialHeaderBytes, 0);
-  for (std::size_t at = kPartialHeaderBytes; log.size() - at >= kPartialRecordBytes; at += kPartialRecordBytes) chain = seal(at, kPartialRecordBytes, chain);
+  for (std::size_t at = kPartialHeaderBytes; log.size() - at >= kPartialRecordBytes; at += kPartialRecordBytes)
+    chain = seal(at, kPartialRecordBytes, chain);
   return log;
 }
 }  // namespace
@@ -41,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto state = parse_partial_state(log, now);
     if (!state) continue;
     check(state.assume_value());
-    const auto again = parse_partial_state(render_partial_state(state.assume_value(), boot, true), std::string(kBootIdBytes, 'c'));
+    const auto again =
+        parse_partial_state(render_partial_state(state.assume_value(), boot, true), std::string(kBootIdBytes, 'c'));
     if (!again || again.assume_value().complete != state.assume_value().complete) std::abort();
   }
   return 0;

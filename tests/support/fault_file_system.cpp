@@ -6,7 +6,8 @@
 namespace hm::test {
 class FaultFile final : public File {
  public:
-  FaultFile(FaultFileSystem& fs, std::unique_ptr<File> below, std::string path) : fs_(fs), below_(std::move(below)), path_(std::move(path)) {}
+  FaultFile(FaultFileSystem& fs, std::unique_ptr<File> below, std::string path)
+      : fs_(fs), below_(std::move(below)), path_(std::move(path)) {}
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
     HM_TRY(fs_.step(false, "read " + path_));
     auto n = below_->read_at(offset, into);
@@ -70,7 +71,8 @@ Result<> FaultFileSystem::step(bool takes_space, std::string_view what) {
 }
 
 namespace {
-Result<std::unique_ptr<File>> wrapped(FaultFileSystem& fs, Result<std::unique_ptr<File>> below, const std::string& path) {
+Result<std::unique_ptr<File>> wrapped(FaultFileSystem& fs, Result<std::unique_ptr<File>> below,
+                                      const std::string& path) {
   HM_TRY(auto file, std::move(below));
   return std::unique_ptr<File>(std::make_unique<FaultFile>(fs, std::move(file), path));
 }
@@ -143,7 +145,8 @@ struct PowerLossFileSystem::Node {
     std::vector<std::byte> after = survives(random) ? live : durable;  // only its length stays as it is
     for (std::size_t at = 0; at < after.size(); at += kSectorBytes) {
       const auto& from = survives(random) ? live : durable;
-      for (std::size_t i = at; i < std::min(after.size(), at + kSectorBytes); ++i) after[i] = i < from.size() ? from[i] : std::byte{0};
+      for (std::size_t i = at; i < std::min(after.size(), at + kSectorBytes); ++i)
+        after[i] = i < from.size() ? from[i] : std::byte{0};
     }
     live = durable = after;
   }
@@ -158,7 +161,8 @@ struct PowerLossFileSystem::Change {
 
 class MemoryFile final : public File {
  public:
-  MemoryFile(PowerLossFileSystem& fs, std::shared_ptr<PowerLossFileSystem::Node> node) : fs_(fs), node_(std::move(node)) {}
+  MemoryFile(PowerLossFileSystem& fs, std::shared_ptr<PowerLossFileSystem::Node> node)
+      : fs_(fs), node_(std::move(node)) {}
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
     const std::lock_guard lock(fs_.mutex_);
     if (offset >= node_->live.size()) return std::size_t{0};
@@ -216,7 +220,8 @@ void PowerLossFileSystem::power_loss(std::uint64_t seed, double keep) {
   const std::lock_guard lock(mutex_);
   std::mt19937_64 random(seed);
   std::bernoulli_distribution survives(keep);
-  // Undo everything, newest first, then do again what survived. What was undone out of a directory goes back to where it was.
+  // Undo everything, newest first, then do again what survived. What was undone out of a directory goes back to where
+  // it was.
   for (auto it = changes_.rbegin(); it != changes_.rend(); ++it) {
     if (it->into && it->replaced) it->into->entries[it->new_name] = it->replaced;
     if (it->into && !it->replaced) it->into->entries.erase(it->new_name);
@@ -250,7 +255,8 @@ std::shared_ptr<PowerLossFileSystem::Node> PowerLossFileSystem::look_up(const st
   return node;
 }
 
-Result<std::pair<std::shared_ptr<PowerLossFileSystem::Node>, std::string>> PowerLossFileSystem::parent_of(const std::string& path) const {
+Result<std::pair<std::shared_ptr<PowerLossFileSystem::Node>, std::string>> PowerLossFileSystem::parent_of(
+    const std::string& path) const {
   auto node = look_up(parent_directory(path));
   if (!node || !node->directory) return Error{Errc::NotFound, path + ": no such directory"};
   return std::pair(std::move(node), path.substr(path.find_last_of('/') + 1));
@@ -280,7 +286,8 @@ Result<> PowerLossFileSystem::rename(const std::string& from, const std::string&
   HM_TRY(auto source, parent_of(from));
   HM_TRY(auto target, parent_of(to));
   const auto replaced = target.first->entries.find(target.second);
-  record({source.first, target.first, node, replaced == target.first->entries.end() ? nullptr : replaced->second, source.second, target.second});
+  record({source.first, target.first, node, replaced == target.first->entries.end() ? nullptr : replaced->second,
+          source.second, target.second});
   return ok();
 }
 Result<> PowerLossFileSystem::remove(const std::string& path) {
@@ -301,7 +308,8 @@ Result<> PowerLossFileSystem::remove_directory(const std::string& path) {
 }
 Result<> PowerLossFileSystem::make_directories(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  if (const auto node = look_up(path)) return node->directory ? Result<>(ok()) : Result<>(Error{Errc::Io, path + " is a file"});
+  if (const auto node = look_up(path))
+    return node->directory ? Result<>(ok()) : Result<>(Error{Errc::Io, path + " is a file"});
   HM_TRY(make_directories(parent_directory(path)));
   HM_TRY(make_directory(path));
   return sync_directory(parent_directory(path));
@@ -320,7 +328,8 @@ Result<> PowerLossFileSystem::sync_directory(const std::string& path) {
   const auto node = look_up(path);
   if (!node || !node->directory) return Error{Errc::NotFound, path + ": no such directory"};
   for (Change& change : changes_) {
-    if (change.into == node || (change.out_of == node && !change.into)) change.durable = true;  // a move is durable where it arrives
+    if (change.into == node || (change.out_of == node && !change.into))
+      change.durable = true;  // a move is durable where it arrives
   }
   return ok();
 }

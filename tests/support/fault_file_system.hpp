@@ -62,13 +62,15 @@ class FaultFileSystem final : public FileSystem {
   std::optional<DiskSpace> space_;
 };
 
-/// Files in memory. power_loss() keeps what was synced; of everything else each sector and each directory change survives or not, as the seed decides,
-/// which is more than real disks dare. A file's bytes need sync_data(), a name needs sync_directory() of the directory that holds it.
+/// Files in memory. power_loss() keeps what was synced; of everything else each sector and each directory change
+/// survives or not, as the seed decides, which is more than real disks dare. A file's bytes need sync_data(), a name
+/// needs sync_directory() of the directory that holds it.
 class PowerLossFileSystem final : public FileSystem {
  public:
   PowerLossFileSystem();
   ~PowerLossFileSystem() override;
-  /// Files that are open keep working on nothing; close them first. `keep` of 0: all that was not synced is lost; 1: nothing; between: by chance.
+  /// Files that are open keep working on nothing; close them first. `keep` of 0: all that was not synced is lost; 1:
+  /// nothing; between: by chance.
   void power_loss(std::uint64_t seed, double keep);
   void sync_all();  ///< syncfs(2)
 

@@ -1,4 +1,5 @@
-// Every operation of a download may fail, the process may die and the power may go: a blob is right or absent, and the next attempt finishes.
+// Every operation of a download may fail, the process may die and the power may go: a blob is right or absent, and the
+// next attempt finishes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,8 +13,8 @@
 
 namespace hm::storage {
 namespace {
-using test::FaultFileSystem;
 using test::FailsWith;
+using test::FaultFileSystem;
 using test::PowerLossFileSystem;
 using test::Succeeds;
 using test::TempDirectory;
@@ -47,7 +48,8 @@ Result<> download(BlobStore& store, const Bytes& bytes, std::uint64_t seed = 0) 
   if (seed != 0) std::shuffle(order.begin(), order.end(), random);
   for (std::uint64_t segment : order) {
     if (partial->has_segment(segment)) continue;
-    const std::size_t begin = static_cast<std::size_t>(segment) * partial->segment_bytes(), end = std::min<std::size_t>(bytes.size(), begin + partial->segment_bytes());
+    const std::size_t begin = static_cast<std::size_t>(segment) * partial->segment_bytes(),
+                      end = std::min<std::size_t>(bytes.size(), begin + partial->segment_bytes());
     for (std::size_t at = begin; at < end; at += 1500) {
       HM_TRY(partial->write(at, std::span(bytes).subspan(at, std::min<std::size_t>(1500, end - at))));
     }
@@ -77,7 +79,9 @@ bool visible_and_right(BlobStore& store, const Bytes& bytes) {
 void expect_only(BlobStore& store, const Bytes& bytes) {
   std::vector<BlobId> seen;
   std::vector<std::string> foreign;
-  EXPECT_THAT(store.each([&](const BlobInfo& b) { return seen.push_back(b.id), true; }, [&](const std::string& path) { foreign.push_back(path); }), Succeeds());
+  EXPECT_THAT(store.each([&](const BlobInfo& b) { return seen.push_back(b.id), true; },
+                         [&](const std::string& path) { foreign.push_back(path); }),
+              Succeeds());
   EXPECT_THAT(seen, ::testing::ElementsAre(sha256(bytes)));
   EXPECT_THAT(foreign, ::testing::IsEmpty());
 }
@@ -91,7 +95,9 @@ struct Case {
 /// A data directory of one test step, on the disk or in memory.
 class Place {
  public:
-  explicit Place(bool real) : real_(real), dir_(real ? temp_.path() : "/mirror") { EXPECT_THAT(create_data_dir(fs(), dir_), Succeeds()); }
+  explicit Place(bool real) : real_(real), dir_(real ? temp_.path() : "/mirror") {
+    EXPECT_THAT(create_data_dir(fs(), dir_), Succeeds());
+  }
   FileSystem& fs() { return real_ ? real_file_system() : memory_; }
   const DataDir& dir() const { return dir_; }
 
@@ -122,7 +128,8 @@ TEST_P(EveryOperation, MayFail) {
     const auto store = make_local_blob_store(place.fs(), place.dir(), options());
     const bool visible = visible_and_right(*store, bytes);
     EXPECT_TRUE(visible || !acknowledged) << "operation " << n;
-    EXPECT_THAT(what.put ? store->put(sha256(bytes), bytes) : download(*store, bytes), Succeeds()) << "after operation " << n;
+    EXPECT_THAT(what.put ? store->put(sha256(bytes), bytes) : download(*store, bytes), Succeeds())
+        << "after operation " << n;
     EXPECT_TRUE(visible_and_right(*store, bytes)) << "operation " << n;
     expect_only(*store, bytes);
     if (HasFailure()) FAIL() << "with operation " << n << " failing";
@@ -132,15 +139,18 @@ TEST_P(EveryOperation, MayFail) {
   EXPECT_GE(failed_operations, 5U);  // the loop did meet the operations
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Storing, EveryOperation,
-    ::testing::Combine(::testing::Values(Case{"put", 700, true, true}, Case{"one_segment", 3000, false, true},
-                                         Case{"segments", 4 * kSegmentBytes + 100, false, false}),
-                       ::testing::Values(Fault::Io, Fault::NoSpace, Fault::Death)),
-    [](const auto& instance) {
-      const Fault fault = std::get<1>(instance.param);
-      return std::string(std::get<0>(instance.param).name) + (fault == Fault::Io ? "_io" : fault == Fault::NoSpace ? "_no_space" : "_death");
-    });
+INSTANTIATE_TEST_SUITE_P(Storing, EveryOperation,
+                         ::testing::Combine(::testing::Values(Case{"put", 700, true, true},
+                                                              Case{"one_segment", 3000, false, true},
+                                                              Case{"segments", 4 * kSegmentBytes + 100, false, false}),
+                                            ::testing::Values(Fault::Io, Fault::NoSpace, Fault::Death)),
+                         [](const auto& instance) {
+                           const Fault fault = std::get<1>(instance.param);
+                           return std::string(std::get<0>(instance.param).name) + (fault == Fault::Io ? "_io"
+                                                                                   : fault == Fault::NoSpace
+                                                                                       ? "_no_space"
+                                                                                       : "_death");
+                         });
 
 TEST(BlobStoreFault, ADownloadTakenUpAfterAnyFailureFinishes) {
   const Bytes bytes = test::bytes_of(4 * kSegmentBytes + 100, 43);
@@ -150,7 +160,9 @@ TEST(BlobStoreFault, ADownloadTakenUpAfterAnyFailureFinishes) {
       const auto store = make_local_blob_store(place.fs(), place.dir(), options());
       auto partial = store->partial(sha256(bytes), bytes.size()).value();
       for (std::uint64_t i : {0U, 3U}) {
-        ASSERT_THAT(partial->write(i * kSegmentBytes, std::span(bytes).subspan(static_cast<std::size_t>(i) * kSegmentBytes, kSegmentBytes)), Succeeds());
+        ASSERT_THAT(partial->write(i * kSegmentBytes, std::span(bytes).subspan(
+                                                          static_cast<std::size_t>(i) * kSegmentBytes, kSegmentBytes)),
+                    Succeeds());
         ASSERT_THAT(partial->complete_segment(i), Succeeds());
       }
     }
@@ -190,7 +202,8 @@ TEST(BlobStoreFault, AGroupWithOneFailureKeepsTheRest) {
     std::size_t failures = 0;
     bool shared_directory = false;
     for (std::size_t i = 0; i < blobs.size(); ++i) {
-      EXPECT_EQ(visible_and_right(*store, blobs[i]), results[i].has_value()) << i;  // what failed is not visible: nobody may count on it
+      EXPECT_EQ(visible_and_right(*store, blobs[i]), results[i].has_value())
+          << i;  // what failed is not visible: nobody may count on it
       EXPECT_THAT(download(*store, blobs[i]), Succeeds());
       if (results[i]) continue;
       ++failures;
@@ -204,12 +217,14 @@ TEST(BlobStoreFault, AGroupWithOneFailureKeepsTheRest) {
   EXPECT_GE(single_failures, 4 * blobs.size());  // fdatasync, chmod, rename and a directory of each
 }
 
-/// The story of one blob: deaths and power losses at random moments, then an attempt that nothing disturbs, then one more power loss.
+/// The story of one blob: deaths and power losses at random moments, then an attempt that nothing disturbs, then one
+/// more power loss.
 void tell_story(std::uint64_t seed) {
   constexpr int kAttempts = 5;
   constexpr double kKeep[] = {0.0, 0.3, 0.9, 1.0};
   std::mt19937_64 random(seed);
-  const Bytes bytes = test::bytes_of(random() % 4 == 0 ? random() % kSegmentBytes : random() % (8 * kSegmentBytes), seed);
+  const Bytes bytes =
+      test::bytes_of(random() % 4 == 0 ? random() % kSegmentBytes : random() % (8 * kSegmentBytes), seed);
   PowerLossFileSystem disk;
   FaultFileSystem faulty(disk);
   const DataDir dir("/mirror");
@@ -250,7 +265,8 @@ TEST(BlobStoreFault, DeathsAndPowerLossesShowNoWrongBytes) {
 
 TEST(BlobStoreFault, WhatWasAcknowledgedSurvivesPowerLoss) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    const Bytes small = test::bytes_of(100, seed), large = test::bytes_of(3 * kSegmentBytes + seed, seed), direct = test::bytes_of(50, seed + 1000);
+    const Bytes small = test::bytes_of(100, seed), large = test::bytes_of(3 * kSegmentBytes + seed, seed),
+                direct = test::bytes_of(50, seed + 1000);
     PowerLossFileSystem disk;
     const DataDir dir("/mirror");
     ASSERT_THAT(create_data_dir(disk, dir), Succeeds());

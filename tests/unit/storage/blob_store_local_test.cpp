@@ -36,7 +36,8 @@ class LocalStore : public ::testing::Test {
   }
   std::unique_ptr<PartialBlob> open(const Bytes& bytes) { return store_->partial(sha256(bytes), bytes.size()).value(); }
   static void write(PartialBlob& partial, const Bytes& bytes, std::uint64_t segment) {
-    const std::size_t begin = static_cast<std::size_t>(segment) * partial.segment_bytes(), end = std::min<std::size_t>(bytes.size(), begin + partial.segment_bytes());
+    const std::size_t begin = static_cast<std::size_t>(segment) * partial.segment_bytes(),
+                      end = std::min<std::size_t>(bytes.size(), begin + partial.segment_bytes());
     ASSERT_THAT(partial.write(begin, std::span(bytes).subspan(begin, end - begin)), Succeeds());
     ASSERT_THAT(partial.complete_segment(segment), Succeeds());
   }
@@ -61,9 +62,10 @@ class LocalStore : public ::testing::Test {
 TEST_F(LocalStore, LiesWhereTheFormatPageSays) {
   const Bytes bytes = test::bytes_of(10, 1);
   ASSERT_THAT(store_->put(sha256(bytes), bytes), Succeeds());
-  const std::string hex = sha256(bytes).hex(), path = temp_.path() + "/blobs/sha256/" + hex.substr(0, 2) + "/" + hex.substr(2, 2) + "/" + hex;
+  const std::string hex = sha256(bytes).hex(),
+                    path = temp_.path() + "/blobs/sha256/" + hex.substr(0, 2) + "/" + hex.substr(2, 2) + "/" + hex;
   EXPECT_EQ(store_->path(sha256(bytes)).value(), path);
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat(path.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 07777, 0444U);
 }
@@ -254,10 +256,14 @@ TEST_F(LocalStore, NamesThatAreNoBlobsAreForeign) {
   ASSERT_EQ(::symlink("/etc/passwd", (folder + "/link").c_str()), 0);
   std::vector<std::string> foreign;
   std::vector<BlobId> seen;
-  ASSERT_THAT(store_->each([&](const BlobInfo& b) { return seen.push_back(b.id), true; }, [&](const std::string& path) { foreign.push_back(path); }), Succeeds());
+  ASSERT_THAT(store_->each([&](const BlobInfo& b) { return seen.push_back(b.id), true; },
+                           [&](const std::string& path) { foreign.push_back(path); }),
+              Succeeds());
   EXPECT_THAT(seen, ::testing::ElementsAre(sha256(bytes)));
   const std::string below = "blobs/sha256/" + hex.substr(0, 2) + "/" + hex.substr(2, 2) + "/";
-  EXPECT_THAT(foreign, ::testing::UnorderedElementsAre("blobs/sha256/README", "blobs/sha256/AB", below + hex + ".new", below + std::string(64, hex[0] == 'f' ? '0' : 'f'), below + "link"));
+  EXPECT_THAT(foreign,
+              ::testing::UnorderedElementsAre("blobs/sha256/README", "blobs/sha256/AB", below + hex + ".new",
+                                              below + std::string(64, hex[0] == 'f' ? '0' : 'f'), below + "link"));
 }
 
 TEST_F(LocalStore, DownloadsStopBeforeTheReserveIsTouched) {
@@ -266,7 +272,7 @@ TEST_F(LocalStore, DownloadsStopBeforeTheReserveIsTouched) {
   const Bytes bytes = test::bytes_of(4 * kSegmentBytes, 14), stored = test::bytes_of(10, 15);
   fs_.set_space(DiskSpace{1004 * kSegmentBytes, 1ULL << 40});
   ASSERT_THAT(store_->put(sha256(stored), stored), Succeeds());
-  auto partial = open(bytes);  // fits exactly
+  auto partial = open(bytes);                                                     // fits exactly
   EXPECT_THAT(store_->check_space(1), FailsWith(Errc::NoSpace, "hubmirror gc"));  // the space is promised
   EXPECT_THAT(store_->partial(sha256("x"), 1), FailsWith(Errc::NoSpace, temp_.path()));
   write(*partial, bytes, 0);
@@ -320,7 +326,9 @@ TEST_F(LocalStore, AFailedSyncDistrustsTheWholeDownload) {
 
 TEST_F(LocalStore, LeftoversOfAKilledPutAreListedAndRemoved) {
   const Bytes bytes = test::bytes_of(500, 17);
-  ASSERT_THAT(real_file_system().create_new(dir_.partials() + "/" + sha256(bytes).hex() + ".0.put").value()->write_at(0, bytes), Succeeds());
+  ASSERT_THAT(
+      real_file_system().create_new(dir_.partials() + "/" + sha256(bytes).hex() + ".0.put").value()->write_at(0, bytes),
+      Succeeds());
   ASSERT_EQ(store_->unfinished().value().size(), 1U);
   EXPECT_EQ(store_->unfinished().value()[0].complete_bytes, 0U);
   ASSERT_THAT(store_->put(sha256(bytes), bytes), Succeeds());
@@ -334,7 +342,8 @@ TEST_F(LocalStore, AStaleLogOfAPublishedBlobIsDropped) {
   for (std::uint64_t i = 0; i < 2; ++i) write(*partial, bytes, i);
   const std::string log = read_small_file(real_file_system(), state(bytes)).value();
   ASSERT_THAT(publish(std::move(partial)), Succeeds());
-  ASSERT_THAT(real_file_system().create_new(state(bytes)).value()->write_at(0, as_bytes(log)), Succeeds());  // killed before the last step
+  ASSERT_THAT(real_file_system().create_new(state(bytes)).value()->write_at(0, as_bytes(log)),
+              Succeeds());  // killed before the last step
   ASSERT_THAT(store_->remove(sha256(bytes)), Succeeds());
   EXPECT_FALSE(open(bytes)->has_segment(0));  // its data is gone: the log would lie
 }

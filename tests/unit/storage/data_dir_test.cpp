@@ -24,12 +24,14 @@ class DataDirectory : public ::testing::Test {
 TEST_F(DataDirectory, HasTheLayoutOfTheFormatPage) {
   ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
   EXPECT_EQ(read_small_file(fs_, dir_.root + "/VERSION").value(), "hubmirror-data 1\n");
-  for (const char* below : {"blobs/sha256", "blobs/partial", "git/model", "git/dataset", "git/space", "index", "quarantine"}) {
+  for (const char* below :
+       {"blobs/sha256", "blobs/partial", "git/model", "git/dataset", "git/space", "index", "quarantine"}) {
     EXPECT_TRUE(fs_.exists(dir_.root + "/" + below)) << below;
   }
   const auto id = *Sha256::parse("abcdef0000000000000000000000000000000000000000000000000000000000");
   EXPECT_EQ(dir_.blob(id), dir_.root + "/blobs/sha256/ab/cd/" + id.hex());
-  EXPECT_EQ(dir_.git({RepoKind::Dataset, *Rid::parse("0123456789abcdef01234567")}), dir_.root + "/git/dataset/0123456789abcdef01234567.git");
+  EXPECT_EQ(dir_.git({RepoKind::Dataset, *Rid::parse("0123456789abcdef01234567")}),
+            dir_.root + "/git/dataset/0123456789abcdef01234567.git");
   EXPECT_THAT(check_data_dir(fs_, dir_), Succeeds());
 }
 
@@ -62,7 +64,9 @@ TEST_F(DataDirectory, AnInterruptedCreationIsFinished) {
   }
 }
 
-TEST_F(DataDirectory, AbsenceSaysWhatToRun) { EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::NotFound, "init")); }
+TEST_F(DataDirectory, AbsenceSaysWhatToRun) {
+  EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::NotFound, "init"));
+}
 
 TEST_F(DataDirectory, AnotherVersionIsRefusedWithBothNumbers) {
   ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
@@ -81,7 +85,8 @@ TEST_F(DataDirectory, TheSecondWriterLearnsWhoTheFirstIs) {
     const auto second = WriterLock::acquire(dir_, "gc");
     EXPECT_THAT(second, FailsWith(Errc::Busy, "pid " + std::to_string(::getpid())));
     EXPECT_THAT(second, FailsWith(Errc::Busy, "mirror org/name"));
-    EXPECT_THAT(WriterLock::acquire(dir_, "gc"), FailsWith(Errc::Busy, "mirror org/name"));  // asking did not wipe the line
+    EXPECT_THAT(WriterLock::acquire(dir_, "gc"),
+                FailsWith(Errc::Busy, "mirror org/name"));  // asking did not wipe the line
   }
   EXPECT_EQ(read_small_file(fs_, dir_.lock_file()).value(), "");
   EXPECT_THAT(WriterLock::acquire(dir_, "gc"), Succeeds());

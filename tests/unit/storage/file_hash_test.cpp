@@ -26,7 +26,13 @@ class HashRange : public ::testing::TestWithParam<bool> {
 };
 
 TEST_P(HashRange, HashesAnyRange) {
-  for (const auto& [from, to] : {std::pair<std::size_t, std::size_t>{0, bytes_.size()}, {0, 0}, {1, 2}, {4095, 4097}, {100, 200'000}, {(4U << 20) - 1, (4U << 20) + 1}, {5'000'001, bytes_.size()}}) {
+  for (const auto& [from, to] : {std::pair<std::size_t, std::size_t>{0, bytes_.size()},
+                                 {0, 0},
+                                 {1, 2},
+                                 {4095, 4097},
+                                 {100, 200'000},
+                                 {(4U << 20) - 1, (4U << 20) + 1},
+                                 {5'000'001, bytes_.size()}}) {
     Sha256Hasher hasher;
     ASSERT_THAT(hash_range(*file_, from, to, hasher), Succeeds());
     EXPECT_EQ(hasher.hashed_bytes(), to - from);
@@ -49,13 +55,16 @@ TEST_P(HashRange, AFileThatEndsEarlyIsAnError) {
 TEST_P(HashRange, TellsItsProgressAndStops) {
   Sha256Hasher hasher;
   std::uint64_t seen = 0;
-  ASSERT_THAT(hash_range(*file_, 0, bytes_.size(), hasher, [&](std::uint64_t n) { return seen += n, true; }), Succeeds());
+  ASSERT_THAT(hash_range(*file_, 0, bytes_.size(), hasher, [&](std::uint64_t n) { return seen += n, true; }),
+              Succeeds());
   EXPECT_EQ(seen, bytes_.size());
   int calls = 0;
-  EXPECT_THAT(hash_range(*file_, 0, bytes_.size(), hasher, [&](std::uint64_t) { return ++calls < 2; }), FailsWith(Errc::Cancelled, "stopped"));
+  EXPECT_THAT(hash_range(*file_, 0, bytes_.size(), hasher, [&](std::uint64_t) { return ++calls < 2; }),
+              FailsWith(Errc::Cancelled, "stopped"));
   EXPECT_EQ(calls, 2);
 }
-INSTANTIATE_TEST_SUITE_P(Ways, HashRange, ::testing::Bool(), [](const auto& instance) { return instance.param ? "mapped" : "read"; });
+INSTANTIATE_TEST_SUITE_P(Ways, HashRange, ::testing::Bool(),
+                         [](const auto& instance) { return instance.param ? "mapped" : "read"; });
 
 TEST(HashRangeFault, ABadMediumIsAnError) {
   const test::TempDirectory temp;

@@ -34,7 +34,10 @@ class IndexTest : public ::testing::Test {
   }
   static Pairs all(const Index& index, Family family, std::string_view prefix = {}, std::string_view from = {}) {
     Pairs out;
-    EXPECT_THAT(index.scan(family, prefix, [&](std::string_view k, std::string_view v) { return out.emplace_back(k, v), true; }, from), Succeeds());
+    EXPECT_THAT(
+        index.scan(
+            family, prefix, [&](std::string_view k, std::string_view v) { return out.emplace_back(k, v), true; }, from),
+        Succeeds());
     return out;
   }
   test::TempDirectory temp_;
@@ -63,7 +66,9 @@ TEST_F(IndexTest, KeepsWhatWasCommitted) {
 TEST_F(IndexTest, ScansPrefixesInOrder) {
   open();
   const std::string ff = "\xff", nul(1, '\0');
-  for (const std::string& k : {std::string("a"), "ab" + nul, std::string("ab"), std::string("abc"), std::string("ac"), "b" + ff, "b" + ff + "x", ff, ff + ff, std::string("c")}) put(*index_, Family::Refs, k, "v" + k);
+  for (const std::string& k : {std::string("a"), "ab" + nul, std::string("ab"), std::string("abc"), std::string("ac"),
+                               "b" + ff, "b" + ff + "x", ff, ff + ff, std::string("c")})
+    put(*index_, Family::Refs, k, "v" + k);
   auto keys = [&](std::string_view prefix, std::string_view from = {}) {
     std::vector<std::string> out;
     for (auto& [k, v] : all(*index_, Family::Refs, prefix, from)) {
@@ -88,7 +93,8 @@ TEST_F(IndexTest, ScansPrefixesInOrder) {
 TEST_F(IndexTest, FindsTheLastKeyOfAPrefix) {
   open();
   EXPECT_EQ(index_->last(Family::Journal, "").value(), std::nullopt);
-  for (const std::string& k : {std::string("a1"), std::string("a2"), std::string("b"), std::string("\xff\xff")}) put(*index_, Family::Journal, k, "v" + k);
+  for (const std::string& k : {std::string("a1"), std::string("a2"), std::string("b"), std::string("\xff\xff")})
+    put(*index_, Family::Journal, k, "v" + k);
   using Found = std::optional<std::pair<std::string, std::string>>;
   EXPECT_EQ(index_->last(Family::Journal, "a").value(), Found({"a2", "va2"}));
   EXPECT_EQ(index_->last(Family::Journal, "b").value(), Found({"b", "vb"}));
@@ -101,10 +107,12 @@ TEST_F(IndexTest, AVisitorMayCommit) {
   open();
   for (int i = 0; i < 10; ++i) put(*index_, Family::Tasks, key::u64(static_cast<std::uint64_t>(i)), "x");
   int seen = 0;
-  ASSERT_THAT(index_->scan(Family::Tasks, {}, [&](std::string_view k, auto) {
-    put(*index_, Family::Tasks, std::string(k) + "more", "y");
-    return ++seen < 100;
-  }), Succeeds());
+  ASSERT_THAT(index_->scan(Family::Tasks, {},
+                           [&](std::string_view k, auto) {
+                             put(*index_, Family::Tasks, std::string(k) + "more", "y");
+                             return ++seen < 100;
+                           }),
+              Succeeds());
   EXPECT_EQ(seen, 10);  // one state throughout
   EXPECT_EQ(all(*index_, Family::Tasks).size(), 20U);
 }
@@ -140,7 +148,9 @@ TEST_F(IndexTest, KeepsLargeValues) {
   EXPECT_EQ(index_->get(Family::Documents, "d").value(), std::string(5000, 'd'));
 }
 
-TEST_F(IndexTest, AReaderNeedsAnIndex) { EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::NotFound, directory_)); }
+TEST_F(IndexTest, AReaderNeedsAnIndex) {
+  EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::NotFound, directory_));
+}
 
 TEST_F(IndexTest, AReaderFollowsTheWriterAndChangesNothing) {
   open();
@@ -168,7 +178,8 @@ TEST_F(IndexTest, AReaderSeesWholeBatchesWhileTheWriterRewritesItsFiles) {
     Batch batch;
     for (std::uint64_t i = 0; i < kDocuments; ++i) {
       const auto noise = test::bytes_of(6000, round * kDocuments + i);
-      batch.put(Family::Documents, key::u64(i), key::u64(round).append(reinterpret_cast<const char*>(noise.data()), noise.size()));
+      batch.put(Family::Documents, key::u64(i),
+                key::u64(round).append(reinterpret_cast<const char*>(noise.data()), noise.size()));
       batch.put(Family::Names, key::u64(round % 3 * kDocuments + i), key::u64(round));
     }
     ASSERT_THAT(index_->commit(batch), Succeeds());
@@ -188,7 +199,8 @@ TEST_F(IndexTest, AReaderSeesWholeBatchesWhileTheWriterRewritesItsFiles) {
   for (std::uint64_t at_least = 0; at_least < kRounds && !HasFailure();) {
     at_least = committed;
     ASSERT_THAT(reader->refresh(), Succeeds());
-    const std::uint64_t seen = key::parse_u64(reader->get(Family::Documents, key::u64(0)).value()->substr(0, 8)).value();
+    const std::uint64_t seen =
+        key::parse_u64(reader->get(Family::Documents, key::u64(0)).value()->substr(0, 8)).value();
     EXPECT_GE(seen, at_least);
     const Pairs documents = all(*reader, Family::Documents);
     EXPECT_EQ(documents.size(), kDocuments);
@@ -210,7 +222,11 @@ TEST_F(IndexTest, DamagedFilesAreReportedWithWhatToDo) {
   const auto entries = real_file_system().list(directory_).value();
   for (const DirectoryEntry& e : entries) {
     if (!e.name.starts_with("MANIFEST")) continue;
-    ASSERT_THAT(real_file_system().open_existing(directory_ + "/" + e.name).value()->write_at(10, as_bytes("damage damage damage")), Succeeds());
+    ASSERT_THAT(real_file_system()
+                    .open_existing(directory_ + "/" + e.name)
+                    .value()
+                    ->write_at(10, as_bytes("damage damage damage")),
+                Succeeds());
   }
   EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Corrupt, "index rebuild"));
 }
@@ -229,7 +245,8 @@ TEST_F(IndexTest, AReaderWritesNothing) {
   auto names = [&] {
     std::vector<std::string> out;
     const auto entries = real_file_system().list(directory_).value();
-    for (const DirectoryEntry& e : entries) out.push_back(e.name + " " + std::to_string(real_file_system().file_size(directory_ + "/" + e.name).value()));
+    for (const DirectoryEntry& e : entries)
+      out.push_back(e.name + " " + std::to_string(real_file_system().file_size(directory_ + "/" + e.name).value()));
     std::sort(out.begin(), out.end());
     return out;
   };
@@ -288,7 +305,9 @@ TEST_F(IndexTest, AKilledWriterLosesNothingItAcknowledged) {
     }
     ::close(pipe_ends[1]);
     std::uint64_t acknowledged = 0, count = 0;
-    while (count < static_cast<std::uint64_t>(5 + round * 13) && ::read(pipe_ends[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged) ++count;
+    while (count < static_cast<std::uint64_t>(5 + round * 13) &&
+           ::read(pipe_ends[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged)
+      ++count;
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);

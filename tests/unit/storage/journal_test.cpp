@@ -18,19 +18,24 @@ constexpr const char* kOtherRid = "ffffffffffffffffffffffff";
 constexpr const char* kSrc = "huggingface.co";
 
 json::object entry(const char* rid = kRid, const char* kind = "model", const char* src = kSrc) {
-  return {{"t", "snapshot"}, {"src", src}, {"kind", kind}, {"rid", rid}, {"obs", 1'800'000'000'000}, {"id", "org/name"}};
+  return {{"t", "snapshot"},          {"src", src},      {"kind", kind}, {"rid", rid},
+          {"obs", 1'800'000'000'000}, {"id", "org/name"}};
 }
 
 class JournalTest : public ::testing::Test {
  protected:
-  Result<std::uint64_t> append(std::vector<json::object> entries) { return journal_->append(std::move(entries), {}, nullptr); }
+  Result<std::uint64_t> append(std::vector<json::object> entries) {
+    return journal_->append(std::move(entries), {}, nullptr);
+  }
   std::vector<std::int64_t> prevs() const {
     std::vector<std::int64_t> out;
-    EXPECT_THAT(journal_->each(0, [&](const JournalEntry& e) -> Result<bool> {
-      EXPECT_EQ(e.sequence, out.size());
-      out.push_back(e.value.at("prev").as_int64());
-      return true;
-    }), Succeeds());
+    EXPECT_THAT(journal_->each(0,
+                               [&](const JournalEntry& e) -> Result<bool> {
+                                 EXPECT_EQ(e.sequence, out.size());
+                                 out.push_back(e.value.at("prev").as_int64());
+                                 return true;
+                               }),
+                Succeeds());
     return out;
   }
   test::TempDirectory temp_;
@@ -41,7 +46,9 @@ class JournalTest : public ::testing::Test {
 TEST_F(JournalTest, ChainsTheEntriesOfARepository) {
   EXPECT_EQ(journal_->size().value(), 0U);
   EXPECT_EQ(append({entry()}).value(), 0U);
-  EXPECT_EQ(append({entry(kOtherRid), entry(), entry(kRid, "dataset"), entry(), entry(kRid, "model", "mirror.example")}).value(), 1U);
+  EXPECT_EQ(append({entry(kOtherRid), entry(), entry(kRid, "dataset"), entry(), entry(kRid, "model", "mirror.example")})
+                .value(),
+            1U);
   EXPECT_EQ(append({entry()}).value(), 6U);
   EXPECT_EQ(journal_->size().value(), 7U);
   EXPECT_EQ(prevs(), (std::vector<std::int64_t>{-1, -1, 0, -1, 2, -1, 4}));
@@ -53,8 +60,9 @@ TEST_F(JournalTest, ChainsTheEntriesOfARepository) {
 
 TEST_F(JournalTest, StoresTheCanonicalForm) {
   ASSERT_THAT(append({entry()}), Succeeds());
-  EXPECT_EQ(index_->get(Family::Journal, key::u64(0)).value(),
-            R"({"id":"org/name","kind":"model","obs":1800000000000,"prev":-1,"rid":"0123456789abcdef01234567","src":"huggingface.co","t":"snapshot","v":1})");
+  EXPECT_EQ(
+      index_->get(Family::Journal, key::u64(0)).value(),
+      R"({"id":"org/name","kind":"model","obs":1800000000000,"prev":-1,"rid":"0123456789abcdef01234567","src":"huggingface.co","t":"snapshot","v":1})");
   const auto back = journal_->get(0).value();
   ASSERT_TRUE(back);
   EXPECT_EQ(back->value.at("id").as_string(), "org/name");
@@ -64,10 +72,12 @@ TEST_F(JournalTest, StoresTheCanonicalForm) {
 TEST_F(JournalTest, CommitsWhatFollowsInTheSameBatch) {
   Batch facts;
   facts.put(Family::Manifests, "m", "manifest");
-  ASSERT_THAT(journal_->append({entry(), entry()}, std::move(facts), [](const JournalEntry& e, Batch& batch) -> Result<> {
-    batch.put(Family::Repos, "row" + std::to_string(e.sequence), e.bytes);
-    return ok();
-  }), Succeeds());
+  ASSERT_THAT(journal_->append({entry(), entry()}, std::move(facts),
+                               [](const JournalEntry& e, Batch& batch) -> Result<> {
+                                 batch.put(Family::Repos, "row" + std::to_string(e.sequence), e.bytes);
+                                 return ok();
+                               }),
+              Succeeds());
   EXPECT_EQ(index_->get(Family::Manifests, "m").value(), "manifest");
   EXPECT_EQ(index_->get(Family::Repos, "row1").value(), journal_->get(1).value()->bytes);
 }
@@ -76,10 +86,12 @@ TEST_F(JournalTest, AnErrorOfOneEntryWritesNothing) {
   Batch facts;
   facts.put(Family::Manifests, "m", "manifest");
   EXPECT_THAT(journal_->append({entry(), entry("short")}, facts, nullptr), FailsWith(Errc::BadInput, "rid"));
-  EXPECT_THAT(journal_->append({entry(), entry()}, facts, [](const JournalEntry& e, Batch&) -> Result<> {
-    if (e.sequence == 1) return Error{Errc::Corrupt, "cannot derive"};
-    return ok();
-  }), FailsWith(Errc::Corrupt, "cannot derive"));
+  EXPECT_THAT(journal_->append({entry(), entry()}, facts,
+                               [](const JournalEntry& e, Batch&) -> Result<> {
+                                 if (e.sequence == 1) return Error{Errc::Corrupt, "cannot derive"};
+                                 return ok();
+                               }),
+              FailsWith(Errc::Corrupt, "cannot derive"));
   EXPECT_EQ(journal_->size().value(), 0U);
   EXPECT_EQ(index_->get(Family::Manifests, "m").value(), std::nullopt);
   EXPECT_EQ(journal_->last_of(kSrc, {RepoKind::Model, *Rid::parse(kRid)}).value(), std::nullopt);
@@ -88,17 +100,33 @@ TEST_F(JournalTest, AnErrorOfOneEntryWritesNothing) {
 TEST_F(JournalTest, RefusesEntriesOfTheWrongForm) {
   auto with = [](const char* name, json::value v) {
     json::object e = entry();
-    if (v.is_null()) e.erase(name);
-    else e[name] = std::move(v);
+    if (v.is_null())
+      e.erase(name);
+    else
+      e[name] = std::move(v);
     return e;
   };
   const std::pair<json::object, const char*> bad[] = {
-      {with("t", nullptr), "\"t\""}, {with("t", ""), "\"t\""}, {with("t", 1), "\"t\""}, {with("src", nullptr), "\"src\""}, {with("src", ""), "\"src\""},
-      {with("src", json::string_view("a\0b", 3)), "\"src\""}, {with("src", json::string(300, 'x')), "\"src\""}, {with("kind", "models"), "\"kind\""}, {with("kind", nullptr), "\"kind\""},
-      {with("rid", "0123456789ABCDEF01234567"), "\"rid\""}, {with("rid", nullptr), "\"rid\""}, {with("obs", -1), "\"obs\""}, {with("obs", "now"), "\"obs\""}, {with("obs", nullptr), "\"obs\""},
-      {with("size", 1.5), "integers"}, {with("id", json::string_view("\xff", 1)), "UTF-8"}, {with("note", json::string(70'000, 'x')), "65535"},
+      {with("t", nullptr), "\"t\""},
+      {with("t", ""), "\"t\""},
+      {with("t", 1), "\"t\""},
+      {with("src", nullptr), "\"src\""},
+      {with("src", ""), "\"src\""},
+      {with("src", json::string_view("a\0b", 3)), "\"src\""},
+      {with("src", json::string(300, 'x')), "\"src\""},
+      {with("kind", "models"), "\"kind\""},
+      {with("kind", nullptr), "\"kind\""},
+      {with("rid", "0123456789ABCDEF01234567"), "\"rid\""},
+      {with("rid", nullptr), "\"rid\""},
+      {with("obs", -1), "\"obs\""},
+      {with("obs", "now"), "\"obs\""},
+      {with("obs", nullptr), "\"obs\""},
+      {with("size", 1.5), "integers"},
+      {with("id", json::string_view("\xff", 1)), "UTF-8"},
+      {with("note", json::string(70'000, 'x')), "65535"},
   };
-  for (const auto& [value, why] : bad) EXPECT_THAT(append({value}), FailsWith(Errc::BadInput, why)) << json::value(value);
+  for (const auto& [value, why] : bad)
+    EXPECT_THAT(append({value}), FailsWith(Errc::BadInput, why)) << json::value(value);
   EXPECT_EQ(journal_->size().value(), 0U);
 }
 
@@ -119,10 +147,15 @@ TEST_F(JournalTest, TheLongestEntryHasItsLimitExactly) {
 TEST_F(JournalTest, IsReadFromAnywhereUntilToldToStop) {
   for (int i = 0; i < 10; ++i) ASSERT_THAT(append({entry()}), Succeeds());
   std::vector<std::uint64_t> seen;
-  ASSERT_THAT(journal_->each(4, [&](const JournalEntry& e) -> Result<bool> { return seen.push_back(e.sequence), e.sequence < 7; }), Succeeds());
+  ASSERT_THAT(journal_->each(
+                  4, [&](const JournalEntry& e) -> Result<bool> { return seen.push_back(e.sequence), e.sequence < 7; }),
+              Succeeds());
   EXPECT_EQ(seen, (std::vector<std::uint64_t>{4, 5, 6, 7}));
-  EXPECT_THAT(journal_->each(0, [&](const JournalEntry&) -> Result<bool> { return Error{Errc::Cancelled, "enough"}; }), FailsWith(Errc::Cancelled, "enough"));
-  EXPECT_THAT(journal_->each(10, [&](const JournalEntry&) -> Result<bool> { return Error{Errc::Internal, "there is none"}; }), Succeeds());
+  EXPECT_THAT(journal_->each(0, [&](const JournalEntry&) -> Result<bool> { return Error{Errc::Cancelled, "enough"}; }),
+              FailsWith(Errc::Cancelled, "enough"));
+  EXPECT_THAT(
+      journal_->each(10, [&](const JournalEntry&) -> Result<bool> { return Error{Errc::Internal, "there is none"}; }),
+      Succeeds());
 }
 
 TEST_F(JournalTest, NoticesGapsAndDamage) {
@@ -140,10 +173,17 @@ TEST_F(JournalTest, NoticesGapsAndDamage) {
 }
 
 TEST_F(JournalTest, EntriesOfANewerVersionAreRefused) {
-  EXPECT_THAT(parse_journal_entry(0, R"({"kind":"model","obs":1,"prev":-1,"rid":"0123456789abcdef01234567","src":"a","t":"x","v":2})"), FailsWith(Errc::Refused, "version 2"));
-  EXPECT_THAT(parse_journal_entry(0, R"({"kind":"model","obs":1,"prev":0,"rid":"0123456789abcdef01234567","src":"a","t":"x","v":1})"), FailsWith(Errc::Corrupt, "prev"));
-  EXPECT_THAT(parse_journal_entry(1, R"({"kind":"model","obs":1,"prev":0,"rid":"0123456789abcdef01234567","src":"a","t":"x","v":1})"), Succeeds());
-  for (const char* text : {"", "[]", "{}", "1", "{\"v\":1,\"v\":1}", "{\"v\":1}", "nonsense"}) EXPECT_THAT(parse_journal_entry(9, text), FailsWith(Errc::Corrupt, "journal entry 9")) << text;
+  EXPECT_THAT(parse_journal_entry(
+                  0, R"({"kind":"model","obs":1,"prev":-1,"rid":"0123456789abcdef01234567","src":"a","t":"x","v":2})"),
+              FailsWith(Errc::Refused, "version 2"));
+  EXPECT_THAT(parse_journal_entry(
+                  0, R"({"kind":"model","obs":1,"prev":0,"rid":"0123456789abcdef01234567","src":"a","t":"x","v":1})"),
+              FailsWith(Errc::Corrupt, "prev"));
+  EXPECT_THAT(parse_journal_entry(
+                  1, R"({"kind":"model","obs":1,"prev":0,"rid":"0123456789abcdef01234567","src":"a","t":"x","v":1})"),
+              Succeeds());
+  for (const char* text : {"", "[]", "{}", "1", "{\"v\":1,\"v\":1}", "{\"v\":1}", "nonsense"})
+    EXPECT_THAT(parse_journal_entry(9, text), FailsWith(Errc::Corrupt, "journal entry 9")) << text;
 }
 
 TEST_F(JournalTest, SequencesHaveNoGapsWhateverTheThreads) {

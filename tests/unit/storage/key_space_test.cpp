@@ -19,15 +19,18 @@ TEST(KeySpace, FamiliesHaveNamesOfTheirOwn) {
 }
 
 TEST(KeySpace, FactsAreNotDerived) {
-  for (Family f : {Family::Meta, Family::Journal, Family::Documents, Family::Manifests, Family::Tasks, Family::Pins}) EXPECT_FALSE(is_derived(f)) << name_of(f);
-  for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs, Family::Edges}) EXPECT_TRUE(is_derived(f)) << name_of(f);
+  for (Family f : {Family::Meta, Family::Journal, Family::Documents, Family::Manifests, Family::Tasks, Family::Pins})
+    EXPECT_FALSE(is_derived(f)) << name_of(f);
+  for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs, Family::Edges})
+    EXPECT_TRUE(is_derived(f)) << name_of(f);
 }
 
 TEST(KeySpace, NumbersSortAsBytes) {
   EXPECT_EQ(key::u64(0x0102030405060708), "\x01\x02\x03\x04\x05\x06\x07\x08");
   EXPECT_LT(key::u64(255), key::u64(256));
   EXPECT_LT(key::u64(1), key::u64(~std::uint64_t{0}));
-  for (std::uint64_t v : {std::uint64_t{0}, std::uint64_t{1} << 63, ~std::uint64_t{0}}) EXPECT_EQ(key::parse_u64(key::u64(v)), v);
+  for (std::uint64_t v : {std::uint64_t{0}, std::uint64_t{1} << 63, ~std::uint64_t{0}})
+    EXPECT_EQ(key::parse_u64(key::u64(v)), v);
   EXPECT_EQ(key::parse_u64("1234567"), std::nullopt);
   EXPECT_EQ(key::parse_u64("123456789"), std::nullopt);
 }
@@ -49,8 +52,10 @@ TEST(KeySpace, KeysAreComposedAsTheFormatPageSays) {
   EXPECT_EQ(key::snapshot(kModel, commit), kModelBytes + std::string(commit.view()));
   EXPECT_EQ(key::blob_ref(blob, kModel, commit), std::string(blob.view()) + kModelBytes + std::string(commit.view()));
   EXPECT_EQ(key::blob_ref(blob, kModel, commit).size(), 32U + 13U + 20U);
-  EXPECT_EQ(key::edge(kModel, "base_model", "org/base"), "f" + kModelBytes + "base_model" + std::string(1, '\0') + "org/base");
-  EXPECT_EQ(key::edge_reverse("org/base", "base_model", kModel), "rorg/base" + std::string(1, '\0') + "base_model" + std::string(1, '\0') + kModelBytes);
+  EXPECT_EQ(key::edge(kModel, "base_model", "org/base"),
+            "f" + kModelBytes + "base_model" + std::string(1, '\0') + "org/base");
+  EXPECT_EQ(key::edge_reverse("org/base", "base_model", kModel),
+            "rorg/base" + std::string(1, '\0') + "base_model" + std::string(1, '\0') + kModelBytes);
   EXPECT_EQ(key::task(kModel, "visit"), kModelBytes + "visit");
 }
 }  // namespace

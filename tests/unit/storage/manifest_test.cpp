@@ -12,7 +12,9 @@ const std::string kNul(1, '\0');
 const std::string kOid = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 const std::string kSha = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-std::string line(const std::string& path, const std::string& mode = "100644", const std::string& size = "0") { return mode + " " + kOid + " " + kSha + " " + size + " " + path + kNul; }
+std::string line(const std::string& path, const std::string& mode = "100644", const std::string& size = "0") {
+  return mode + " " + kOid + " " + kSha + " " + size + " " + path + kNul;
+}
 ManifestFile file(std::string path, bool lfs = false) {
   ManifestFile f;
   f.git_oid = *GitOid::parse(kOid);
@@ -28,7 +30,8 @@ TEST(ManifestText, IsOneLinePerFile) {
   m.files[1].mode = FileMode::Executable;
   m.files[2].size_bytes = (1ULL << 63) - 1;
   const std::string text = render_manifest(m);
-  EXPECT_EQ(text, line("README.md") + line("run me.sh", "100755") + line("weights/model.safetensors", "100644", "9223372036854775807"));
+  EXPECT_EQ(text, line("README.md") + line("run me.sh", "100755") +
+                      line("weights/model.safetensors", "100644", "9223372036854775807"));
   const auto back = parse_manifest(text);
   ASSERT_THAT(back, Succeeds());
   m.files[2].is_lfs = false;  // not part of the text
@@ -73,11 +76,14 @@ TEST(ManifestText, IsRefusedWhenItIsNotExactlyTheCanonicalForm) {
       {kNul, "too short"},
   };
   for (const auto& [text, why] : bad) EXPECT_THAT(parse_manifest(text), FailsWith(Errc::BadInput, why)) << text;
-  EXPECT_THAT(parse_manifest(line("a") + line("b", "bad")), FailsWith(Errc::BadInput, "at byte " + std::to_string(line("a").size())));
+  EXPECT_THAT(parse_manifest(line("a") + line("b", "bad")),
+              FailsWith(Errc::BadInput, "at byte " + std::to_string(line("a").size())));
 }
 
 TEST(ManifestText, AcceptsNamesThatOnlyLookOdd) {
-  for (const char* path : {" lead", "-rf", "a b", "%2e%2e", "#", "日本語.txt", "a\nb", "...", ".gitattributes", "x.git"}) EXPECT_THAT(parse_manifest(line(path)), Succeeds()) << path;
+  for (const char* path :
+       {" lead", "-rf", "a b", "%2e%2e", "#", "日本語.txt", "a\nb", "...", ".gitattributes", "x.git"})
+    EXPECT_THAT(parse_manifest(line(path)), Succeeds()) << path;
 }
 
 TEST(PackedManifest, KeepsWhichFilesAreLarge) {
@@ -105,7 +111,8 @@ TEST(PackedManifest, IsCheckedAgainstItsKey) {
 
 TEST(PackedManifest, HoldsAHundredThousandFiles) {
   Manifest m;
-  for (int i = 100'000; i < 200'000; ++i) m.files.push_back(file("data/part-" + std::to_string(i) + ".parquet", i % 2 == 0));
+  for (int i = 100'000; i < 200'000; ++i)
+    m.files.push_back(file("data/part-" + std::to_string(i) + ".parquet", i % 2 == 0));
   const Sha256 id = manifest_id(render_manifest(m));
   const auto back = unpack_manifest(pack_manifest(m), id);
   ASSERT_THAT(back, Succeeds());

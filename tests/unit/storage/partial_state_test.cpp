@@ -12,7 +12,8 @@ const std::string kBoot(kBootIdBytes, 'a'), kOtherBoot(kBootIdBytes, 'b');
 constexpr std::uint32_t kSegmentBytes = 4096;
 
 PartialHeader header(std::uint64_t size) { return {sha256("blob"), {size, kSegmentBytes}, kBoot}; }
-/// A braced list is evaluated from left to right, operands of + are not; and each record's checksum depends on the one before.
+/// A braced list is evaluated from left to right, operands of + are not; and each record's checksum depends on the one
+/// before.
 void add(std::string& log, std::initializer_list<std::string> records) {
   for (const std::string& record : records) log += record;
 }
@@ -82,7 +83,9 @@ TEST(PartialLog, IsReadUpToTheFirstDamage) {
   for (std::size_t at = kPartialHeaderBytes; at < log.size(); ++at) {
     std::string flipped = log;
     flipped[at] = static_cast<char>(flipped[at] ^ 1);
-    EXPECT_EQ(parse_partial_state(flipped, kBoot).value().complete_bytes() / kSegmentBytes, (at - kPartialHeaderBytes) / kPartialRecordBytes) << at;
+    EXPECT_EQ(parse_partial_state(flipped, kBoot).value().complete_bytes() / kSegmentBytes,
+              (at - kPartialHeaderBytes) / kPartialRecordBytes)
+        << at;
   }
 }
 
@@ -99,7 +102,8 @@ TEST(PartialLog, RecordsOfAnOlderLogCannotFollow) {
 TEST(PartialLog, AMidstateNeedsItsSegments) {
   PartialLogWriter writer;
   std::string log = writer.header(header(4 * kSegmentBytes));
-  add(log, {writer.segment(0), writer.segment(2), writer.midstate(midstate_of(2 * kSegmentBytes)), writer.midstate(midstate_of(64))});
+  add(log, {writer.segment(0), writer.segment(2), writer.midstate(midstate_of(2 * kSegmentBytes)),
+            writer.midstate(midstate_of(64))});
   const auto state = parse_partial_state(log, kBoot);
   ASSERT_THAT(state, Succeeds());
   EXPECT_FALSE(state.value().midstate);
@@ -112,22 +116,28 @@ TEST(PartialLog, ADamagedHeaderIsCorruptAndANewerOneRefused) {
     std::string flipped = log;
     flipped[at] = static_cast<char>(flipped[at] ^ 0x10);
     const bool version = at >= 8 && at < 12;
-    EXPECT_THAT(parse_partial_state(flipped, kBoot), FailsWith(version ? Errc::Refused : Errc::Corrupt, "download state")) << at;
+    EXPECT_THAT(parse_partial_state(flipped, kBoot),
+                FailsWith(version ? Errc::Refused : Errc::Corrupt, "download state"))
+        << at;
   }
-  for (std::size_t n = 0; n < log.size(); ++n) EXPECT_THAT(parse_partial_state(log.substr(0, n), kBoot), FailsWith(Errc::Corrupt, "no header"));
+  for (std::size_t n = 0; n < log.size(); ++n)
+    EXPECT_THAT(parse_partial_state(log.substr(0, n), kBoot), FailsWith(Errc::Corrupt, "no header"));
 }
 
 TEST(PartialLog, AHostileHeaderAllocatesNothing) {
-  for (const SegmentLayout& layout : {SegmentLayout{~std::uint64_t{0}, kSegmentBytesMin}, SegmentLayout{1, 0}, SegmentLayout{1, 100}, SegmentLayout{1, 0xffffffc0}}) {
+  for (const SegmentLayout& layout : {SegmentLayout{~std::uint64_t{0}, kSegmentBytesMin}, SegmentLayout{1, 0},
+                                      SegmentLayout{1, 100}, SegmentLayout{1, 0xffffffc0}}) {
     PartialLogWriter writer;
-    EXPECT_THAT(parse_partial_state(writer.header({sha256("x"), layout, kBoot}), kBoot), FailsWith(Errc::Corrupt, "segments"));
+    EXPECT_THAT(parse_partial_state(writer.header({sha256("x"), layout, kBoot}), kBoot),
+                FailsWith(Errc::Corrupt, "segments"));
   }
 }
 
 TEST(PartialLog, RenderedAgainSaysTheSame) {
   PartialLogWriter writer;
   std::string log = writer.header(header(4 * kSegmentBytes));
-  add(log, {writer.segment(0), writer.segment(1), writer.midstate(midstate_of(2 * kSegmentBytes)), writer.synced(3), writer.segment(3)});
+  add(log, {writer.segment(0), writer.segment(1), writer.midstate(midstate_of(2 * kSegmentBytes)), writer.synced(3),
+            writer.segment(3)});
   const PartialState old = parse_partial_state(log, kOtherBoot).value();
   const std::string again = render_partial_state(old, kOtherBoot, true);
   for (const std::string& boot : {kOtherBoot, kBoot}) {

@@ -34,7 +34,9 @@ class Scrub : public ::testing::Test {
   Result<ScrubProgress> run(std::stop_token stop = {}) { return run(real_file_system(), stop); }
   Result<ScrubProgress> run(FileSystem& fs, std::stop_token stop = {}) {
     findings_.clear();
-    return scrub(fs, *store_, expect_sorted(expected_), options_, clock_, [&](const BlobFinding& f) { findings_.push_back(f); }, [&](const ScrubProgress& p) { progress_.push_back(p); }, stop);
+    return scrub(
+        fs, *store_, expect_sorted(expected_), options_, clock_, [&](const BlobFinding& f) { findings_.push_back(f); },
+        [&](const ScrubProgress& p) { progress_.push_back(p); }, stop);
   }
   void change(const BlobId& id, const std::function<void(File&)>& how) {
     const std::string path = store_->path(id).value();
@@ -42,7 +44,9 @@ class Scrub : public ::testing::Test {
     how(*real_file_system().open_existing(path).value());
   }
   const BlobFinding* finding_of(const BlobId& id) const {
-    const auto at = std::find_if(findings_.begin(), findings_.end(), [&](const BlobFinding& f) { return f.id == id && f.kind != BlobFindingKind::Foreign; });
+    const auto at = std::find_if(findings_.begin(), findings_.end(), [&](const BlobFinding& f) {
+      return f.id == id && f.kind != BlobFindingKind::Foreign;
+    });
     return at == findings_.end() ? nullptr : &*at;
   }
 
@@ -64,11 +68,14 @@ TEST_F(Scrub, AHealthyStoreHasNoFindings) {
   EXPECT_EQ(done.value().blobs, 40U);
   EXPECT_EQ(done.value().bytes, total_bytes_);
   EXPECT_EQ(progress_.back().bytes, total_bytes_);
-  EXPECT_TRUE(std::is_sorted(progress_.begin(), progress_.end(), [](const auto& a, const auto& b) { return a.bytes < b.bytes; }));
+  EXPECT_TRUE(std::is_sorted(progress_.begin(), progress_.end(),
+                             [](const auto& a, const auto& b) { return a.bytes < b.bytes; }));
 }
 
 TEST_F(Scrub, FindsEverySortOfDamage) {
-  const BlobInfo flipped = expected_[5], shorter = expected_[6], longer = expected_[7], removed = expected_[8], first = *std::min_element(expected_.begin(), expected_.end(), [](auto& a, auto& b) { return a.id < b.id; });
+  const BlobInfo flipped = expected_[5], shorter = expected_[6], longer = expected_[7], removed = expected_[8],
+                 first = *std::min_element(expected_.begin(), expected_.end(),
+                                           [](auto& a, auto& b) { return a.id < b.id; });
   change(flipped.id, [](File& f) {
     std::byte b{};
     ASSERT_EQ(f.read_at(100, {&b, 1}).value(), 1U);
@@ -89,9 +96,14 @@ TEST_F(Scrub, FindsEverySortOfDamage) {
   EXPECT_EQ(finding_of(longer.id)->kind, BlobFindingKind::WrongSize);
   EXPECT_EQ(finding_of(removed.id)->kind, BlobFindingKind::Missing);
   EXPECT_EQ(finding_of(sha256("never there"))->kind, BlobFindingKind::Missing);
-  EXPECT_EQ(std::count_if(findings_.begin(), findings_.end(), [](const BlobFinding& f) { return f.kind == BlobFindingKind::Foreign && f.path == "blobs/sha256/core.1234"; }), 1);
+  EXPECT_EQ(std::count_if(findings_.begin(), findings_.end(),
+                          [](const BlobFinding& f) {
+                            return f.kind == BlobFindingKind::Foreign && f.path == "blobs/sha256/core.1234";
+                          }),
+            1);
   EXPECT_EQ(findings_.size(), 6U);
-  EXPECT_EQ(finding_of(first.id) == nullptr, first.id != flipped.id && first.id != shorter.id && first.id != longer.id && first.id != removed.id);
+  EXPECT_EQ(finding_of(first.id) == nullptr,
+            first.id != flipped.id && first.id != shorter.id && first.id != longer.id && first.id != removed.id);
 }
 
 TEST_F(Scrub, EveryFlippedByteIsFound) {
@@ -105,7 +117,8 @@ TEST_F(Scrub, EveryFlippedByteIsFound) {
     ASSERT_THAT(run(), Succeeds());
     ASSERT_EQ(findings_.size(), 1U) << at;
     EXPECT_EQ(findings_[0].kind, BlobFindingKind::Flipped);
-    change(sha256(bytes), [&](File& f) { ASSERT_THAT(f.write_at(at, {&bytes[static_cast<std::size_t>(at)], 1}), Succeeds()); });
+    change(sha256(bytes),
+           [&](File& f) { ASSERT_THAT(f.write_at(at, {&bytes[static_cast<std::size_t>(at)], 1}), Succeeds()); });
   }
   ASSERT_THAT(run(), Succeeds());
   EXPECT_THAT(findings_, ::testing::IsEmpty());
@@ -156,7 +169,9 @@ TEST_F(Scrub, ABadMediumIsAFindingAndNotTheEnd) {
 TEST_F(Scrub, KeepsToItsRate) {
   std::atomic<std::int64_t> waited_ms{0};
   options_.bytes_per_second_max = 1'000'000;
-  options_.pause = [&](std::int64_t ms) { waited_ms = std::max(waited_ms.load(), ms); };  // the clock stands: debts add up
+  options_.pause = [&](std::int64_t ms) {
+    waited_ms = std::max(waited_ms.load(), ms);
+  };  // the clock stands: debts add up
   ASSERT_THAT(run(), Succeeds());
   const auto beyond_burst = static_cast<std::int64_t>((total_bytes_ - options_.bytes_per_second_max) / 1000);
   EXPECT_GE(waited_ms, beyond_burst - 1);
@@ -179,7 +194,8 @@ TEST_F(Scrub, AnErrorOfTheListIsReported) {
   auto broken = []() -> Result<std::optional<BlobInfo>> { return Error{Errc::Corrupt, "the list is damaged"}; };
   for (bool only : {false, true}) {
     options_.only_expected = only;
-    EXPECT_THAT(scrub(real_file_system(), *store_, broken, options_, clock_, nullptr, nullptr, {}), FailsWith(Errc::Corrupt, "the list is damaged"));
+    EXPECT_THAT(scrub(real_file_system(), *store_, broken, options_, clock_, nullptr, nullptr, {}),
+                FailsWith(Errc::Corrupt, "the list is damaged"));
   }
 }
 }  // namespace

@@ -1,4 +1,5 @@
-// tests/unit/storage/storage_fixture.hpp: what the storage tests share: a directory that goes away, a clock that stands, bytes by seed.
+// tests/unit/storage/storage_fixture.hpp: what the storage tests share: a directory that goes away, a clock that
+// stands, bytes by seed.
 #pragma once
 #include <stdlib.h>
 

@@ -29,8 +29,12 @@ class Tasks : public ::testing::Test {
     queue_.emplace(*index_, clock_);
   }
   Tasks() { reopen(); }
-  void enqueue(const TaskKey& key, std::uint8_t priority = 128, std::int64_t not_before = 0) { ASSERT_THAT(queue_->enqueue({{key, priority, not_before}}), Succeeds()); }
-  std::vector<Task> lease(std::size_t count, std::string_view owner = "me") { return queue_->lease(count, owner, kMinute).value(); }
+  void enqueue(const TaskKey& key, std::uint8_t priority = 128, std::int64_t not_before = 0) {
+    ASSERT_THAT(queue_->enqueue({{key, priority, not_before}}), Succeeds());
+  }
+  std::vector<Task> lease(std::size_t count, std::string_view owner = "me") {
+    return queue_->lease(count, owner, kMinute).value();
+  }
   std::vector<std::string> order(std::size_t count) {
     std::vector<std::string> out;
     for (const Task& t : lease(count)) out.push_back(t.key.repo.rid.text().substr(22) + t.key.what);
@@ -178,7 +182,8 @@ TEST_F(Tasks, FencesRiseAcrossRestarts) {
 }
 
 TEST_F(Tasks, MalformedNamesAreRefusedAndNothingIsWritten) {
-  for (const std::string& what : {std::string(), std::string("Visit"), std::string("a b"), std::string("a\0", 2), std::string(129, 'a'), std::string("é")}) {
+  for (const std::string& what : {std::string(), std::string("Visit"), std::string("a b"), std::string("a\0", 2),
+                                  std::string(129, 'a'), std::string("é")}) {
     EXPECT_THAT(queue_->enqueue({{task(1)}, {task(2, what)}}), FailsWith(Errc::BadInput, "name of a task")) << what;
   }
   EXPECT_THAT(queue_->enqueue({{task(1), 1, -1}}), FailsWith(Errc::BadInput, "1970"));
@@ -194,7 +199,8 @@ TEST_F(Tasks, AreListedInOrderOfTheirKeys) {
   enqueue(task(9, "a", RepoKind::Dataset));
   std::vector<TaskKey> keys;
   ASSERT_THAT(queue_->each([&](const Task& t) { return keys.push_back(t.key), true; }), Succeeds());
-  EXPECT_EQ(keys, (std::vector<TaskKey>{task(1, "a"), task(1, "b"), task(2), task(9, "a", RepoKind::Dataset), task(1, "a", RepoKind::Space)}));
+  EXPECT_EQ(keys, (std::vector<TaskKey>{task(1, "a"), task(1, "b"), task(2), task(9, "a", RepoKind::Dataset),
+                                        task(1, "a", RepoKind::Space)}));
   int n = 0;
   ASSERT_THAT(queue_->each([&](const Task&) { return ++n < 2; }), Succeeds());
   EXPECT_EQ(n, 2);
@@ -224,9 +230,13 @@ TEST_F(Tasks, RowsGoThereAndBack) {
   const auto back = unpack_task(t.key, pack_task(t)).value();
   EXPECT_EQ(pack_task(back), pack_task(t));
   EXPECT_EQ(back.lease->fence, 99U);
-  EXPECT_EQ(pack_task(t), R"({"again":true,"attempts":7,"error":"why","lease":{"fence":99,"owner":"host:1:2","until":6789},"not_before":12345,"priority":255,"state":"leased"})");
-  for (const char* bad : {"", "{}", "[]", R"({"attempts":0,"not_before":0,"priority":1,"state":"leased"})", R"({"attempts":0,"not_before":0,"priority":256,"state":"queued"})",
-                          R"({"attempts":0,"not_before":-1,"priority":1,"state":"queued"})", R"({"attempts":0,"not_before":0,"priority":1,"state":"asleep"})"}) {
+  EXPECT_EQ(
+      pack_task(t),
+      R"({"again":true,"attempts":7,"error":"why","lease":{"fence":99,"owner":"host:1:2","until":6789},"not_before":12345,"priority":255,"state":"leased"})");
+  for (const char* bad : {"", "{}", "[]", R"({"attempts":0,"not_before":0,"priority":1,"state":"leased"})",
+                          R"({"attempts":0,"not_before":0,"priority":256,"state":"queued"})",
+                          R"({"attempts":0,"not_before":-1,"priority":1,"state":"queued"})",
+                          R"({"attempts":0,"not_before":0,"priority":1,"state":"asleep"})"}) {
     EXPECT_THAT(unpack_task(t.key, bad), FailsWith(Errc::Corrupt, "visit")) << bad;
   }
 }
