@@ -14,6 +14,7 @@
 #include "app/output.hpp"
 #include "app/unfinished.hpp"
 #include "base/text.hpp"
+#include "crawler/visit.hpp"
 
 namespace hm::app {
 namespace {
@@ -97,19 +98,27 @@ void print_errors(const std::vector<MirrorOutcome>& outcomes, Streams& io) {
   }
 }
 
-Exit exit_of_run(const std::vector<MirrorOutcome>& outcomes, bool stopped) {
-  if (stopped) return Exit::CannotContinue;
-  std::size_t complete = 0, hopeless = 0;
-  for (const MirrorOutcome& outcome : outcomes) {
-    if (outcome.complete()) ++complete;
-    if (outcome.begun && outcome.report.error && outcome.report.error->code == Errc::NoSpace) return Exit::CannotContinue;
-    if (!outcome.begun || (outcome.report.error && exit_of(*outcome.report.error) == Exit::CannotContinue && outcome.report.published.empty() && outcome.report.error->code != Errc::Corrupt &&
-                           outcome.report.error->code != Errc::Refused)) {
-      ++hopeless;
-    }
+/// True when the repository failed for a reason that has nothing to do with it: the disk, the lock, an upstream that never answered.
+bool cannot_continue(const MirrorOutcome& outcome) {
+  if (!outcome.begun) return true;
+  if (!outcome.report.error) return false;
+  const bool answered = !outcome.report.row.repo.name.empty();
+  switch (outcome.report.error->code) {
+    case Errc::NoSpace:
+    case Errc::Io:
+    case Errc::Busy:
+    case Errc::Cancelled: return true;
+    case Errc::Unreachable:
+    case Errc::RateLimited: return !answered;
+    default: return false;
   }
-  if (complete == outcomes.size()) return Exit::Done;
-  return hopeless == outcomes.size() ? Exit::CannotContinue : Exit::Incomplete;
+}
+
+Exit exit_of_run(const std::vector<MirrorOutcome>& outcomes) {
+  if (std::all_of(outcomes.begin(), outcomes.end(), [](const MirrorOutcome& o) { return o.complete(); })) return Exit::Done;
+  const bool ended_early = std::any_of(outcomes.begin(), outcomes.end(), [](const MirrorOutcome& o) { return !o.begun || (o.report.error && crawler::stops_everything(*o.report.error)); });
+  const bool hopeless = std::all_of(outcomes.begin(), outcomes.end(), cannot_continue);
+  return ended_early || hopeless ? Exit::CannotContinue : Exit::Incomplete;
 }
 
 MirrorRunOptions run_options(const Context& context, NetworkServices& network, UnfinishedList& unfinished, std::size_t repos) {
@@ -151,7 +160,7 @@ Result<Exit> run_command(Context& context, const MirrorCommand& command) {
   name_those_not_begun(outcomes, requests);
 
   const bool stopped = context.stop.stop_requested();
-  const Exit exit = exit_of_run(outcomes, stopped && std::any_of(outcomes.begin(), outcomes.end(), [](const MirrorOutcome& o) { return !o.complete(); }));
+  const Exit exit = exit_of_run(outcomes);
   if (context.options.json) print_json(context.io.out, summary_json(outcomes, stopped));
   else if (!context.options.quiet) context.io.out << summary_text(outcomes, store->catalog) << std::flush;
   print_errors(outcomes, context.io);
