@@ -11,7 +11,8 @@
 
 namespace hm::mirror {
 namespace {
-/// Redirects have been followed, answers are as long as was asked for: this is only a second line of defence behind our own count.
+/// Redirects have been followed, answers are as long as was asked for: this is only a second line of defence behind our
+/// own count.
 constexpr std::uint64_t kBodySlackBytes = 1U << 20;
 /// 200 answers to a Range before the server counts as one that knows none: a single one may be an accident on the way.
 constexpr int kRangesIgnoredMax = 2;
@@ -37,16 +38,22 @@ struct BlobTransfer::Connection {
   std::optional<RangePlan::RunId> run;
   std::uint64_t offset = 0;  // the next byte that is wanted; within the run's current segment
   Buffer buffer;
-  std::size_t filled = 0;    // bytes of `buffer` that end at `offset`
-  bool streaming = false;    // the answer under way is the whole file: what is stored is skipped
+  std::size_t filled = 0;  // bytes of `buffer` that end at `offset`
+  bool streaming = false;  // the answer under way is the whole file: what is stored is skipped
   hub::Backoff backoff;
   int fresh_locations = 0;
   std::uint64_t location_number = 0;  // of the request under way
   std::uint64_t taken = 0;            // bytes put where they belong, by all requests
 };
 
-BlobTransfer::BlobTransfer(TransferContext& context, const WantedBlob& wanted, storage::PartialBlob& partial, Locate locate, const DownloadEvents& events)
-    : context_(context), wanted_(wanted), partial_(partial), locate_(std::move(locate)), events_(events), located_(context.network) {}
+BlobTransfer::BlobTransfer(TransferContext& context, const WantedBlob& wanted, storage::PartialBlob& partial,
+                           Locate locate, const DownloadEvents& events)
+    : context_(context),
+      wanted_(wanted),
+      partial_(partial),
+      locate_(std::move(locate)),
+      events_(events),
+      located_(context.network) {}
 
 BlobTransfer::~BlobTransfer() = default;
 
@@ -150,8 +157,10 @@ awaitable<Result<>> BlobTransfer::fetch_run(Connection& c) {
 awaitable<Result<>> BlobTransfer::recover(Connection& c, Failure failure) {
   using Kind = Failure::Kind;
   switch (failure.kind) {
-    case Kind::None: break;
-    case Kind::Final: co_return std::move(failure.error);
+    case Kind::None:
+      break;
+    case Kind::Final:
+      co_return std::move(failure.error);
     case Kind::Changed:
       restart_ = Restart::Changed;
       scope_->cancel();
@@ -170,7 +179,8 @@ awaitable<Result<>> BlobTransfer::recover(Connection& c, Failure failure) {
       }
       break;
     case Kind::Again:
-      log(LogLevel::Debug, "transfer interrupted", {{"path", printable(wanted_.path)}, {"offset", std::to_string(c.offset)}, {"why", failure.error.what}});
+      log(LogLevel::Debug, "transfer interrupted",
+          {{"path", printable(wanted_.path)}, {"offset", std::to_string(c.offset)}, {"why", failure.error.what}});
       co_return co_await c.backoff.pause(std::move(failure.error), failure.asked_wait_ms);
   }
   co_return ok();
@@ -209,8 +219,10 @@ awaitable<BlobTransfer::Failure> BlobTransfer::request(Connection& c) {
   if (location.assume_value().bucket) context_.budget.learn(response.assume_value().headers);
   std::uint64_t end = 0;
   auto failure = judge(response.assume_value(), asked, end);
-  if (failure.kind == Kind::NoRanges && scope_->running() == 1 && (asked.first == 0 || ranges_ignored_ + 1 >= kRangesIgnoredMax)) {
-    // The whole file from its beginning, and nobody else to disturb: as good as what was asked for. Stored bytes are skipped.
+  if (failure.kind == Kind::NoRanges && scope_->running() == 1 &&
+      (asked.first == 0 || ranges_ignored_ + 1 >= kRangesIgnoredMax)) {
+    // The whole file from its beginning, and nobody else to disturb: as good as what was asked for. Stored bytes are
+    // skipped.
     ++ranges_ignored_;
     c.streaming = true;
     asked = AskedBytes(0, wanted_.size_bytes, wanted_.size_bytes, false);
@@ -221,16 +233,21 @@ awaitable<BlobTransfer::Failure> BlobTransfer::request(Connection& c) {
   co_return co_await receive(c, response.assume_value(), asked, end);
 }
 
-BlobTransfer::Failure BlobTransfer::judge(const net::HttpResponse& response, const AskedBytes& asked, std::uint64_t& end) {
+BlobTransfer::Failure BlobTransfer::judge(const net::HttpResponse& response, const AskedBytes& asked,
+                                          std::uint64_t& end) {
   using Kind = Failure::Kind;
   auto judgement = judge_answer(response, asked);
   end = judgement.end;
   switch (judgement.verdict) {
-    case Verdict::Use: break;
-    case Verdict::NoRanges: return Failure(Kind::NoRanges, std::move(judgement.error));
-    case Verdict::Stale: return Failure(Kind::Stale, std::move(judgement.error));
+    case Verdict::Use:
+      break;
+    case Verdict::NoRanges:
+      return Failure(Kind::NoRanges, std::move(judgement.error));
+    case Verdict::Stale:
+      return Failure(Kind::Stale, std::move(judgement.error));
     case Verdict::WrongSize:
-    case Verdict::Never: return Failure(Kind::Final, std::move(judgement.error));
+    case Verdict::Never:
+      return Failure(Kind::Final, std::move(judgement.error));
     case Verdict::Again: {
       Failure failure(Kind::Again, std::move(judgement.error));
       failure.asked_wait_ms = hub::asked_wait_ms(context_.retry, response.headers);
@@ -249,7 +266,8 @@ BlobTransfer::Failure BlobTransfer::judge(const net::HttpResponse& response, con
   return {};
 }
 
-awaitable<BlobTransfer::Failure> BlobTransfer::receive(Connection& c, net::HttpResponse& response, AskedBytes asked, std::uint64_t end) {
+awaitable<BlobTransfer::Failure> BlobTransfer::receive(Connection& c, net::HttpResponse& response, AskedBytes asked,
+                                                       std::uint64_t end) {
   using Kind = Failure::Kind;
   bool complete_body = false;
   for (std::uint64_t position = asked.first; c.run;) {
@@ -261,7 +279,8 @@ awaitable<BlobTransfer::Failure> BlobTransfer::receive(Connection& c, net::HttpR
     const std::span<const std::byte> span = bytes.assume_value();
     if (span.empty()) {
       if (position == end) co_return Failure();  // the server sent less than was asked for, as it had said
-      co_return Failure(Kind::Again, Error(Errc::Unreachable, "the body ended " + std::to_string(end - position) + " bytes early"));
+      co_return Failure(Kind::Again,
+                        Error(Errc::Unreachable, "the body ended " + std::to_string(end - position) + " bytes early"));
     }
     // Bytes beyond the end of a file are no part of it; whether it is the right file its digest says.
     const auto useful = span.first(static_cast<std::size_t>(std::min<std::uint64_t>(span.size(), end - position)));
@@ -274,13 +293,15 @@ awaitable<BlobTransfer::Failure> BlobTransfer::receive(Connection& c, net::HttpR
     if (position == end) complete_body = true;
     if (ending()) co_return Failure(Kind::Final, cancelled());
   }
-  // All that was wanted is in hand. The end of the body is read too, if it is known to be there: then its connection can be used again.
+  // All that was wanted is in hand. The end of the body is read too, if it is known to be there: then its connection
+  // can be used again.
   if (response.content_length && complete_body) static_cast<void>(co_await response.body->next());
   co_return Failure();
 }
 
 /// Puts bytes that stand at `position` of the file where they belong; what is before the wanted offset is skipped.
-awaitable<BlobTransfer::Failure> BlobTransfer::take(Connection& c, std::span<const std::byte> bytes, std::uint64_t position) {
+awaitable<BlobTransfer::Failure> BlobTransfer::take(Connection& c, std::span<const std::byte> bytes,
+                                                    std::uint64_t position) {
   using Kind = Failure::Kind;
   while (!bytes.empty() && c.run) {
     const std::uint64_t segment = plan_->segment(*c.run);
@@ -321,7 +342,8 @@ awaitable<Result<>> BlobTransfer::take_buffer(Connection& c) {
   }
 }
 
-/// Hands the batch to the disk; at the end of a segment goes on to the next, of this run or, when all is sent in one stream, of a later one.
+/// Hands the batch to the disk; at the end of a segment goes on to the next, of this run or, when all is sent in one
+/// stream, of a later one.
 void BlobTransfer::submit(Connection& c) {
   const std::uint64_t segment = plan_->segment(*c.run);
   const bool ends = c.offset == plan_->segment_end_bytes(segment);
@@ -342,7 +364,9 @@ void BlobTransfer::submit(Connection& c) {
 void BlobTransfer::maybe_widen(const Connection& c) {
   idle_batches_ = c.queue->pending() == 0 ? idle_batches_ + 1 : 0;
   if (idle_batches_ < kIdleBatchesToWiden || now_ms() - widened_ms_ < kWidenIntervalMs) return;
-  if (alone_ || c.streaming || ending() || scope_->running() >= context_.options.ranges_per_file || context_.transfers >= kTransfersMax) return;
+  if (alone_ || c.streaming || ending() || scope_->running() >= context_.options.ranges_per_file ||
+      context_.transfers >= kTransfersMax)
+    return;
   if (!plan_->has_more()) return;
   idle_batches_ = 0;
   widened_ms_ = now_ms();
@@ -356,7 +380,9 @@ awaitable<Result<Location>> BlobTransfer::location() {
     co_await located_.wait();
   }
   // A clock that disagrees with the server's must not make every location stale: each is tried once at least.
-  if (location_ && location_used_ && location_->expires_unix_ms && *location_->expires_unix_ms <= context_.retry.clock->unix_ms()) location_.reset();
+  if (location_ && location_used_ && location_->expires_unix_ms &&
+      *location_->expires_unix_ms <= context_.retry.clock->unix_ms())
+    location_.reset();
   if (!location_) {
     locating_ = true;
     auto found = co_await locate_();

@@ -1,13 +1,15 @@
-// mirror/lfs/blob_transfer.hpp: the bytes of one blob, from its location into its partial file, over one or several connections. Layer 4.
-// Threads: a coroutine on the network executor; writing and hashing on the disk pool (write_queue.hpp).
+// mirror/lfs/blob_transfer.hpp: the bytes of one blob, from its location into its partial file, over one or several
+// connections. Layer 4. Threads: a coroutine on the network executor; writing and hashing on the disk pool
+// (write_queue.hpp).
 //
-//   location ─▶ request for a run of missing segments (range_plan.hpp) ─▶ head judged (content_range.hpp) ─▶ body ─▶ batches (write_queue.hpp)
-//       ▲                 │ broken, stalled, 5xx: pause, go on at the first missing byte (hub/retry.hpp; progress resets the count)
-//       └─────────────────┘ 401, 403, 404, 410, expired: a new location
+//   location ─▶ request for a run of missing segments (range_plan.hpp) ─▶ head judged (content_range.hpp) ─▶ body ─▶
+//   batches (write_queue.hpp)
+//       ▲                 │ broken, stalled, 5xx: pause, go on at the first missing byte (hub/retry.hpp; progress
+//       resets the count) └─────────────────┘ 401, 403, 404, 410, expired: a new location
 //
-// A file begins with one connection. Another joins while the disk waits for the network, up to ranges_per_file: on a fast line or a slow
-// disk one connection stays alone, and the hash finds all its bytes in the buffers; on a long line four share the file.
-// Whatever the server sends, only publishing decides: the digest.
+// A file begins with one connection. Another joins while the disk waits for the network, up to ranges_per_file: on a
+// fast line or a slow disk one connection stays alone, and the hash finds all its bytes in the buffers; on a long line
+// four share the file. Whatever the server sends, only publishing decides: the digest.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -26,7 +28,8 @@
 #include "mirror/lfs/write_queue.hpp"
 
 namespace hm::mirror {
-/// Transfers of one Downloader at a time: as many connections as the client opens to one host, so that none waits inside it and seems stalled.
+/// Transfers of one Downloader at a time: as many connections as the client opens to one host, so that none waits
+/// inside it and seems stalled.
 inline constexpr int kTransfersMax = 16;
 /// Locations asked for in a row without a byte in between.
 inline constexpr int kFreshLocationsMax = 3;
@@ -37,8 +40,8 @@ inline constexpr int kIdleBatchesToWiden = 4;
 /// … and the last one was added this long ago: its effect has to show first.
 inline constexpr std::int64_t kWidenIntervalMs = 200;
 
-/// A download host that sends less, over the client's stall timeout of 30 s, counts as stalled: slower than any line that is worth waiting for,
-/// and above the byte now and then that would hold a connection for ever.
+/// A download host that sends less, over the client's stall timeout of 30 s, counts as stalled: slower than any line
+/// that is worth waiting for, and above the byte now and then that would hold a connection for ever.
 inline constexpr std::uint64_t kRateMinBytesPerSecond = 1U << 10;
 
 struct Location {
@@ -51,8 +54,8 @@ struct Location {
 
 /// What the transfers of one Downloader share.
 struct TransferContext {
-  TransferContext(net::HttpClient& c, hub::RateBudget& rb, boost::asio::thread_pool& d, boost::asio::any_io_executor n, std::shared_ptr<BufferPool> b,
-                  const hub::RetryPolicy& r, const DownloadOptions& o)
+  TransferContext(net::HttpClient& c, hub::RateBudget& rb, boost::asio::thread_pool& d, boost::asio::any_io_executor n,
+                  std::shared_ptr<BufferPool> b, const hub::RetryPolicy& r, const DownloadOptions& o)
       : client(c), budget(rb), disk(d), network(std::move(n)), buffers(std::move(b)), retry(r), options(o) {}
   net::HttpClient& client;
   hub::RateBudget& budget;
@@ -69,13 +72,16 @@ class BlobTransfer {
   /// Where the blob is now: asked at the beginning and whenever the last answer has gone stale. Owns what it captures.
   using Locate = std::function<awaitable<Result<Location>>()>;
   /// All arguments outlive run().
-  BlobTransfer(TransferContext& context, const WantedBlob& wanted, storage::PartialBlob& partial, Locate locate, const DownloadEvents& events);
+  BlobTransfer(TransferContext& context, const WantedBlob& wanted, storage::PartialBlob& partial, Locate locate,
+               const DownloadEvents& events);
   BlobTransfer(const BlobTransfer&) = delete;
   BlobTransfer& operator=(const BlobTransfer&) = delete;
   ~BlobTransfer();
 
-  /// Fetches every missing segment. Nothing of it runs any more when it returns. @pre throw_if_cancelled(false), see tasks.hpp.
-  /// @returns Corrupt: the announced size is wrong. Unreachable, RateLimited, Gated, NotFound after all attempts. Refused. Cancelled. Errors of the store.
+  /// Fetches every missing segment. Nothing of it runs any more when it returns. @pre throw_if_cancelled(false), see
+  /// tasks.hpp.
+  /// @returns Corrupt: the announced size is wrong. Unreachable, RateLimited, Gated, NotFound after all attempts.
+  /// Refused. Cancelled. Errors of the store.
   awaitable<Result<>> run();
   std::uint64_t fetched_bytes() const { return fetched_bytes_; }
 
@@ -112,8 +118,8 @@ class BlobTransfer {
   std::unique_ptr<TaskScope> scope_;
   std::optional<Error> failure_;
   Restart restart_ = Restart::None;
-  bool alone_ = false;       // the server knows no ranges: one connection, which skips what is stored
-  int ranges_ignored_ = 0;   // 200 answers to a Range since the last 206
+  bool alone_ = false;      // the server knows no ranges: one connection, which skips what is stored
+  int ranges_ignored_ = 0;  // 200 answers to a Range since the last 206
   int idle_batches_ = 0;
   std::int64_t widened_ms_ = 0;
 

@@ -19,10 +19,11 @@ Judgement judge_partial(const net::HttpResponse& response, const AskedBytes& ask
   if (!range) return {Verdict::Again, range.assume_error()};
   const auto& r = range.assume_value();
   if (r.total && *r.total != asked.size) {
-    return {Verdict::WrongSize, Error(Errc::Corrupt, "size differs: announced " + std::to_string(asked.size) + " bytes, the server has " +
-                                                         std::to_string(*r.total))};
+    return {Verdict::WrongSize, Error(Errc::Corrupt, "size differs: announced " + std::to_string(asked.size) +
+                                                         " bytes, the server has " + std::to_string(*r.total))};
   }
-  if (r.first != asked.first || r.last >= asked.end) return {Verdict::Again, bad_range(*header, "asked for " + asked.header())};
+  if (r.first != asked.first || r.last >= asked.end)
+    return {Verdict::Again, bad_range(*header, "asked for " + asked.header())};
   if (response.content_length && *response.content_length != r.last - r.first + 1) {
     return {Verdict::Again, bad_range(*header, "but Content-Length is " + std::to_string(*response.content_length))};
   }
@@ -31,21 +32,25 @@ Judgement judge_partial(const net::HttpResponse& response, const AskedBytes& ask
 
 Judgement judge_whole(const net::HttpResponse& response, const AskedBytes& asked) {
   if (response.content_length && *response.content_length != asked.size) {
-    return {Verdict::WrongSize, Error(Errc::Corrupt, "size differs: announced " + std::to_string(asked.size) + " bytes, the server sends " +
-                                                         std::to_string(*response.content_length))};
+    return {Verdict::WrongSize,
+            Error(Errc::Corrupt, "size differs: announced " + std::to_string(asked.size) + " bytes, the server sends " +
+                                     std::to_string(*response.content_length))};
   }
-  if (asked.ranged) return {Verdict::NoRanges, Error(Errc::BadInput, "200 to a Range request: the server knows no ranges")};
+  if (asked.ranged)
+    return {Verdict::NoRanges, Error(Errc::BadInput, "200 to a Range request: the server knows no ranges")};
   return {Verdict::Use, asked.size};
 }
 }  // namespace
 
 Result<ContentRange> parse_content_range(std::string_view value) {
   constexpr std::string_view kUnit = "bytes ";
-  if (value.size() < kUnit.size() || !ascii_equal_fold(value.substr(0, kUnit.size()), kUnit)) return bad_range(value, "not in bytes");
+  if (value.size() < kUnit.size() || !ascii_equal_fold(value.substr(0, kUnit.size()), kUnit))
+    return bad_range(value, "not in bytes");
   const std::string_view rest = trim(value.substr(kUnit.size()));
   const auto dash = rest.find('-');
   const auto slash = rest.find('/');
-  if (dash == std::string_view::npos || slash == std::string_view::npos || slash < dash) return bad_range(value, "expected first-last/total");
+  if (dash == std::string_view::npos || slash == std::string_view::npos || slash < dash)
+    return bad_range(value, "expected first-last/total");
   const auto first = parse_u64(rest.substr(0, dash));
   const auto last = parse_u64(rest.substr(dash + 1, slash - dash - 1));
   if (!first || !last) return bad_range(value, "expected first-last/total");
@@ -69,19 +74,26 @@ Judgement judge_answer(const net::HttpResponse& response, const AskedBytes& aske
   if (status == 200 || status == 206) {
     const auto encoding = response.headers.get("Content-Encoding");
     if (encoding && !encoding->empty() && !ascii_equal_fold(*encoding, "identity")) {
-      return {Verdict::Never, Error(Errc::Refused, "Content-Encoding " + printable(encoding->substr(0, 40)) + " on a blob, which is asked for as it is")};
+      return {Verdict::Never, Error(Errc::Refused, "Content-Encoding " + printable(encoding->substr(0, 40)) +
+                                                       " on a blob, which is asked for as it is")};
     }
     return status == 206 ? judge_partial(response, asked) : judge_whole(response, asked);
   }
   switch (status) {
     case 401:
-    case 403: return {Verdict::Stale, Error(Errc::Gated, shown)};
+    case 403:
+      return {Verdict::Stale, Error(Errc::Gated, shown)};
     case 404:
-    case 410: return {Verdict::Stale, Error(Errc::NotFound, shown)};
-    case 416: return {Verdict::WrongSize, Error(Errc::Corrupt, shown + " to " + asked.header() + ": the file there is shorter than announced")};
-    default: break;
+    case 410:
+      return {Verdict::Stale, Error(Errc::NotFound, shown)};
+    case 416:
+      return {Verdict::WrongSize,
+              Error(Errc::Corrupt, shown + " to " + asked.header() + ": the file there is shorter than announced")};
+    default:
+      break;
   }
-  if (hub::is_retried_status(status)) return {Verdict::Again, Error(status == 429 ? Errc::RateLimited : Errc::Unreachable, shown)};
+  if (hub::is_retried_status(status))
+    return {Verdict::Again, Error(status == 429 ? Errc::RateLimited : Errc::Unreachable, shown)};
   return {Verdict::Never, Error(status >= 500 ? Errc::Unreachable : Errc::Refused, shown)};
 }
 

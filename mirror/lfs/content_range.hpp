@@ -1,4 +1,5 @@
-// mirror/lfs/content_range.hpp: is this answer the bytes that were asked for? Decided from its head, before a byte of its body is used. Layer 4; pure functions.
+// mirror/lfs/content_range.hpp: is this answer the bytes that were asked for? Decided from its head, before a byte of
+// its body is used. Layer 4; pure functions.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -14,7 +15,8 @@ struct ContentRange {
   std::uint64_t first = 0, last = 0;
   std::optional<std::uint64_t> total;
 };
-/// @returns BadInput: another unit, an end before its beginning or beyond the total, anything that is not exactly this form (also `bytes */N`).
+/// @returns BadInput: another unit, an end before its beginning or beyond the total, anything that is not exactly this
+/// form (also `bytes */N`).
 Result<ContentRange> parse_content_range(std::string_view value);
 
 /// Bytes [first, end) of a file of `size`; `ranged` when a Range header was sent, else it is the whole file.

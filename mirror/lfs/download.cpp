@@ -20,9 +20,11 @@ namespace asio = boost::asio;
 namespace {
 /// Blobs published together share their directory syncs.
 constexpr std::size_t kPublishGroupMax = 64;
-/// A finished blob waits this long for company: little for whoever waits for it, enough to gather all that end at about the same time.
+/// A finished blob waits this long for company: little for whoever waits for it, enough to gather all that end at about
+/// the same time.
 constexpr auto kPublishLinger = std::chrono::milliseconds(50);
-/// Finished and not yet published, each with its file open: while one group is being synced another two may gather, then downloads wait.
+/// Finished and not yet published, each with its file open: while one group is being synced another two may gather,
+/// then downloads wait.
 constexpr std::size_t kUnpublishedMax = 3 * kPublishGroupMax;
 
 using SteadyTime = std::chrono::steady_clock::time_point;
@@ -37,7 +39,8 @@ struct Shared {
   void start(const asio::any_io_executor& network) {
     if (context) return;
     changed.emplace(network);
-    context.emplace(client, api.budget(), disk, network, std::make_shared<BufferPool>(network, options.bytes_in_flight_max), api.retry(), options);
+    context.emplace(client, api.budget(), disk, network,
+                    std::make_shared<BufferPool>(network, options.bytes_in_flight_max), api.retry(), options);
   }
 
   hub::Api& api;
@@ -45,10 +48,10 @@ struct Shared {
   storage::BlobStore& blobs;
   asio::thread_pool& disk;
   DownloadOptions options;
-  std::optional<TransferContext> context;  // made by the first fetch(), which knows the network executor
-  std::optional<Signal> changed;           // some blob began or ended
+  std::optional<TransferContext> context;       // made by the first fetch(), which knows the network executor
+  std::optional<Signal> changed;                // some blob began or ended
   std::unordered_set<storage::BlobId> claimed;  // being fetched by some fetch()
-  int files = 0;                           // blobs being transferred
+  int files = 0;                                // blobs being transferred
 };
 
 /// One blob of a fetch().
@@ -64,12 +67,21 @@ struct Finished {
   std::unique_ptr<storage::PartialBlob> partial;
 };
 
-/// One fetch(). Phases: claim what nobody else fetches, look what is stored, fetch the rest; then the same for what others had claimed.
+/// One fetch(). Phases: claim what nobody else fetches, look what is stored, fetch the rest; then the same for what
+/// others had claimed.
 class FetchRun {
  public:
-  FetchRun(Shared& d, RepoId repo, std::vector<WantedBlob> wanted, DownloadEvents events, const asio::any_io_executor& network)
-      : d_(d), repo_(std::move(repo)), wanted_(std::move(wanted)), events_(std::move(events)), items_(wanted_.size()), outcomes_(wanted_.size()), scope_(network),
-        locations_(d.api, repo_, wanted_, scope_, network), poke_(network) {}
+  FetchRun(Shared& d, RepoId repo, std::vector<WantedBlob> wanted, DownloadEvents events,
+           const asio::any_io_executor& network)
+      : d_(d),
+        repo_(std::move(repo)),
+        wanted_(std::move(wanted)),
+        events_(std::move(events)),
+        items_(wanted_.size()),
+        outcomes_(wanted_.size()),
+        scope_(network),
+        locations_(d.api, repo_, wanted_, scope_, network),
+        poke_(network) {}
   ~FetchRun() { release_claims(); }
 
   awaitable<Result<std::vector<BlobOutcome>>> run();
@@ -106,9 +118,9 @@ class FetchRun {
   std::deque<std::size_t> queue_;
   std::vector<Finished> finished_;  // complete, to be published
   int active_ = 0;
-  std::size_t unpublished_ = 0;     // finished_ and the group under way
+  std::size_t unpublished_ = 0;  // finished_ and the group under way
   std::optional<Error> no_space_;
-  asio::steady_timer poke_;         // the publisher waits on it
+  asio::steady_timer poke_;  // the publisher waits on it
 };
 
 awaitable<Result<std::vector<BlobOutcome>>> FetchRun::run() {
@@ -172,7 +184,8 @@ awaitable<Result<>> FetchRun::skip_stored(std::vector<std::size_t>& mine) {
 awaitable<Result<>> FetchRun::fetch(const std::vector<std::size_t>& mine) {
   queue_.assign(mine.begin(), mine.end());
   locations_.plan(mine);
-  const std::size_t workers = std::min<std::size_t>(mine.size(), static_cast<std::size_t>(std::max(1, d_.options.files_parallel)));
+  const std::size_t workers =
+      std::min<std::size_t>(mine.size(), static_cast<std::size_t>(std::max(1, d_.options.files_parallel)));
   for (std::size_t i = 0; i < workers; ++i) scope_.spawn(work());
   scope_.spawn(publish());
   co_await scope_.join();
@@ -227,7 +240,8 @@ awaitable<void> FetchRun::fetch_one(std::size_t index) {
   file.index = index;
   file.partial = std::move(opened).assume_value();
   const Route route = items_[index].route;
-  BlobTransfer transfer(*d_.context, blob, *file.partial, [this, index, route] { return locations_.locate(index, route); }, events_);
+  BlobTransfer transfer(
+      *d_.context, blob, *file.partial, [this, index, route] { return locations_.locate(index, route); }, events_);
   auto result = co_await transfer.run();
   outcomes_[index].fetched_bytes += transfer.fetched_bytes();
   if (result) {
@@ -278,7 +292,8 @@ awaitable<void> FetchRun::publish() {
 }
 
 awaitable<void> FetchRun::linger(SteadyTime since) {
-  while (!stopped() && !idle() && finished_.size() < kPublishGroupMax && std::chrono::steady_clock::now() < since + kPublishLinger) {
+  while (!stopped() && !idle() && finished_.size() < kPublishGroupMax &&
+         std::chrono::steady_clock::now() < since + kPublishLinger) {
     poke_.expires_at(since + kPublishLinger);
     co_await poke_.async_wait(asio::as_tuple(asio::use_awaitable));
   }
@@ -320,7 +335,8 @@ awaitable<void> FetchRun::drop_finished() {
 void FetchRun::settle(std::size_t index, Result<> result) {
   Item& item = items_[index];
   BlobOutcome& outcome = outcomes_[index];
-  outcome.result = within(std::move(result), [&] { return "fetching " + repo_.text() + ":" + printable(wanted_[index].path); });
+  outcome.result =
+      within(std::move(result), [&] { return "fetching " + repo_.text() + ":" + printable(wanted_[index].path); });
   item.settled = true;
   item.claimed = false;
   d_.claimed.erase(wanted_[index].id);
@@ -338,16 +354,19 @@ void FetchRun::release_claims() {
 }  // namespace
 
 struct Downloader::Impl {
-  Impl(hub::Api& a, net::HttpClient& c, storage::BlobStore& b, asio::thread_pool& d, DownloadOptions o) : shared(a, c, b, d, o) {}
+  Impl(hub::Api& a, net::HttpClient& c, storage::BlobStore& b, asio::thread_pool& d, DownloadOptions o)
+      : shared(a, c, b, d, o) {}
   Shared shared;
 };
 
-Downloader::Downloader(hub::Api& api, net::HttpClient& client, storage::BlobStore& blobs, asio::thread_pool& disk_pool, DownloadOptions options)
+Downloader::Downloader(hub::Api& api, net::HttpClient& client, storage::BlobStore& blobs, asio::thread_pool& disk_pool,
+                       DownloadOptions options)
     : impl_(std::make_unique<Impl>(api, client, blobs, disk_pool, options)) {}
 
 Downloader::~Downloader() = default;
 
-awaitable<Result<std::vector<BlobOutcome>>> Downloader::fetch(RepoId repo, std::vector<WantedBlob> wanted, DownloadEvents events) {
+awaitable<Result<std::vector<BlobOutcome>>> Downloader::fetch(RepoId repo, std::vector<WantedBlob> wanted,
+                                                              DownloadEvents events) {
   // Children refer to this run: it has to see them end before it leaves, also when it is cancelled itself.
   const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);

@@ -1,5 +1,6 @@
-// mirror/lfs/download.hpp: fetches large files into the blob store: parallel files, parallel ranges, resumable, each digest checked before it names bytes. Layer 4.
-// Threads: coroutines on the network executor; writing and hashing run on the `disk` pool. docs/threads.md
+// mirror/lfs/download.hpp: fetches large files into the blob store: parallel files, parallel ranges, resumable, each
+// digest checked before it names bytes. Layer 4. Threads: coroutines on the network executor; writing and hashing run
+// on the `disk` pool. docs/threads.md
 #pragma once
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
@@ -30,7 +31,7 @@ struct BlobOutcome {
 };
 struct DownloadOptions {
   int files_parallel = 8;
-  int ranges_per_file = 4;                       ///< connections for one large file
+  int ranges_per_file = 4;                        ///< connections for one large file
   std::uint64_t bytes_in_flight_max = 64U << 20;  ///< received and not yet written, over all transfers
 };
 /// What a caller of fetch() hears while it runs; on the network thread. Either may be empty.
@@ -41,9 +42,11 @@ struct DownloadEvents {
 
 class Downloader {
  public:
-  Downloader(hub::Api& api, net::HttpClient& client, storage::BlobStore& blobs, boost::asio::thread_pool& disk_pool, DownloadOptions options);
-  /// Fetches every blob of `wanted` that is not stored, each once; one that fails does not stop the others. A blob that another fetch() of this
-  /// Downloader is fetching right now is waited for. Outcomes in the order of `wanted`. Fails as a whole only for Cancelled and NoSpace.
+  Downloader(hub::Api& api, net::HttpClient& client, storage::BlobStore& blobs, boost::asio::thread_pool& disk_pool,
+             DownloadOptions options);
+  /// Fetches every blob of `wanted` that is not stored, each once; one that fails does not stop the others. A blob that
+  /// another fetch() of this Downloader is fetching right now is waited for. Outcomes in the order of `wanted`. Fails
+  /// as a whole only for Cancelled and NoSpace.
   awaitable<Result<std::vector<BlobOutcome>>> fetch(RepoId repo, std::vector<WantedBlob> wanted, DownloadEvents events);
   ~Downloader();
 

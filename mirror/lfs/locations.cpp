@@ -14,7 +14,8 @@ constexpr std::size_t kAheadAt = kBatchObjects / 2;
 Error cancelled() { return {Errc::Cancelled, "download stopped"}; }
 }  // namespace
 
-Locations::Locations(hub::Api& api, const RepoId& repo, const std::vector<WantedBlob>& wanted, TaskScope& scope, boost::asio::any_io_executor executor)
+Locations::Locations(hub::Api& api, const RepoId& repo, const std::vector<WantedBlob>& wanted, TaskScope& scope,
+                     boost::asio::any_io_executor executor)
     : api_(api), repo_(repo), wanted_(wanted), scope_(scope), answered_(std::move(executor)) {}
 
 void Locations::plan(const std::vector<std::size_t>& order) {
@@ -81,7 +82,8 @@ awaitable<void> Locations::ask(std::size_t number) {
   auto objects = co_await api_.lfs_batch(repo_, std::move(pointers));
   Chunk& chunk = chunks_[number];
   if (objects && objects.assume_value().size() == chunk.members.size()) {
-    for (std::size_t i = 0; i < chunk.members.size(); ++i) chunk.answers.emplace(chunk.members[i], std::move(objects.assume_value()[i]));
+    for (std::size_t i = 0; i < chunk.members.size(); ++i)
+      chunk.answers.emplace(chunk.members[i], std::move(objects.assume_value()[i]));
   } else if (!scope_.cancelled()) {
     batch_works_ = false;  // every further blob goes to resolve: one failing call is enough
     const std::string why = objects ? "wrong number of objects" : objects.assume_error().what;
@@ -101,12 +103,16 @@ std::optional<Result<Location>> Locations::read(const hub::LfsObject& object) co
     set_bucket(location);
     return Result<Location>(std::move(location));
   }
-  const std::string what = "the Hub's LFS answer: " + std::to_string(object.error_code) + " " + printable(object.error_message);
+  const std::string what =
+      "the Hub's LFS answer: " + std::to_string(object.error_code) + " " + printable(object.error_message);
   switch (object.error_code) {
     case 404:
-    case 410: return Result<Location>(Error(Errc::NotFound, what));
-    case 422: return Result<Location>(Error(Errc::BadInput, what));
-    default: return std::nullopt;
+    case 410:
+      return Result<Location>(Error(Errc::NotFound, what));
+    case 422:
+      return Result<Location>(Error(Errc::BadInput, what));
+    default:
+      return std::nullopt;
   }
 }
 
@@ -114,10 +120,12 @@ awaitable<Result<Location>> Locations::by_resolve(std::size_t index) {
   const WantedBlob& blob = wanted_[index];
   HM_CO_TRY(auto file, co_await api_.resolve(repo_, blob.revision, blob.path));
   if (file.sha256 && *file.sha256 != blob.id) {
-    co_return Error(Errc::Corrupt, "sha256 differs: wanted " + blob.id.hex() + ", upstream announces " + file.sha256->hex());
+    co_return Error(Errc::Corrupt,
+                    "sha256 differs: wanted " + blob.id.hex() + ", upstream announces " + file.sha256->hex());
   }
   if (file.size_bytes && *file.size_bytes != blob.size_bytes) {
-    co_return Error(Errc::Corrupt, "size differs: wanted " + std::to_string(blob.size_bytes) + " bytes, upstream announces " + std::to_string(*file.size_bytes));
+    co_return Error(Errc::Corrupt, "size differs: wanted " + std::to_string(blob.size_bytes) +
+                                       " bytes, upstream announces " + std::to_string(*file.size_bytes));
   }
   Location location;
   location.url = std::move(file.url);

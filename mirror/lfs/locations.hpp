@@ -1,5 +1,5 @@
-// mirror/lfs/locations.hpp: where the blobs of one fetch are: from the LFS batch API, a hundred at a time, or from resolve, one by one. Layer 4.
-// Threads: the network executor.
+// mirror/lfs/locations.hpp: where the blobs of one fetch are: from the LFS batch API, a hundred at a time, or from
+// resolve, one by one. Layer 4. Threads: the network executor.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -10,7 +10,8 @@
 #include "mirror/lfs/blob_transfer.hpp"
 
 namespace hm::mirror {
-/// Objects of one batch call: what git-lfs itself asks for, so every server takes it; few enough that the signed URLs are used while they are fresh.
+/// Objects of one batch call: what git-lfs itself asks for, so every server takes it; few enough that the signed URLs
+/// are used while they are fresh.
 inline constexpr std::size_t kBatchObjects = 100;
 
 enum class Route : std::uint8_t { Batch, Resolve };
@@ -19,11 +20,14 @@ inline Route other(Route r) { return r == Route::Batch ? Route::Resolve : Route:
 class Locations {
  public:
   /// @param scope where calls made ahead of need run. All arguments outlive the object.
-  Locations(hub::Api& api, const RepoId& repo, const std::vector<WantedBlob>& wanted, TaskScope& scope, boost::asio::any_io_executor executor);
-  /// The blobs that will be asked for, in this order: located in chunks, the next chunk while the last one is being used.
+  Locations(hub::Api& api, const RepoId& repo, const std::vector<WantedBlob>& wanted, TaskScope& scope,
+            boost::asio::any_io_executor executor);
+  /// The blobs that will be asked for, in this order: located in chunks, the next chunk while the last one is being
+  /// used.
   void plan(const std::vector<std::size_t>& order);
-  /// Where `wanted[index]` is. The first call by Batch takes the chunk's answer, later ones ask anew. When the server has no batch API that works,
-  /// or gives no way to this object, resolve answers instead. @returns NotFound, Gated, Corrupt (another digest or size is announced), … Cancelled.
+  /// Where `wanted[index]` is. The first call by Batch takes the chunk's answer, later ones ask anew. When the server
+  /// has no batch API that works, or gives no way to this object, resolve answers instead. @returns NotFound, Gated,
+  /// Corrupt (another digest or size is announced), … Cancelled.
   awaitable<Result<Location>> locate(std::size_t index, Route route);
 
  private:

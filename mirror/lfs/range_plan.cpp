@@ -5,7 +5,8 @@
 #include "base/check.hpp"
 
 namespace hm::mirror {
-RangePlan::RangePlan(std::uint64_t size_bytes, std::uint32_t segment_bytes, const std::vector<bool>& present, std::uint64_t run_bytes_max)
+RangePlan::RangePlan(std::uint64_t size_bytes, std::uint32_t segment_bytes, const std::vector<bool>& present,
+                     std::uint64_t run_bytes_max)
     : size_bytes_(size_bytes), segment_bytes_(segment_bytes), run_segments_max_(0), free_(present.size()) {
   HM_CHECK(segment_bytes > 0);
   HM_CHECK(present.size() == size_bytes / segment_bytes + (size_bytes % segment_bytes != 0));
@@ -20,8 +21,9 @@ std::optional<RangePlan::RunId> RangePlan::take(int connections) {
   if (free_count_ > 0) {
     while (!free_[first_free_]) ++first_free_;
     // With others around, at most half of an equal share: the file's end is then divided finely among them.
-    const std::uint64_t share = connections <= 1 ? free_count_ : (free_count_ + 2 * static_cast<std::uint64_t>(connections) - 1) /
-                                                                     (2 * static_cast<std::uint64_t>(connections));
+    const std::uint64_t share = connections <= 1 ? free_count_
+                                                 : (free_count_ + 2 * static_cast<std::uint64_t>(connections) - 1) /
+                                                       (2 * static_cast<std::uint64_t>(connections));
     const std::uint64_t most = std::min(share, run_segments_max_);
     std::uint64_t end = first_free_;
     while (end < free_.size() && free_[end] && end - first_free_ < most) free_[end++] = false;
@@ -39,7 +41,9 @@ std::optional<RangePlan::RunId> RangePlan::take(int connections) {
   return open(first, end);
 }
 
-std::uint64_t RangePlan::segment_end_bytes(std::uint64_t segment) const { return std::min(size_bytes_, (segment + 1) * segment_bytes_); }
+std::uint64_t RangePlan::segment_end_bytes(std::uint64_t segment) const {
+  return std::min(size_bytes_, (segment + 1) * segment_bytes_);
+}
 
 bool RangePlan::advance(RunId run) {
   HM_CHECK(left(run) > 0);

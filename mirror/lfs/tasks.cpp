@@ -11,7 +11,8 @@ namespace hm::mirror {
 namespace asio = boost::asio;
 
 namespace {
-/// After cancel(), children are asked again this often: one that was between two awaits when it was asked first has not heard it.
+/// After cancel(), children are asked again this often: one that was between two awaits when it was asked first has not
+/// heard it.
 constexpr auto kAskAgain = std::chrono::milliseconds(50);
 }  // namespace
 

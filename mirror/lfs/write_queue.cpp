@@ -10,7 +10,8 @@ namespace hm::mirror {
 namespace {
 /// Batches that one job writes before it queues behind the other transfers' jobs.
 constexpr int kBatchesPerJob = 4;
-/// Every transfer needs a buffer to make progress; with fewer than this, two transfers would wait for each other's ends.
+/// Every transfer needs a buffer to make progress; with fewer than this, two transfers would wait for each other's
+/// ends.
 constexpr std::size_t kBuffersMin = 4;
 }  // namespace
 
@@ -29,7 +30,8 @@ void Buffer::give_back() {
 }
 
 BufferPool::BufferPool(boost::asio::any_io_executor executor, std::uint64_t bytes_max)
-    : freed_(std::move(executor)), left_(std::max<std::size_t>(kBuffersMin, static_cast<std::size_t>(bytes_max / kBatchBytes))) {}
+    : freed_(std::move(executor)),
+      left_(std::max<std::size_t>(kBuffersMin, static_cast<std::size_t>(bytes_max / kBatchBytes))) {}
 
 std::optional<Buffer> BufferPool::try_take() {
   if (left_ == 0) return std::nullopt;

@@ -1,8 +1,9 @@
-// mirror/lfs/write_queue.hpp: from the socket to the disk: pooled buffers, bounded in number, written in order by the disk pool. Layer 4.
-// Threads: called on the network executor; PartialBlob is called on the disk pool.
+// mirror/lfs/write_queue.hpp: from the socket to the disk: pooled buffers, bounded in number, written in order by the
+// disk pool. Layer 4. Threads: called on the network executor; PartialBlob is called on the disk pool.
 //
-// The disk works on one batch while the network thread fills the next. When batches run out (BufferPool) or one transfer has too many
-// waiting (kQueuedBatchesMax), its coroutine stops pulling its body, the client stops reading the socket, and the sender waits.
+// The disk works on one batch while the network thread fills the next. When batches run out (BufferPool) or one
+// transfer has too many waiting (kQueuedBatchesMax), its coroutine stops pulling its body, the client stops reading the
+// socket, and the sender waits.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -19,9 +20,11 @@
 #include "storage/blob_store.hpp"
 
 namespace hm::mirror {
-/// Bytes handed to the disk at once: enough that the hand-over (two thread switches) costs nothing against hashing it (0.3 ms), little enough to stay in a core's cache.
+/// Bytes handed to the disk at once: enough that the hand-over (two thread switches) costs nothing against hashing it
+/// (0.3 ms), little enough to stay in a core's cache.
 inline constexpr std::size_t kBatchBytes = 512U << 10;
-/// Batches of one transfer that wait for the disk: covers the pause between two requests, and keeps the bytes close to when they were received.
+/// Batches of one transfer that wait for the disk: covers the pause between two requests, and keeps the bytes close to
+/// when they were received.
 inline constexpr std::size_t kQueuedBatchesMax = 8;
 
 class BufferPool;
@@ -38,7 +41,8 @@ class Buffer {
 
  private:
   friend BufferPool;
-  Buffer(std::shared_ptr<BufferPool> pool, std::unique_ptr<std::byte[]> bytes) : pool_(std::move(pool)), bytes_(std::move(bytes)) {}
+  Buffer(std::shared_ptr<BufferPool> pool, std::unique_ptr<std::byte[]> bytes)
+      : pool_(std::move(pool)), bytes_(std::move(bytes)) {}
   std::shared_ptr<BufferPool> pool_;
   std::unique_ptr<std::byte[]> bytes_;
 };
@@ -71,11 +75,11 @@ class WriteQueue : public std::enable_shared_from_this<WriteQueue> {
     std::optional<std::uint64_t> completes;  ///< segment that these bytes end
   };
   void push(Batch batch);
-  std::size_t pending() const { return pending_; }                ///< pushed and not yet written
+  std::size_t pending() const { return pending_; }  ///< pushed and not yet written
   bool full() const { return pending_ >= kQueuedBatchesMax; }
-  const std::optional<Error>& error() const { return error_; }   ///< the first; nothing is written after it
-  awaitable<void> wait() { co_await written_.wait(); }            ///< until something was written, or cancelled
-  awaitable<void> drain();                                        ///< until nothing is pending, also when cancelled
+  const std::optional<Error>& error() const { return error_; }  ///< the first; nothing is written after it
+  awaitable<void> wait() { co_await written_.wait(); }          ///< until something was written, or cancelled
+  awaitable<void> drain();                                      ///< until nothing is pending, also when cancelled
 
  private:
   // On the disk pool. Each takes the reference along, so that the last one always ends on the network thread.

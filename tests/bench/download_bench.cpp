@@ -1,5 +1,7 @@
-// Downloads from a loopback nginx (sendfile, memory filesystem) into a real blob store with the real client, digests checked.
-//   hm_download_bench [--big-mib N] [--files N] [--file-kib N] [--directory DIR] [--store DIR] [--rounds N] [--ranges N] [--disk-threads N]
+// Downloads from a loopback nginx (sendfile, memory filesystem) into a real blob store with the real client, digests
+// checked.
+//   hm_download_bench [--big-mib N] [--files N] [--file-kib N] [--directory DIR] [--store DIR] [--rounds N] [--ranges
+//   N] [--disk-threads N]
 // Prints one line per round and kind: GB/s (10^9 bytes), requests, CPU seconds of this process.
 #include <fcntl.h>
 #include <signal.h>
@@ -51,7 +53,8 @@ struct Source {
   std::string json;  // LFS objects
 };
 
-void add_file(Source& source, const std::string& directory, const std::string& base_url, std::uint64_t size, std::mt19937_64& random) {
+void add_file(Source& source, const std::string& directory, const std::string& base_url, std::uint64_t size,
+              std::mt19937_64& random) {
   std::vector<std::uint64_t> block((1U << 20) / 8);
   hm::Sha256Hasher hasher;
   const std::string name = "f" + std::to_string(source.blobs.size()) + "-" + std::to_string(size);
@@ -68,25 +71,30 @@ void add_file(Source& source, const std::string& directory, const std::string& b
   blob.size_bytes = size;
   blob.path = name;
   blob.revision = std::string(40, 'a');
-  source.json += (source.json.empty() ? "" : ",") + std::string("{\"oid\":\"") + blob.id.hex() + "\",\"size\":" + std::to_string(size) +
-                 ",\"actions\":{\"download\":{\"href\":\"" + base_url + "/" + name + "\"}}}";
+  source.json += (source.json.empty() ? "" : ",") + std::string("{\"oid\":\"") + blob.id.hex() +
+                 "\",\"size\":" + std::to_string(size) + ",\"actions\":{\"download\":{\"href\":\"" + base_url + "/" +
+                 name + "\"}}}";
   source.blobs.push_back(std::move(blob));
 }
 
 /// nginx answers every batch call with all objects; the client drops what it did not ask for.
 pid_t start_nginx(const std::string& directory, int port) {
   std::ofstream conf(directory + "/nginx.conf");
-  conf << "daemon off; master_process off; pid " << directory << "/pid; error_log " << directory << "/error.log;\n"
-       << "events { worker_connections 256; }\n"
-       << "http { access_log " << directory << "/access.log; sendfile on; tcp_nopush on; keepalive_requests 100000; client_body_temp_path " << directory
-       << "/tmp; proxy_temp_path " << directory << "/tmp; fastcgi_temp_path " << directory << "/tmp; uwsgi_temp_path " << directory << "/tmp; scgi_temp_path "
-       << directory << "/tmp;\n server { listen 127.0.0.1:" << port << "; root " << directory << "/www;\n"
-       << "  location ~ ^/bench/(big|small)\\.git/info/lfs/objects/batch$ { error_page 404 405 =200 /$1.json; }\n } }\n";
+  conf
+      << "daemon off; master_process off; pid " << directory << "/pid; error_log " << directory << "/error.log;\n"
+      << "events { worker_connections 256; }\n"
+      << "http { access_log " << directory
+      << "/access.log; sendfile on; tcp_nopush on; keepalive_requests 100000; client_body_temp_path " << directory
+      << "/tmp; proxy_temp_path " << directory << "/tmp; fastcgi_temp_path " << directory << "/tmp; uwsgi_temp_path "
+      << directory << "/tmp; scgi_temp_path " << directory << "/tmp;\n server { listen 127.0.0.1:" << port << "; root "
+      << directory << "/www;\n"
+      << "  location ~ ^/bench/(big|small)\\.git/info/lfs/objects/batch$ { error_page 404 405 =200 /$1.json; }\n } }\n";
   conf.close();
   const pid_t pid = fork();
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);  // also when this process dies early
-    execlp("nginx", "nginx", "-p", directory.c_str(), "-c", (directory + "/nginx.conf").c_str(), static_cast<char*>(nullptr));
+    execlp("nginx", "nginx", "-p", directory.c_str(), "-c", (directory + "/nginx.conf").c_str(),
+           static_cast<char*>(nullptr));
     std::_Exit(127);
   }
   return pid;
@@ -102,7 +110,9 @@ std::uint64_t requests_so_far(const std::string& directory) {
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -134,12 +144,14 @@ void download(const Options& options, const char* kind, const std::string& url, 
     for (const auto& outcome : need(std::move(result), "fetch")) need(outcome.result, "blob");
     done = true;
   };
-  asio::co_spawn(context, downloader.fetch({hm::RepoKind::Model, std::string("bench/") + kind}, source.blobs, {}), finished);
+  asio::co_spawn(context, downloader.fetch({hm::RepoKind::Model, std::string("bench/") + kind}, source.blobs, {}),
+                 finished);
   context.run();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!done) die("the download did not end");
-  std::printf("%-5s %6.2f GB/s  %.3f s  %llu requests  %.2f CPU s\n", kind, static_cast<double>(bytes) / 1e9 / seconds, seconds,
-              static_cast<unsigned long long>(requests_so_far(options.directory) - requests), cpu_seconds() - cpu);
+  std::printf("%-5s %6.2f GB/s  %.3f s  %llu requests  %.2f CPU s\n", kind, static_cast<double>(bytes) / 1e9 / seconds,
+              seconds, static_cast<unsigned long long>(requests_so_far(options.directory) - requests),
+              cpu_seconds() - cpu);
   std::fflush(stdout);
 }
 
@@ -149,15 +161,24 @@ Options parse(int argc, char** argv) {
     const std::string_view name = argv[i];
     const std::string value = argv[i + 1];
     const auto number = hm::parse_u64(value).value_or(1);
-    if (name == "--big-mib") o.big_mib = number;
-    else if (name == "--files") o.files = number;
-    else if (name == "--file-kib") o.file_kib = number;
-    else if (name == "--directory") o.directory = value;
-    else if (name == "--store") o.store = value;
-    else if (name == "--rounds") o.rounds = static_cast<int>(number);
-    else if (name == "--ranges") o.ranges = static_cast<int>(number);
-    else if (name == "--disk-threads") o.disk_threads = static_cast<int>(number);
-    else die("unknown option " + std::string(name) + "; they are listed at the top of the source");
+    if (name == "--big-mib")
+      o.big_mib = number;
+    else if (name == "--files")
+      o.files = number;
+    else if (name == "--file-kib")
+      o.file_kib = number;
+    else if (name == "--directory")
+      o.directory = value;
+    else if (name == "--store")
+      o.store = value;
+    else if (name == "--rounds")
+      o.rounds = static_cast<int>(number);
+    else if (name == "--ranges")
+      o.ranges = static_cast<int>(number);
+    else if (name == "--disk-threads")
+      o.disk_threads = static_cast<int>(number);
+    else
+      die("unknown option " + std::string(name) + "; they are listed at the top of the source");
   }
   if (o.store.empty()) o.store = o.directory;
   return o;
@@ -174,7 +195,8 @@ int main(int argc, char** argv) {
   std::mt19937_64 random(1);
   Source big, small;
   if (options.big_mib > 0) add_file(big, options.directory + "/www", url, options.big_mib << 20, random);
-  for (std::uint64_t i = 0; i < options.files; ++i) add_file(small, options.directory + "/www", url, options.file_kib << 10, random);
+  for (std::uint64_t i = 0; i < options.files; ++i)
+    add_file(small, options.directory + "/www", url, options.file_kib << 10, random);
   std::ofstream(options.directory + "/www/big.json") << "{\"transfer\":\"basic\",\"objects\":[" << big.json << "]}";
   std::ofstream(options.directory + "/www/small.json") << "{\"transfer\":\"basic\",\"objects\":[" << small.json << "]}";
   const pid_t nginx = start_nginx(options.directory, port);

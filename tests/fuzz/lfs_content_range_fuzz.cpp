@@ -1,4 +1,5 @@
-// The head of a download host's answer: line 1 is the status, line 2 the Content-Range, the rest the Content-Length if it is a number.
+// The head of a download host's answer: line 1 is the status, line 2 the Content-Range, the rest the Content-Length if
+// it is a number.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -22,8 +23,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto range = parse_content_range(text)) {
     const auto& r = range.assume_value();
     if (r.first > r.last || (r.total && r.last >= *r.total)) std::abort();
-    const auto again = parse_content_range("bytes " + std::to_string(r.first) + "-" + std::to_string(r.last) + "/" + (r.total ? std::to_string(*r.total) : "*"));
-    if (!again || again.assume_value().first != r.first || again.assume_value().last != r.last || again.assume_value().total != r.total) std::abort();
+    const auto again = parse_content_range("bytes " + std::to_string(r.first) + "-" + std::to_string(r.last) + "/" +
+                                           (r.total ? std::to_string(*r.total) : "*"));
+    if (!again || again.assume_value().first != r.first || again.assume_value().last != r.last ||
+        again.assume_value().total != r.total)
+      std::abort();
   }
   // What is to be used lies within what was asked for, and every refusal has its reason.
   hm::net::HttpResponse response;

@@ -30,9 +30,26 @@ TEST(ContentRangeTest, TakesOffsetsBeyond32Bits) {
 }
 
 TEST(ContentRangeTest, RefusesWhatIsNotExactlyOneRange) {
-  for (const char* text : {"", "bytes", "bytes ", "bytes */1000", "bytes 1-2", "bytes 1/2", "bytes 1-2/", "bytes -2/10", "bytes 1-/10", "items 1-2/10",
-                           "bytes 2-1/10", "bytes 0-10/10", "bytes 1-2/10, 4-5/10", "bytes +1-2/10", "bytes 1 -2/10", "bytes 1-2/1e3", "bytes 1/2-3",
-                           "bytes 0-18446744073709551615/*", "bytes 0-18446744073709551616/*", "bytes=1-2/10"}) {
+  for (const char* text : {"",
+                           "bytes",
+                           "bytes ",
+                           "bytes */1000",
+                           "bytes 1-2",
+                           "bytes 1/2",
+                           "bytes 1-2/",
+                           "bytes -2/10",
+                           "bytes 1-/10",
+                           "items 1-2/10",
+                           "bytes 2-1/10",
+                           "bytes 0-10/10",
+                           "bytes 1-2/10, 4-5/10",
+                           "bytes +1-2/10",
+                           "bytes 1 -2/10",
+                           "bytes 1-2/1e3",
+                           "bytes 1/2-3",
+                           "bytes 0-18446744073709551615/*",
+                           "bytes 0-18446744073709551616/*",
+                           "bytes=1-2/10"}) {
     EXPECT_THAT(parse_content_range(text), FailsWith(Errc::BadInput, "Content-Range")) << text;
   }
 }
@@ -44,7 +61,8 @@ TEST(ContentRangeTest, ShowsOnlyTheBeginningOfAHostileHeader) {
   EXPECT_EQ(range.assume_error().what.find('\x1b'), std::string::npos);
 }
 
-net::HttpResponse answer(int status, std::initializer_list<std::pair<std::string, std::string>> headers, std::optional<std::uint64_t> length = {}) {
+net::HttpResponse answer(int status, std::initializer_list<std::pair<std::string, std::string>> headers,
+                         std::optional<std::uint64_t> length = {}) {
   net::HttpResponse response;
   response.status = status;
   for (const auto& [name, value] : headers) response.headers.add(name, value);
@@ -67,7 +85,8 @@ TEST(JudgeAnswerTest, UsesAShorterRangeUpToItsOwnEnd) {
 }
 
 TEST(JudgeAnswerTest, UsesNoOtherRange) {
-  for (const char* value : {"bytes 0-99/1000", "bytes 101-199/1000", "bytes 99-199/1000", "bytes 100-200/1000", "bytes 100-199", "nonsense"}) {
+  for (const char* value : {"bytes 0-99/1000", "bytes 101-199/1000", "bytes 99-199/1000", "bytes 100-200/1000",
+                            "bytes 100-199", "nonsense"}) {
     EXPECT_EQ(judge_answer(answer(206, {{"Content-Range", value}}), kRange).verdict, Verdict::Again) << value;
   }
   EXPECT_EQ(judge_answer(answer(206, {}), kRange).verdict, Verdict::Again);
@@ -99,9 +118,12 @@ TEST(JudgeAnswerTest, RefusesACompressedBlob) {
 }
 
 TEST(JudgeAnswerTest, TellsPassingTroubleFromADeadLocationAndFromARefusal) {
-  for (const int status : {408, 429, 500, 502, 503, 504}) EXPECT_EQ(judge_answer(answer(status, {}), kRange).verdict, Verdict::Again) << status;
-  for (const int status : {401, 403, 404, 410}) EXPECT_EQ(judge_answer(answer(status, {}), kRange).verdict, Verdict::Stale) << status;
-  for (const int status : {204, 304, 400, 405, 451, 501}) EXPECT_EQ(judge_answer(answer(status, {}), kRange).verdict, Verdict::Never) << status;
+  for (const int status : {408, 429, 500, 502, 503, 504})
+    EXPECT_EQ(judge_answer(answer(status, {}), kRange).verdict, Verdict::Again) << status;
+  for (const int status : {401, 403, 404, 410})
+    EXPECT_EQ(judge_answer(answer(status, {}), kRange).verdict, Verdict::Stale) << status;
+  for (const int status : {204, 304, 400, 405, 451, 501})
+    EXPECT_EQ(judge_answer(answer(status, {}), kRange).verdict, Verdict::Never) << status;
 }
 
 TEST(ValidatorTest, PrefersTheETag) {

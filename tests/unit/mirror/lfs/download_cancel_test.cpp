@@ -40,7 +40,8 @@ TEST_F(DownloadCancelTest, AHoleInTheMiddleIsFilledByOneRequest) {
     ASSERT_TRUE(partial);
     for (std::uint64_t i = 0; i < 10; ++i) {
       if (i == 4 || i == 5) continue;
-      ASSERT_THAT(partial.assume_value()->write(i << 16, std::as_bytes(std::span(bytes).subspan(i << 16, 1 << 16))), Succeeds());
+      ASSERT_THAT(partial.assume_value()->write(i << 16, std::as_bytes(std::span(bytes).subspan(i << 16, 1 << 16))),
+                  Succeeds());
       ASSERT_THAT(partial.assume_value()->complete_segment(i), Succeeds());
     }
   }
@@ -57,7 +58,8 @@ TEST_F(DownloadCancelTest, ACompleteButUnpublishedDownloadNeedsNoRequestForItsBy
     const auto partial = store->partial(blob.id, blob.size_bytes);
     ASSERT_TRUE(partial);
     for (std::uint64_t i = 0; i < 2; ++i) {
-      ASSERT_THAT(partial.assume_value()->write(i << 16, std::as_bytes(std::span(bytes).subspan(i << 16, 1 << 16))), Succeeds());
+      ASSERT_THAT(partial.assume_value()->write(i << 16, std::as_bytes(std::span(bytes).subspan(i << 16, 1 << 16))),
+                  Succeeds());
       ASSERT_THAT(partial.assume_value()->complete_segment(i), Succeeds());
     }
   }
@@ -74,7 +76,8 @@ TEST_F(DownloadCancelTest, CanBeStoppedAnywhere) {
   for (std::uint64_t stop_at = 0; stop_at < 900'000; stop_at += 30'000) {
     SCOPED_TRACE(stop_at);
     std::vector<mirror::WantedBlob> wanted;
-    for (std::uint64_t i = 0; i < 12; ++i) wanted.push_back(host.add("f" + std::to_string(i), random_text(i % 4 == 0 ? 200'000 : 5'000, stop_at * 100 + i)));
+    for (std::uint64_t i = 0; i < 12; ++i)
+      wanted.push_back(host.add("f" + std::to_string(i), random_text(i % 4 == 0 ? 200'000 : 5'000, stop_at * 100 + i)));
     host.bytes_sent = 0;
     const auto stopped = fetch_until(wanted, [&] { return host.bytes_sent >= stop_at; });
     if (!stopped) {
@@ -105,8 +108,11 @@ TEST_F(DownloadCancelTest, WhoWaitsForAStoppedFetchTakesItsBlobOver) {
   host.on_chunk = [&](std::uint64_t sent) {
     if (sent > 1'000'000) boost::asio::post(context, [&] { signal.emit(boost::asio::cancellation_type::terminal); });
   };
-  auto keep = [](auto& into) { return [&into](std::exception_ptr, Result<std::vector<mirror::BlobOutcome>> r) { into = std::move(r); }; };
-  boost::asio::co_spawn(context, downloader->fetch(kRepo, {blob}, {}), boost::asio::bind_cancellation_slot(signal.slot(), keep(first)));
+  auto keep = [](auto& into) {
+    return [&into](std::exception_ptr, Result<std::vector<mirror::BlobOutcome>> r) { into = std::move(r); };
+  };
+  boost::asio::co_spawn(context, downloader->fetch(kRepo, {blob}, {}),
+                        boost::asio::bind_cancellation_slot(signal.slot(), keep(first)));
   boost::asio::co_spawn(context, downloader->fetch(kRepo, {blob}, {}), keep(second));
   context.run();
   ASSERT_TRUE(first && second);
@@ -121,7 +127,8 @@ TEST_F(DownloadCancelTest, AFetchStoppedBeforeItBeganDoesNothing) {
   boost::asio::cancellation_signal signal;
   std::optional<Result<std::vector<mirror::BlobOutcome>>> result;
   auto keep = [&](std::exception_ptr, Result<std::vector<mirror::BlobOutcome>> r) { result = std::move(r); };
-  boost::asio::co_spawn(context, downloader->fetch(kRepo, {blob}, {}), boost::asio::bind_cancellation_slot(signal.slot(), keep));
+  boost::asio::co_spawn(context, downloader->fetch(kRepo, {blob}, {}),
+                        boost::asio::bind_cancellation_slot(signal.slot(), keep));
   context.poll_one();
   signal.emit(boost::asio::cancellation_type::terminal);
   context.run();

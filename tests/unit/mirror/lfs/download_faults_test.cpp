@@ -1,4 +1,5 @@
-// Every way in which a download host or a Hub can fail, and what comes of it: the right bytes, or one clear error and nothing stored.
+// Every way in which a download host or a Hub can fail, and what comes of it: the right bytes, or one clear error and
+// nothing stored.
 #include <gmock/gmock.h>
 
 #include "mirror/lfs/blob_transfer.hpp"
@@ -16,7 +17,10 @@ constexpr std::size_t kSize = 1'000'000;  // 16 segments
 
 class DownloadFaultsTest : public testing::Test, public DownloadFixture {
  protected:
-  DownloadFaultsTest() : bytes(random_text(kSize, 7)), blob(host.add("model.bin", bytes)), other(host.add("other.bin", random_text(2'000, 8))) {
+  DownloadFaultsTest()
+      : bytes(random_text(kSize, 7)),
+        blob(host.add("model.bin", bytes)),
+        other(host.add("other.bin", random_text(2'000, 8))) {
     options.ranges_per_file = 1;  // so that requests can be counted
     restart();
   }
@@ -87,7 +91,8 @@ TEST_F(DownloadFaultsTest, BreaksWithoutProgressEndInOneError) {
     d.body.resize(1);  // a byte each is no progress
     d.breaks = Error(Errc::Unreachable, "reset by peer");
   });
-  EXPECT_THAT(fetch_blob(), FailsWith(Errc::Unreachable, "reset by peer; after 5 attempts; while fetching org/name:model.bin"));
+  EXPECT_THAT(fetch_blob(),
+              FailsWith(Errc::Unreachable, "reset by peer; after 5 attempts; while fetching org/name:model.bin"));
   EXPECT_EQ(downloads().size(), 5u);
   expect_nothing_stored();
 }

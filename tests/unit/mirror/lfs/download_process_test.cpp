@@ -1,4 +1,5 @@
-// The downloader with all its real parts: libcurl, the store on disk, and a fake Hub in a process of its own, on 127.0.0.1.
+// The downloader with all its real parts: libcurl, the store on disk, and a fake Hub in a process of its own, on
+// 127.0.0.1.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -22,7 +23,8 @@ namespace asio = boost::asio;
 /// hub_for_download.py; ends with this object.
 class HubProcess {
  public:
-  HubProcess(const std::string& root, const std::string& faults, const std::string& options, const std::vector<std::string>& files) {
+  HubProcess(const std::string& root, const std::string& faults, const std::string& options,
+             const std::vector<std::string>& files) {
     std::vector<std::string> words{"python3", HM_HUB_SCRIPT, root, faults, options};
     words.insert(words.end(), files.begin(), files.end());
     std::array<int, 2> to{}, from{};
@@ -90,7 +92,8 @@ class DownloadProcessTest : public testing::Test, public DownloadFixture {
   DownloadProcessTest() : DownloadFixture(256 << 10) {}
   ~DownloadProcessTest() override { downloader.reset(); }
 
-  void start(const std::string& rules, const std::vector<std::string>& files = {"1:5000000", "4:30000"}, const std::string& hub_options = "{}") {
+  void start(const std::string& rules, const std::vector<std::string>& files = {"1:5000000", "4:30000"},
+             const std::string& hub_options = "{}") {
     hub.emplace(directory + "/hub", R"({"seed":1,"rules":[)" + rules + "]}", hub_options, files);
     for (const auto& file : hub->facts.at("files").as_array()) {
       mirror::WantedBlob& blob = wanted.emplace_back();
@@ -148,44 +151,49 @@ TEST_P(SurvivesTest, WithTheRightBytes) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Faults, SurvivesTest,
-    testing::Values(R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn"},"when":{"first":1,"per":"path"}})",
-                    R"({"do":"reset","match":{"port":"cdn"},"when":{"every":2}})",
-                    R"({"do":"close","after_bytes":0.3,"match":{"port":"cdn"},"when":{"first":2,"per":"path"}})",
-                    R"({"do":"expired","match":{"port":"cdn"},"when":{"first":1,"per":"path"}})",
-                    R"({"do":"expire_urls","match":{"port":"cdn"},"when":{"nth":3}})",
-                    R"({"do":"ignore_range","match":{"port":"cdn"}})",
-                    R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn"},"when":{"first":1,"per":"path"}},{"do":"ignore_range","match":{"port":"cdn"}})",
-                    R"({"do":"content_range","shift":7,"match":{"port":"cdn"},"when":{"first":2}})",
-                    R"({"do":"content_range","drop":true,"match":{"port":"cdn"},"when":{"first":1}})",
-                    R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn","range":true},"when":{"first":1}},)"
-                    R"({"do":"etag_change","match":{"port":"cdn"},"when":{"nth":2}})",
-                    R"({"do":"flip_byte","match":{"port":"cdn"},"when":{"first":1,"per":"path"}})",
-                    R"({"do":"length","delta":-10,"match":{"port":"cdn","range":true},"when":{"first":1}})",
-                    R"({"do":"status","status":503,"retry_after":1,"match":{"port":"cdn"},"when":{"first":3}})",
-                    R"({"do":"status","status":500,"match":{"path":"objects/batch"}})",
-                    R"({"do":"json","variant":"truncated","match":{"path":"objects/batch"}})"));
+    testing::Values(
+        R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn"},"when":{"first":1,"per":"path"}})",
+        R"({"do":"reset","match":{"port":"cdn"},"when":{"every":2}})",
+        R"({"do":"close","after_bytes":0.3,"match":{"port":"cdn"},"when":{"first":2,"per":"path"}})",
+        R"({"do":"expired","match":{"port":"cdn"},"when":{"first":1,"per":"path"}})",
+        R"({"do":"expire_urls","match":{"port":"cdn"},"when":{"nth":3}})",
+        R"({"do":"ignore_range","match":{"port":"cdn"}})",
+        R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn"},"when":{"first":1,"per":"path"}},{"do":"ignore_range","match":{"port":"cdn"}})",
+        R"({"do":"content_range","shift":7,"match":{"port":"cdn"},"when":{"first":2}})",
+        R"({"do":"content_range","drop":true,"match":{"port":"cdn"},"when":{"first":1}})",
+        R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn","range":true},"when":{"first":1}},)"
+        R"({"do":"etag_change","match":{"port":"cdn"},"when":{"nth":2}})",
+        R"({"do":"flip_byte","match":{"port":"cdn"},"when":{"first":1,"per":"path"}})",
+        R"({"do":"length","delta":-10,"match":{"port":"cdn","range":true},"when":{"first":1}})",
+        R"({"do":"status","status":503,"retry_after":1,"match":{"port":"cdn"},"when":{"first":3}})",
+        R"({"do":"status","status":500,"match":{"path":"objects/batch"}})",
+        R"({"do":"json","variant":"truncated","match":{"path":"objects/batch"}})"));
 
 class GivesUpTest : public DownloadProcessTest, public testing::WithParamInterface<std::pair<const char*, Errc>> {};
 TEST_P(GivesUpTest, WithOneErrorAndNothingStored) {
   start(GetParam().first);
   const auto outcomes = fetch(wanted);
   ASSERT_THAT(outcomes, Succeeds());
-  for (const auto& outcome : outcomes.assume_value()) EXPECT_THAT(outcome.result, FailsWith(GetParam().second, "while fetching org/name:file-"));
+  for (const auto& outcome : outcomes.assume_value())
+    EXPECT_THAT(outcome.result, FailsWith(GetParam().second, "while fetching org/name:file-"));
   for (const auto& blob : wanted) EXPECT_EQ(stored(blob), "(none)");
 }
-INSTANTIATE_TEST_SUITE_P(Faults, GivesUpTest,
-                         testing::Values(std::pair(R"({"do":"flip_byte","match":{"port":"cdn"}})", Errc::Corrupt),
-                                         std::pair(R"({"do":"expired","match":{"port":"cdn"}})", Errc::Gated),
-                                         std::pair(R"({"do":"reset","match":{"port":"cdn"}})", Errc::Unreachable),
-                                         std::pair(R"({"do":"gzip_bomb","size":100000000,"match":{"port":"cdn"}})", Errc::Refused),
-                                         std::pair(R"({"do":"redirect","location":"http://10.0.0.1/","match":{"port":"cdn"}})", Errc::Refused),
-                                         std::pair(R"({"do":"status","status":404,"match":{"port":"cdn"}})", Errc::NotFound)));
+INSTANTIATE_TEST_SUITE_P(
+    Faults, GivesUpTest,
+    testing::Values(std::pair(R"({"do":"flip_byte","match":{"port":"cdn"}})", Errc::Corrupt),
+                    std::pair(R"({"do":"expired","match":{"port":"cdn"}})", Errc::Gated),
+                    std::pair(R"({"do":"reset","match":{"port":"cdn"}})", Errc::Unreachable),
+                    std::pair(R"({"do":"gzip_bomb","size":100000000,"match":{"port":"cdn"}})", Errc::Refused),
+                    std::pair(R"({"do":"redirect","location":"http://10.0.0.1/","match":{"port":"cdn"}})",
+                              Errc::Refused),
+                    std::pair(R"({"do":"status","status":404,"match":{"port":"cdn"}})", Errc::NotFound)));
 
 TEST_F(DownloadProcessTest, ChaosIsSurvivedOrToldTruly) {
-  start(R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn"},"when":{"probability":0.2}},{"do":"expired","match":{"port":"cdn"},"when":{"probability":0.2}},
+  start(
+      R"({"do":"reset","after_bytes":0.5,"match":{"port":"cdn"},"when":{"probability":0.2}},{"do":"expired","match":{"port":"cdn"},"when":{"probability":0.2}},
            {"do":"ignore_range","match":{"port":"cdn"},"when":{"probability":0.2}},{"do":"flip_byte","match":{"port":"cdn"},"when":{"probability":0.1}},
            {"do":"status","status":503,"match":{"port":"cdn"},"when":{"probability":0.2}})",
-        {"3:3000000", "40:20000"});
+      {"3:3000000", "40:20000"});
   const auto outcomes = fetch(wanted);
   ASSERT_THAT(outcomes, Succeeds());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -199,7 +207,8 @@ TEST_F(DownloadProcessTest, ChaosIsSurvivedOrToldTruly) {
 
 // Stopped in the middle, with everything in memory lost: the next run asks for the missing segments and nothing else.
 TEST_F(DownloadProcessTest, ANewProcessFetchesOnlyWhatIsMissing) {
-  start(R"({"do":"stall","after_bytes":3000000,"match":{"port":"cdn","range":true},"when":{"first":1}})", {"1:5000000"});
+  start(R"({"do":"stall","after_bytes":3000000,"match":{"port":"cdn","range":true},"when":{"first":1}})",
+        {"1:5000000"});
   asio::cancellation_signal signal;
   std::uint64_t seen = 0;
   events.on_bytes = [&](const mirror::WantedBlob&, std::uint64_t more) {

@@ -1,4 +1,5 @@
-// What the downloader does when nothing goes wrong: each blob once, in how many requests, what is skipped, how much runs at once.
+// What the downloader does when nothing goes wrong: each blob once, in how many requests, what is skipped, how much
+// runs at once.
 #include "mirror/lfs/download.hpp"
 
 #include <gmock/gmock.h>
@@ -112,7 +113,8 @@ TEST_F(DownloadTest, AsManyFilesAtOnceAsAllowed) {
 TEST_F(DownloadTest, AnotherConnectionJoinsWhileTheDiskWaits) {
   const auto bytes = random_text(20'000'000, 1);
   const auto large = host.add("large", bytes);
-  // Every piece takes a second of the clock and comes when the disk has finished all it had: the network is what everybody waits for.
+  // Every piece takes a second of the clock and comes when the disk has finished all it had: the network is what
+  // everybody waits for.
   disk.reset();
   disk.emplace(1);
   restart();
@@ -167,12 +169,14 @@ TEST_F(DownloadTest, ASlowDiskStopsTheReading) {
   std::uint64_t sent_when_blocked = 0;
   bool blocked = false;
   host.on_chunk = [&](std::uint64_t sent) {
-    if (sent == 0 && !std::exchange(blocked, true)) boost::asio::post(*disk, [released] { released.wait(); });  // the disk's only thread
+    if (sent == 0 && !std::exchange(blocked, true))
+      boost::asio::post(*disk, [released] { released.wait(); });  // the disk's only thread
     sent_when_blocked = sent;
   };
   // The network thread runs until it has nothing to do any more; then only the disk can go on.
   std::optional<Result<std::vector<mirror::BlobOutcome>>> result;
-  boost::asio::co_spawn(context, downloader->fetch(kRepo, {large}, {}), [&](std::exception_ptr, Result<std::vector<mirror::BlobOutcome>> r) { result = std::move(r); });
+  boost::asio::co_spawn(context, downloader->fetch(kRepo, {large}, {}),
+                        [&](std::exception_ptr, Result<std::vector<mirror::BlobOutcome>> r) { result = std::move(r); });
   while (!blocked) context.run_one();
   while (context.poll() > 0) {
   }

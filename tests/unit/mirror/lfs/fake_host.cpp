@@ -118,12 +118,14 @@ net::HttpResponse FakeHost::batch(const net::HttpRequest& request) {
   batches.push_back(list.size());
   for (const auto& object : list) {
     const std::string oid(object.at("oid").as_string());
-    const std::string head = R"({"oid":")" + oid + R"(","size":)" + std::to_string(object.at("size").to_number<std::uint64_t>());
+    const std::string head =
+        R"({"oid":")" + oid + R"(","size":)" + std::to_string(object.at("size").to_number<std::uint64_t>());
     if (!objects.empty()) objects += ",";
     if (const auto error = object_errors.find(oid); error != object_errors.end()) {
       objects += head + R"(,"error":{"code":)" + std::to_string(error->second) + R"(,"message":"not for you"}})";
     } else {
-      objects += head + R"(,"actions":{"download":{"href":")" + kCdn + "/" + oid + "?sig=" + std::to_string(++signatures_) + "\"" + extra_action + "}}}";
+      objects += head + R"(,"actions":{"download":{"href":")" + kCdn + "/" + oid +
+                 "?sig=" + std::to_string(++signatures_) + "\"" + extra_action + "}}}";
     }
   }
   return text_answer(request, 200, R"({"transfer":"basic","objects":[)" + objects + "]}");
@@ -161,7 +163,8 @@ net::awaitable<Result<net::HttpResponse>> FakeHost::send(net::HttpRequest reques
     d.range->second = std::min<std::uint64_t>(d.range->second, bytes.size() - 1);
     d.status = 206;
     d.body = bytes.substr(d.range->first, d.range->second - d.range->first + 1);
-    d.headers.add("Content-Range", "bytes " + std::to_string(d.range->first) + "-" + std::to_string(d.range->second) + "/" + std::to_string(bytes.size()));
+    d.headers.add("Content-Range", "bytes " + std::to_string(d.range->first) + "-" + std::to_string(d.range->second) +
+                                       "/" + std::to_string(bytes.size()));
   }
   d.content_length = d.body.size();
   if (bend) bend(d);
@@ -207,7 +210,8 @@ Result<std::vector<mirror::BlobOutcome>> DownloadFixture::fetch(std::vector<mirr
   return fetch_until(std::move(wanted), nullptr);
 }
 
-Result<std::vector<mirror::BlobOutcome>> DownloadFixture::fetch_until(std::vector<mirror::WantedBlob> wanted, std::function<bool()> stop) {
+Result<std::vector<mirror::BlobOutcome>> DownloadFixture::fetch_until(std::vector<mirror::WantedBlob> wanted,
+                                                                      std::function<bool()> stop) {
   std::optional<Result<std::vector<mirror::BlobOutcome>>> result;
   asio::cancellation_signal signal;
   auto ended = [&](std::exception_ptr e, Result<std::vector<mirror::BlobOutcome>> r) {
@@ -219,7 +223,8 @@ Result<std::vector<mirror::BlobOutcome>> DownloadFixture::fetch_until(std::vecto
       if (stop()) asio::post(context, [&] { signal.emit(asio::cancellation_type::terminal); });
     };
   }
-  asio::co_spawn(context, downloader->fetch(kRepo, std::move(wanted), events), asio::bind_cancellation_slot(signal.slot(), ended));
+  asio::co_spawn(context, downloader->fetch(kRepo, std::move(wanted), events),
+                 asio::bind_cancellation_slot(signal.slot(), ended));
   context.restart();
   context.run();
   if (stop) host.on_chunk = nullptr;
@@ -238,7 +243,8 @@ std::string DownloadFixture::stored(const mirror::WantedBlob& blob) {
 std::uint64_t DownloadFixture::missing_segments(const mirror::WantedBlob& blob) {
   const auto partial = store->partial(blob.id, blob.size_bytes);
   std::uint64_t missing = 0;
-  for (std::uint64_t i = 0; partial && i < partial.assume_value()->segment_count(); ++i) missing += partial.assume_value()->has_segment(i) ? 0 : 1;
+  for (std::uint64_t i = 0; partial && i < partial.assume_value()->segment_count(); ++i)
+    missing += partial.assume_value()->has_segment(i) ? 0 : 1;
   return missing;
 }
 

@@ -1,4 +1,5 @@
-// tests/unit/mirror/lfs/fake_host.hpp: a Hub and its download host behind the HttpClient interface, in the test's own thread; and what the download tests share.
+// tests/unit/mirror/lfs/fake_host.hpp: a Hub and its download host behind the HttpClient interface, in the test's own
+// thread; and what the download tests share.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -22,9 +23,9 @@ namespace hm::test {
 struct Download {
   Download() = default;
   // asked
-  std::size_t number = 0;      ///< of downloads so far, from 1
-  std::string oid, signature;  ///< of the URL
-  bool by_resolve = false;     ///< the URL came from resolve
+  std::size_t number = 0;                                        ///< of downloads so far, from 1
+  std::string oid, signature;                                    ///< of the URL
+  bool by_resolve = false;                                       ///< the URL came from resolve
   std::optional<std::pair<std::uint64_t, std::uint64_t>> range;  ///< first and last as asked
   net::Headers sent;
   // answered
@@ -32,10 +33,10 @@ struct Download {
   net::Headers headers;
   std::string body;
   std::optional<std::uint64_t> content_length;
-  std::optional<Error> fails;         ///< no answer
-  std::optional<Error> breaks;        ///< after the body
-  bool endless = false;               ///< the body goes on with zeros
-  bool hangs = false;                 ///< after the body nothing comes
+  std::optional<Error> fails;                                          ///< no answer
+  std::optional<Error> breaks;                                         ///< after the body
+  bool endless = false;                                                ///< the body goes on with zeros
+  bool hangs = false;                                                  ///< after the body nothing comes
   void set_header(const std::string& name, const std::string& value);  ///< replaces it
 };
 
@@ -45,20 +46,22 @@ class FakeHost final : public net::HttpClient {
   mirror::WantedBlob add(const std::string& path, std::string bytes);  ///< a file of the repository
   net::awaitable<Result<net::HttpResponse>> send(net::HttpRequest request) override;
 
-  std::function<void(Download&)> bend;             ///< called for every download
-  std::function<void(std::uint64_t)> on_chunk;     ///< called before each piece of a body, with the bytes sent so far by all
-  int batch_status = 200;                          ///< of the batch endpoint
-  std::map<std::string, int> object_errors;        ///< oid → code inside the batch answer
-  std::string extra_action;                        ///< JSON fields of each download action, e.g. ,"expires_in":60
+  std::function<void(Download&)> bend;  ///< called for every download
+  std::function<void(std::uint64_t)>
+      on_chunk;                              ///< called before each piece of a body, with the bytes sent so far by all
+  int batch_status = 200;                    ///< of the batch endpoint
+  std::map<std::string, int> object_errors;  ///< oid → code inside the batch answer
+  std::string extra_action;                  ///< JSON fields of each download action, e.g. ,"expires_in":60
   bool resolve_works = true;
-  std::function<bool()> gate;                      ///< bodies wait until this is true
+  std::function<bool()> gate;  ///< bodies wait until this is true
   std::size_t chunk_bytes = 16 << 10;
-  boost::asio::thread_pool* slower_than = nullptr;  ///< a pool of one thread that has nothing left to do when a piece of a body arrives
+  boost::asio::thread_pool* slower_than =
+      nullptr;  ///< a pool of one thread that has nothing left to do when a piece of a body arrives
 
-  std::vector<Download> downloads;                 ///< as asked; bodies left out
-  std::vector<std::size_t> batches;                ///< objects of each batch call
+  std::vector<Download> downloads;   ///< as asked; bodies left out
+  std::vector<std::size_t> batches;  ///< objects of each batch call
   int resolves = 0;
-  int open_now = 0, open_most = 0;                 ///< bodies
+  int open_now = 0, open_most = 0;  ///< bodies
   std::uint64_t bytes_sent = 0;
 
  private:
@@ -81,7 +84,8 @@ class DownloadFixture {
   void restart();
   Result<std::vector<mirror::BlobOutcome>> fetch(std::vector<mirror::WantedBlob> wanted);
   /// Runs until `stop(host)` is true at the beginning of a piece of a body, then cancels and runs to the end.
-  Result<std::vector<mirror::BlobOutcome>> fetch_until(std::vector<mirror::WantedBlob> wanted, std::function<bool()> stop);
+  Result<std::vector<mirror::BlobOutcome>> fetch_until(std::vector<mirror::WantedBlob> wanted,
+                                                       std::function<bool()> stop);
   std::string stored(const mirror::WantedBlob& blob);  ///< its bytes, or "(none)"
   std::uint64_t missing_segments(const mirror::WantedBlob& blob);
 

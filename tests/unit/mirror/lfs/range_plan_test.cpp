@@ -73,7 +73,7 @@ TEST(RangePlanTest, AnIdleConnectionTakesHalfOfWhatAnotherHasNotBegun) {
   ASSERT_TRUE(busy);
   const auto thief = plan.take(2);
   ASSERT_TRUE(thief);
-  EXPECT_EQ(plan.left(*busy), 5u);   // the one under way and four of the eight others
+  EXPECT_EQ(plan.left(*busy), 5u);  // the one under way and four of the eight others
   EXPECT_EQ(plan.offset_bytes(*thief), 50u);
   EXPECT_EQ(plan.end_bytes(*thief), 90u);
 }
@@ -134,7 +134,8 @@ TEST(RangePlanTest, EverySegmentIsFetchedOnceWhateverHappens) {
       if (!more) open.erase(open.begin() + static_cast<std::ptrdiff_t>(which));
     }
     EXPECT_TRUE(open.empty());
-    for (std::size_t i = 0; i < segments; ++i) EXPECT_EQ(fetched[i], present[i] ? 0 : 1) << "seed " << seed << " segment " << i;
+    for (std::size_t i = 0; i < segments; ++i)
+      EXPECT_EQ(fetched[i], present[i] ? 0 : 1) << "seed " << seed << " segment " << i;
   }
 }
 }  // namespace
