@@ -26,7 +26,8 @@ std::string_view visibility_of(const hub::RepoInfo& info) {
 bool stops_everything(const Error& error) { return error.code == Errc::NoSpace || error.code == Errc::Cancelled; }
 
 Visit::Visit(Pipeline::Parts& parts, MirrorRequest request, std::function<void(const ProgressEvent&)> progress)
-    : p_(parts), catalog_(parts.index, parts.blobs, parts.dir), request_(std::move(request)), progress_(std::move(progress)), repo_(request_.spec.repo) {
+    : p_(parts), catalog_(parts.index, parts.blobs, parts.dir), request_(std::move(request)), progress_(std::move(progress)), repo_(request_.spec.repo),
+      git_client_(parts.client, parts.api.upstream(), parts.api.budget(), parts.api.retry()) {
   report_.repo = repo_;
   event_.repo = repo_;
 }
@@ -56,10 +57,8 @@ awaitable<Result<>> Visit::look() {
   if (!is_valid_repo_name(got.id)) co_return Error{Errc::BadInput, "upstream answers with the name \"" + printable(got.id.substr(0, 200)) + "\", which no repository can have"};
   repo_.name = got.id;
 
-  remote_.emplace(p_.client, p_.git_pool, p_.api.git_url(repo_), p_.git_limits);
-  std::vector<std::string> prefixes{"refs/heads/", "refs/tags/", "refs/convert/"};
-  if (request_.pull_requests) prefixes.emplace_back("refs/pr/");
-  HM_CO_TRY(seen_, co_await remote_->list_refs(std::move(prefixes)));
+  remote_.emplace(git_client_, p_.git_pool, p_.api.git_url(repo_), p_.git_limits);
+  HM_CO_TRY(co_await list_refs());
 
   provenance::Observation seen;
   seen.src = src;
@@ -75,6 +74,42 @@ awaitable<Result<>> Visit::look() {
   report_.repo = repo_;
   event_.repo = repo_;
   co_return ok();
+}
+
+/// Waits before the next attempt of a git request. @returns the error when trying again cannot help, or was tried often enough.
+awaitable<Result<>> Visit::pause_after(hub::Backoff& backoff, Error error) {
+  if (!hub::is_retried_error(error) && error.code != Errc::RateLimited) co_return error;
+  const auto asked_ms = git_client_.take_asked_wait_ms();
+  co_return co_await backoff.pause(std::move(error), asked_ms);
+}
+
+awaitable<Result<>> Visit::list_refs() {
+  std::vector<std::string> prefixes{"refs/heads/", "refs/tags/", "refs/convert/"};
+  if (request_.pull_requests) prefixes.emplace_back("refs/pr/");
+  hub::Backoff backoff(p_.api.retry());
+  for (;;) {
+    auto listed = co_await remote_->list_refs(prefixes);
+    if (listed) {
+      seen_ = std::move(listed).assume_value();
+      co_return ok();
+    }
+    HM_CO_TRY(co_await pause_after(backoff, std::move(listed).assume_error()));
+  }
+}
+
+/// A pack that broke off is fetched anew from its beginning: git has no ranges. Nothing of it stays.
+awaitable<Result<mirror::FetchOutcome>> Visit::fetch_objects() {
+  hub::Backoff backoff(p_.api.retry());
+  const std::function<void(const mirror::FetchProgress&)> on_progress = [this](const mirror::FetchProgress& p) {
+    event_.stage = Stage::Git;
+    event_.bytes_done = p.received_bytes;
+    if (progress_) progress_(event_);
+  };
+  for (;;) {
+    auto fetched = co_await remote_->fetch(git_path(), seen_, on_progress);
+    if (fetched) co_return std::move(fetched);
+    HM_CO_TRY(co_await pause_after(backoff, std::move(fetched).assume_error()));
+  }
 }
 
 bool Visit::is_satisfied_by(const storage::SnapshotRow& snapshot) const { return !snapshot.partial() || snapshot.selection == request_.selection.text(); }
@@ -125,11 +160,7 @@ awaitable<Result<>> Visit::fetch_git() {
     HM_TRY(p_.fs.make_directories(p_.dir.git(row_.repo.kind)));
     return mirror::create_bare_repository(p_.fs, git_path());
   }));
-  HM_CO_TRY(auto fetched, co_await remote_->fetch(git_path(), seen_, [this](const mirror::FetchProgress& p) {
-    event_.stage = Stage::Git;
-    event_.bytes_done = p.received_bytes;
-    if (progress_) progress_(event_);
-  }));
+  HM_CO_TRY(auto fetched, co_await fetch_objects());
   event_.bytes_done = 0;
   report_.git_objects = fetched.new_objects;
   report_.git_bytes = fetched.pack_bytes;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "crawler/pipeline.hpp"
+#include "hub/budgeted_client.hpp"
 #include "mirror/snapshot.hpp"
 
 namespace hm::crawler {
@@ -33,6 +34,9 @@ class Visit {
   };
 
   awaitable<Result<>> look();
+  awaitable<Result<>> list_refs();
+  awaitable<Result<mirror::FetchOutcome>> fetch_objects();
+  awaitable<Result<>> pause_after(hub::Backoff& backoff, Error error);
   awaitable<bool> nothing_new();
   awaitable<Result<>> fetch_git();
   awaitable<Result<>> choose_revisions();
@@ -64,6 +68,7 @@ class Visit {
   RepoId repo_;              ///< under upstream's present name
   storage::RepoRow row_;     ///< after the visit was recorded
   mirror::Advertisement seen_;
+  hub::BudgetedClient git_client_;
   std::optional<mirror::GitRemote> remote_;
   std::vector<Target> targets_;
   std::size_t first_ = 0, next_ = 0;  ///< the group at work: targets_[first_, next_)
