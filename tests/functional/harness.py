@@ -306,6 +306,11 @@ class HubTest(unittest.TestCase):
     def show(self, repo, *args, **options):
         return self.hm("--json", "show", repo, *args, **options).json
 
+    def revisions(self, repo):
+        """What is published of a repository; nothing of one that was never seen."""
+        run = self.hm("--json", "show", repo, code=(0, 1))
+        return run.json["revisions"] if run.code == 0 else []
+
     # what must hold
 
     def assert_sane(self, run, killed=False):

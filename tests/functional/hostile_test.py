@@ -9,8 +9,16 @@ from fake_hub.hostile import HOSTILE_NAMES, HOSTILE_PACKS, make_hostile, make_ho
 
 # Strange, but nothing that git itself would refuse to keep: these are mirrored, and `show` or the report says what is strange.
 KEPT = {
-    "backslash", "invalid_utf8", "control_characters", "gitlink_without_gitmodules", "link_absolute", "link_upwards", "tree_bomb", "tag_loop",
-    "gitmodules", "zero_padded_mode",
+    "backslash",
+    "invalid_utf8",
+    "control_characters",
+    "gitlink_without_gitmodules",
+    "link_absolute",
+    "link_upwards",
+    "tree_bomb",
+    "tag_loop",
+    "gitmodules",
+    "zero_padded_mode",
 }
 
 
