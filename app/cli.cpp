@@ -124,15 +124,21 @@ std::vector<std::string> names_of(const CLI::App& app) {
   return names;
 }
 
+/// "hubmirror config" for `config check`: what CLI11 puts before the name in a usage line.
+std::string names_above(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* level = app.get_parent(); level != nullptr; level = level->get_parent()) names = level->get_name() + (names.empty() ? "" : " " + names);
+  return names;
+}
+
 /// The deepest subcommand that was named.
 const CLI::App& innermost(const CLI::App& app) {
   const auto named = app.get_subcommands();
   return named.empty() ? app : innermost(*named.front());
 }
 std::string help_of(const CLI::App& app) {
-  std::string name;
-  for (const CLI::App* level = &app; level != nullptr; level = level->get_parent()) name = level->get_name() + (name.empty() ? "" : " " + name);
-  return "; see `" + name + " --help`";
+  const std::string above = names_above(app);
+  return "; see `" + above + (above.empty() ? "" : " ") + app.get_name() + " --help`";
 }
 std::string one_line(std::string text) {
   for (char& c : text) {
@@ -164,6 +170,7 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   Parser parser;
   parser.cli.fallthrough();  // before the subcommands, which inherit it: global options may follow the command
   parser.cli.allow_extras();
+  parser.cli.footer("Exit codes: 0 done, 1 finished with something missing or bad, 2 usage or configuration, 3 cannot continue.\nOptions of every command: hubmirror --help. All of them, with examples: man hubmirror.");
   parser.cli.set_help_all_flag("--help-all", "Help of every command");
   parser.cli.add_flag("--version", parser.version, "Same as the command version");
   parser.cli.require_subcommand(0, 1);
@@ -177,7 +184,7 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
     HM_TRY(Invocation invocation, taken(parser));
     return std::variant<Invocation, HelpText>(std::move(invocation));
   } catch (const CLI::CallForHelp&) {
-    return std::variant<Invocation, HelpText>(HelpText{innermost(parser.cli).help()});
+    return std::variant<Invocation, HelpText>(HelpText{innermost(parser.cli).help(names_above(innermost(parser.cli)))});
   } catch (const CLI::CallForAllHelp&) {
     return std::variant<Invocation, HelpText>(HelpText{parser.cli.help("", CLI::AppFormatMode::All)});
   } catch (const CLI::ParseError& e) {

@@ -178,6 +178,11 @@ std::string time_text(std::int64_t unix_ms) {
   return text;
 }
 
+std::string duration_text(std::int64_t ms) {
+  if (ms >= 10'000) return human_seconds(static_cast<std::uint64_t>(ms / 1000));
+  return std::to_string(ms / 1000) + "." + std::to_string(ms / 100 % 10) + " s";
+}
+
 std::string shell_quoted(std::string_view text) {
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("/._-+:@%=").find(c) != std::string_view::npos;

@@ -47,6 +47,8 @@ std::string error_line(const Error& error);
 std::string counted(std::uint64_t count, std::string_view noun);
 /// "2026-11-20 15:20:00" in UTC, "-" for 0.
 std::string time_text(std::int64_t unix_ms);
+/// "2.5 s", "3 min 05 s".
+std::string duration_text(std::int64_t ms);
 /// The text as one word of a POSIX shell.
 std::string shell_quoted(std::string_view text);
 }  // namespace hm::app

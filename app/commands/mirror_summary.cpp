@@ -8,10 +8,6 @@ namespace hm::app {
 namespace {
 constexpr std::size_t kListedMax = 20;  // of problems and remarks in text; --json has them all
 
-std::string seconds_text(std::int64_t ms) {
-  if (ms >= 10'000) return human_seconds(static_cast<std::uint64_t>(ms / 1000));
-  return std::to_string(ms / 1000) + "." + std::to_string(ms / 100 % 10) + " s";
-}
 std::string rate_text(std::uint64_t bytes, std::int64_t ms) {
   if (ms <= 0 || bytes == 0) return {};
   return human_bytes(static_cast<std::uint64_t>(static_cast<double>(bytes) * 1000.0 / static_cast<double>(ms))) + "/s";
@@ -51,7 +47,7 @@ std::string block(const MirrorOutcome& outcome, const mirror::Catalog& catalog) 
   std::string out = printable(r.repo.text()) + ": " + state_of(outcome) + "\n";
   if (!outcome.begun) return out;
   add_published(out, r, catalog);
-  std::string fetched = counted(r.blobs_fetched, "large file") + ", " + human_bytes(r.bytes_fetched) + " in " + seconds_text(r.elapsed_ms);
+  std::string fetched = counted(r.blobs_fetched, "large file") + ", " + human_bytes(r.bytes_fetched) + " in " + duration_text(r.elapsed_ms);
   if (const std::string rate = rate_text(r.bytes_fetched, r.elapsed_ms); !rate.empty()) fetched += " (" + rate + ")";
   if (!r.unchanged) field(out, "fetched", fetched);
   if (r.git_objects != 0) field(out, "git", counted(r.git_objects, "object") + ", " + human_bytes(r.git_bytes));
@@ -86,7 +82,7 @@ std::string summary_line(const crawler::MirrorReport& report) {
   if (report.error) return text + "INCOMPLETE: " + printable(report.error->what);
   if (report.unchanged) return text + "nothing new";
   text += report.problems.empty() ? "complete" : "INCOMPLETE";
-  text += ", " + counted(report.blobs_fetched, "large file") + " fetched, " + human_bytes(report.bytes_fetched + report.git_bytes) + " in " + seconds_text(report.elapsed_ms);
+  text += ", " + counted(report.blobs_fetched, "large file") + " fetched, " + human_bytes(report.bytes_fetched + report.git_bytes) + " in " + duration_text(report.elapsed_ms);
   if (report.files_left_out != 0) text += ", PARTIAL: " + counted(report.files_left_out, "file") + " left out";
   return text;
 }

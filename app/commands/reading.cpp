@@ -168,7 +168,7 @@ Result<Located> locate(const ReadServices& services, const storage::RepoRow& row
   }
   const std::string shown = "git --git-dir=" + shell_quoted(git_path) + " cat-file blob " + file->git_oid.hex();
   if (command.git) return Located{shown, true};
-  return Error{Errc::NotFound, "\"" + printable(command.file) + "\" is a small file, which git stores: it has no path of its own; this writes its bytes: " + printable(shown)};
+  return Error{Errc::NotFound, "\"" + printable(command.file) + "\" is a small file, which git stores: it has no path of its own. This command, which path --git prints, writes its bytes: " + printable(shown)};
 }
 }  // namespace
 

@@ -111,7 +111,7 @@ std::string text_of(const crawler::VerifyReport& report) {
   std::string out = "verified " + counted(report.blobs, "blob") + ", " + human_bytes(report.bytes);
   if (report.git_objects != 0) out += ", " + counted(report.git_objects, "git object");
   if (report.manifests != 0) out += ", " + counted(report.manifests, "manifest");
-  out += " in " + human_seconds(static_cast<std::uint64_t>(report.elapsed_ms / 1000));
+  out += " in " + duration_text(report.elapsed_ms);
   if (report.elapsed_ms > 0) out += " (" + human_bytes(report.bytes * 1000 / static_cast<std::uint64_t>(report.elapsed_ms)) + "/s)";
   return out;
 }

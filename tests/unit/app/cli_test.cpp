@@ -143,6 +143,8 @@ TEST(CommandLineErrors, StayOnOneLineAndHarmless) {
 TEST(CommandLineHelp, OfTheProgramOfACommandOfAll) {
   EXPECT_THAT(help({"--help"}), HasSubstr("mirror"));
   EXPECT_THAT(help({"mirror", "--help"}), HasSubstr("--unfinished"));
+  EXPECT_THAT(help({"mirror", "--help"}), HasSubstr("Usage: hubmirror mirror [OPTIONS]"));
+  EXPECT_THAT(help({"mirror", "--help"}), HasSubstr("Exit codes: 0 done"));
   EXPECT_THAT(help({"config", "print", "-h"}), HasSubstr("without secrets"));
   const std::string all = help({"--help-all"});
   for (const char* word : {"--unfinished", "--dry-run", "--repair", "rebuild", "--allow-private"}) EXPECT_THAT(all, HasSubstr(word));

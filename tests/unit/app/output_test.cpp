@@ -80,6 +80,8 @@ TEST(Words, CountsAndTimes) {
   EXPECT_EQ(counted(2, "repository"), "2 repositories");
   EXPECT_EQ(counted(1, "journal entry"), "1 journal entry");
   EXPECT_EQ(counted(3, "journal entry"), "3 journal entries");
+  EXPECT_EQ(duration_text(2'549), "2.5 s");
+  EXPECT_EQ(duration_text(125'000), "2 min 05 s");
   EXPECT_EQ(time_text(0), "-");
   EXPECT_EQ(time_text(1'700'000'000'000), "2023-11-14 22:13:20");
 }
