@@ -1,6 +1,7 @@
 #include "mirror/git/repository.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/crash_point.hpp"
@@ -54,10 +55,16 @@ Result<> create_bare_repository(FileSystem& fs, const std::string& path) {
     }
     return ok();
   }
-  for (const char* directory : {"/objects/pack", "/objects/info", "/refs/heads", "/refs/tags"}) {
-    HM_TRY(fs.make_directories(path + directory));
+  // All names first, then their directories to the medium: one journal commit of the filesystem instead of one per directory.
+  static constexpr std::array kDirectories{"", "/objects", "/objects/pack", "/objects/info", "/refs", "/refs/heads", "/refs/tags"};
+  for (const char* directory : kDirectories) {
+    HM_TRY(fs.make_directory(path + directory));
   }
   HM_TRY(replace_file(fs, config, kConfig));
+  for (const char* directory : kDirectories) {
+    HM_TRY(fs.sync_directory(path + directory));
+  }
+  HM_TRY(fs.sync_directory(parent_directory(path)));
   return replace_file(fs, head, kDefaultHead);  // last: with a HEAD the repository counts as made
 }
 
