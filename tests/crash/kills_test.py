@@ -146,7 +146,7 @@ class ResumeTest(CrashCase):
         self.hub.wait_idle()
         print(f"{kills} kills; {(self.sent() - size) >> 20} MiB of {size >> 20} MiB fetched again", flush=True)
         self.assertGreaterEqual(kills, 5)
-        self.assertLessEqual(self.sent() - size, kills * SEGMENT)
+        self.assertLessEqual(self.sent() - size, kills * (SEGMENT + (2 << 20)))  # the segment under way, and what a socket held
 
     def sent(self):
         return sum(e["bytes"] for e in self.hub.requests("cdn"))

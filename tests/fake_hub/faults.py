@@ -147,7 +147,8 @@ def _status(hub, rule, request):
     if status == 429:
         bucket = hub.bucket_of(request) if hub else "api"
         headers.append(("RateLimit", f'"{bucket}";r=0;t={rule.get("reset_s", 1)}'))
-        headers.append(("RateLimit-Policy", f'"fixed window";"{bucket}";q=500;w=300'))
+        quota, window = (hub.options.quotas[bucket], hub.options.window_s) if hub else (500, 300)
+        headers.append(("RateLimit-Policy", f'"fixed window";"{bucket}";q={quota};w={window}'))
     if "code" in rule.spec:
         headers.append(("X-Error-Code", rule.get("code")))
     headers += list(rule.get("headers", {}).items())
