@@ -6,6 +6,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 
 #include "base/crash_point.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "storage/index.hpp"
 
 namespace hm::storage {
@@ -28,6 +30,9 @@ constexpr int kOpenFilesMax = 512;  // of the writer; the soft limit of most sys
 constexpr std::uint64_t kValueApartBytesMin =
     4096;  // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
 constexpr int kReadAttemptsMax = 50;  // the writer may delete a file between our reading its name and opening it
+// Less free space than this and nothing is written: RocksDB as Debian builds it aborts the process when it goes on with a
+// file whose last write failed. Room for a log of one large batch, a manifest and the files of a small flush.
+constexpr std::uint64_t kFreeBytesMin = 8U << 20;
 constexpr std::uint64_t kSyncSliceBytes = 1U << 20;  // background writes reach the disk in slices, not in one burst
 
 Error failure(const rocksdb::Status& s, const std::string& directory, std::string_view doing) {
@@ -183,6 +188,7 @@ class RocksIndex final : public Index {
     const auto opened = current();
     std::size_t bytes = 64;
     for (const Batch::Change& c : batch.changes()) bytes += c.key.size() + c.value.size() + 32;
+    HM_TRY(require_free(bytes));
     rocksdb::WriteBatch writes(bytes);
     for (const Batch::Change& c : batch.changes()) {
       const auto added = c.removal ? writes.Delete(opened->handle(c.family), c.key)
@@ -227,6 +233,16 @@ class RocksIndex final : public Index {
         options_(options),
         cache_(rocksdb::NewLRUCache(options.cache_bytes, /*num_shard_bits=*/2)) {}
 
+  /// `directory` may not be there yet: then what is above it counts.
+  Result<> require_free(std::uint64_t more_bytes) const {
+    auto space = real_file_system().space(directory_);
+    if (!space) space = real_file_system().space(std::filesystem::path(directory_).parent_path().string());
+    HM_TRY(const DiskSpace there, std::move(space));
+    if (there.free_bytes >= kFreeBytesMin + more_bytes) return ok();
+    return Error{Errc::NoSpace, "not enough space for the index in " + directory_ + ": " + human_bytes(there.free_bytes) +
+                                    " free, at least " + human_bytes(kFreeBytesMin + more_bytes) + " needed"};
+  }
+
   std::vector<rocksdb::ColumnFamilyDescriptor> families() const {
     std::vector<rocksdb::ColumnFamilyDescriptor> out;
     out.emplace_back(rocksdb::kDefaultColumnFamilyName,
@@ -248,6 +264,7 @@ class RocksIndex final : public Index {
   }
 
   Result<> open_to_write() {
+    HM_TRY(require_free(0));
     rocksdb::DBOptions o = common_options();
     o.create_if_missing = o.create_missing_column_families = true;
     o.max_background_jobs = 2;
