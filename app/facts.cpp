@@ -160,6 +160,12 @@ json::object to_json(const crawler::MirrorReport& report) {
   }
   out["remarks"] = std::move(remarks);
   out["elapsed_ms"] = report.elapsed_ms;
+  json::object stages;
+  for (std::size_t i = 0; i < crawler::kStages; ++i) {
+    const std::string_view name = crawler::name_of(static_cast<crawler::Stage>(i));
+    stages[json::string_view(name.data(), name.size())] = report.stage_ms[i];
+  }
+  out["stages_ms"] = std::move(stages);
   return out;
 }
 }  // namespace hm::app

@@ -43,6 +43,7 @@ struct Verify {
 struct Retention {
   std::int64_t superseded_days = -1;         ///< revisions no ref names any more: dropped by gc after so many days; -1: never
   std::int64_t grace_hours = 24;             ///< unreferenced blobs and abandoned downloads younger than this stay
+  std::int64_t quarantine_days = 30;         ///< bytes that were found bad are evidence for so long
 };
 struct Log {
   std::string level = "warning";             ///< debug, info, warning, error, off

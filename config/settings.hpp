@@ -73,6 +73,7 @@ void each_setting(ConfigType& c, Visit&& visit) {
 
   visit("retention", "superseded_days", c.retention.superseded_days, Rule{Plain, "days", -1, 36'500});
   visit("retention", "grace_hours", c.retention.grace_hours, Rule{Plain, "hours", 0, 87'600});
+  visit("retention", "quarantine_days", c.retention.quarantine_days, Rule{Plain, "days", 0, 3'650});
 
   visit("log", "level", c.log.level, Rule{Choice, {}, 0, 0, {"debug", "info", "warning", "error", "off"}});
   visit("log", "format", c.log.format, Rule{Choice, {}, 0, 0, {"text", "json"}});

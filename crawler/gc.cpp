@@ -12,7 +12,6 @@ using storage::Family;
 
 namespace {
 constexpr std::int64_t kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
-constexpr std::int64_t kQuarantineDays = 30;  // quarantined bytes are evidence; nobody asks for them after a month
 
 bool is_pinned(const storage::RepoRow& row, const mirror::RevisionView& view) {
   return std::any_of(row.pins.begin(), row.pins.end(), [&](const std::string& pin) { return pin == "*" || pin == view.snapshot.commit.hex(); });
@@ -130,7 +129,7 @@ class Collector {
     for (const DirectoryEntry& e : entries) {
       const std::string path = dir_.quarantine() + "/" + e.name;
       HM_TRY(const std::int64_t written_ms, modified_unix_ms(path));
-      if (!e.name.starts_with(kRemoving) && is_young(written_ms, kQuarantineDays * kDayMs)) continue;
+      if (!e.name.starts_with(kRemoving) && is_young(written_ms, options_.quarantine_days * kDayMs)) continue;
       std::uint64_t bytes = 0;
       if (e.is_directory) {
         HM_TRY(bytes, tree_bytes(fs_, path));

@@ -14,10 +14,11 @@ namespace hm::crawler {
 struct GcOptions {
   std::int64_t superseded_days = -1;  ///< -1: revisions are kept for ever
   std::int64_t grace_hours = 24;
+  std::int64_t quarantine_days = 30;
   bool dry_run = false;
 };
 struct GcItem {
-  std::string kind;     ///< "revision", "blob", "unfinished", "repository", "manifest", "quarantine"
+  std::string kind;     ///< "revision", "blob", "unfinished", "repository", "quarantine"
   std::string subject;
   std::uint64_t bytes = 0;
 };

@@ -2,6 +2,8 @@
 // Threads: coroutines on the network executor; blocking steps on the git and disk pools.
 #pragma once
 #include <boost/asio/thread_pool.hpp>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -31,6 +33,7 @@ struct MirrorRequest {
 };
 
 enum class Stage : std::uint8_t { Visit, Git, Plan, Blobs, Publish, Done };
+inline constexpr std::size_t kStages = 6;
 std::string_view name_of(Stage stage);
 
 /// What a progress display needs; called on the network thread.
@@ -62,6 +65,7 @@ struct MirrorReport {
   std::vector<FileProblem> problems;
   std::vector<mirror::TreeRemark> remarks;
   std::int64_t elapsed_ms = 0;
+  std::array<std::int64_t, kStages> stage_ms{};  ///< how much of it each stage took, by Stage
 };
 
 class Pipeline {

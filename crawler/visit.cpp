@@ -32,7 +32,16 @@ Visit::Visit(Pipeline::Parts& parts, MirrorRequest request, std::function<void(c
   event_.repo = repo_;
 }
 
+/// From here on time is `stage`'s.
+void Visit::account(Stage stage) {
+  const std::int64_t now_ms = p_.clock.monotonic_ms();
+  if (stage_since_ms_) report_.stage_ms[static_cast<std::size_t>(timed_stage_)] += now_ms - *stage_since_ms_;
+  stage_since_ms_ = now_ms;
+  timed_stage_ = stage;
+}
+
 void Visit::tell(Stage stage) {
+  account(stage);
   event_.stage = stage;
   event_.file.clear();
   event_.file_bytes_more = event_.file_bytes_total = 0;
@@ -58,7 +67,9 @@ awaitable<Result<>> Visit::look() {
   repo_.name = got.id;
 
   remote_.emplace(git_client_, p_.git_pool, p_.api.git_url(repo_), p_.git_limits);
+  account(Stage::Git);
   HM_CO_TRY(co_await list_refs());
+  account(Stage::Visit);
 
   provenance::Observation seen;
   seen.src = src;
@@ -398,6 +409,7 @@ Result<> Visit::move_refs_in(const std::string& path) {
 }
 
 awaitable<Result<>> Visit::move_refs() {
+  account(Stage::Git);
   HM_CO_TRY(co_await run_on(p_.git_pool, [this] { return move_refs_in(git_path()); }));
   HM_CO_TRY(auto row, co_await run_on(p_.git_pool, [this] { return catalog_.find(key()); }));
   if (row) report_.row = std::move(*row);
@@ -408,7 +420,7 @@ MirrorReport Visit::finish(std::optional<Error> error) {
   report_.error = std::move(error);
   if (!report_.error && !report_.problems.empty()) report_.error = Error{report_.problems.front().error.code, printable(report_.problems.front().path) + ": " + report_.problems.front().error.what};
   tell(Stage::Done);
-  log(report_.error ? LogLevel::Warning : LogLevel::Info, report_.error ? "not complete" : "mirrored",
+  log(LogLevel::Info, report_.error ? "not complete" : "mirrored",
       {{"repo", repo_.text()}, {"revisions", std::to_string(report_.published.size())}, {"bytes", std::to_string(report_.bytes_fetched)}, {"error", report_.error ? report_.error->what : std::string("-")}});
   return std::move(report_);
 }

@@ -54,6 +54,7 @@ class Visit {
   Result<std::vector<mirror::WantedBlob>> missing_blobs();
   Result<> publish_targets();
   Result<> move_refs_in(const std::string& path);
+  void account(Stage stage);
   void tell(Stage stage);
   void blob_done(const mirror::WantedBlob& blob, const mirror::BlobOutcome& outcome);
   RepoKey key() const { return {row_.repo.kind, row_.rid}; }
@@ -65,6 +66,8 @@ class Visit {
   std::function<void(const ProgressEvent&)> progress_;
   MirrorReport report_;
   ProgressEvent event_;
+  std::optional<std::int64_t> stage_since_ms_;
+  Stage timed_stage_ = Stage::Visit;
   RepoId repo_;              ///< under upstream's present name
   storage::RepoRow row_;     ///< after the visit was recorded
   mirror::Advertisement seen_;

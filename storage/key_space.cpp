@@ -16,8 +16,6 @@ std::string_view name_of(Family family) {
       return "manifests";
     case Family::Tasks:
       return "tasks";
-    case Family::Pins:
-      return "pins";
     case Family::Names:
       return "names";
     case Family::Repos:
@@ -28,8 +26,6 @@ std::string_view name_of(Family family) {
       return "snapshots";
     case Family::BlobRefs:
       return "blob_refs";
-    case Family::Edges:
-      return "edges";
   }
   return "unknown";
 }
@@ -81,14 +77,6 @@ std::string snapshot(const RepoKey& key, const Commit& commit) { return repo(key
 
 std::string blob_ref(const Sha256& blob, const RepoKey& key, const Commit& commit) {
   return std::string(blob.view()).append(repo(key)).append(commit.view());
-}
-
-std::string edge(const RepoKey& from, std::string_view relation, std::string_view to) {
-  return ("f" + repo(from)).append(relation).append(1, '\0').append(to);
-}
-
-std::string edge_reverse(std::string_view to, std::string_view relation, const RepoKey& from) {
-  return std::string("r").append(to).append(1, '\0').append(relation).append(1, '\0').append(repo(from));
 }
 
 std::string task(const RepoKey& key, std::string_view what) { return repo(key).append(what); }

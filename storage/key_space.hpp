@@ -11,23 +11,21 @@
 #include "base/ids.hpp"
 
 namespace hm::storage {
-/// Facts: journal, documents, manifests, tasks, pins. Derived, and rebuilt from the facts: names, repos, refs,
-/// snapshots, blob_refs, edges.
+/// Facts: journal, documents, manifests, tasks. Derived, and rebuilt from the facts: names, repos, refs,
+/// snapshots, blob_refs.
 enum class Family : std::uint8_t {
   Meta,
   Journal,
   Documents,
   Manifests,
   Tasks,
-  Pins,
   Names,
   Repos,
   Refs,
   Snapshots,
-  BlobRefs,
-  Edges
+  BlobRefs
 };
-inline constexpr int kFamilyCount = 12;
+inline constexpr int kFamilyCount = 10;
 std::string_view name_of(Family family);
 bool is_derived(Family family);
 
@@ -41,10 +39,6 @@ std::string ref(const RepoKey& key, std::string_view full_ref);  ///< Refs: repo
 std::string snapshot(const RepoKey& key, const Commit& commit);  ///< Snapshots: repo + commit (20 bytes)
 std::string blob_ref(const Sha256& blob, const RepoKey& key,
                      const Commit& commit);  ///< BlobRefs: blob (32) + repo (13) + commit (20)
-std::string edge(const RepoKey& from, std::string_view relation,
-                 std::string_view to);  ///< Edges: 'f' + repo + relation NUL + to
-std::string edge_reverse(std::string_view to, std::string_view relation,
-                         const RepoKey& from);                ///< Edges: 'r' + to NUL relation NUL + repo
 std::string task(const RepoKey& key, std::string_view what);  ///< Tasks: repo + what
 }  // namespace key
 }  // namespace hm::storage

@@ -130,6 +130,7 @@ Result<Exit> run_command(Context& context, const GcCommand& command) {
   crawler::GcOptions options;
   options.superseded_days = context.config.retention.superseded_days;
   options.grace_hours = context.config.retention.grace_hours;
+  options.quarantine_days = context.config.retention.quarantine_days;
   options.dry_run = command.dry_run;
   HM_TRY(const auto report, crawler::collect_garbage(store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, store->recorder, system_clock(), options));
   if (context.options.json) print_json(context.io.out, gc_json(report, command.dry_run));

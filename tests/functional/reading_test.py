@@ -352,7 +352,7 @@ class KeepingTest(HubTest):
             {"do": "flip_byte", "match": {"port": "cdn", "path": self.hub.xet_hash(self.pointers(repo)["w.bin"][0])}},
             {"do": "reset", "after_bytes": 17 << 20, "match": {"port": "cdn", "path": self.hub.xet_hash(self.pointers(repo)["x.bin"][0])}},
         )
-        self.configure(network={"retries_max": 0}, retention={"grace_hours": 0})
+        self.configure(network={"retries_max": 0}, retention={"grace_hours": 0, "quarantine_days": 0})
         self.mirror("org/a", code=(1, 3))
         self.faults()
         self.hm("gc")

@@ -60,7 +60,7 @@ TEST_F(IndexTest, KeepsWhatWasCommitted) {
     EXPECT_EQ(index_->get(Family::Repos, "a").value(), "1");
     EXPECT_EQ(index_->get(Family::Names, "a").value(), "2");
     EXPECT_EQ(index_->get(Family::Repos, "b").value(), std::nullopt);
-    EXPECT_EQ(index_->get(Family::Edges, "a").value(), std::nullopt);
+    EXPECT_EQ(index_->get(Family::BlobRefs, "a").value(), std::nullopt);
     open();
   }
 }
@@ -121,22 +121,22 @@ TEST_F(IndexTest, AVisitorMayCommit) {
 
 TEST_F(IndexTest, ClearEmptiesDerivedFamiliesOnly) {
   open();
-  for (Family f : {Family::Names, Family::Repos, Family::Edges, Family::Journal, Family::Tasks, Family::Pins}) {
+  for (Family f : {Family::Names, Family::Repos, Family::BlobRefs, Family::Journal, Family::Tasks, Family::Documents}) {
     Batch batch;
     for (std::uint64_t i = 0; i < 100; ++i) batch.put(f, key::u64(i), std::string(100, 'x'));
     ASSERT_THAT(index_->commit(batch), Succeeds());
   }
-  put(*index_, Family::Edges, "\xff\xff\xff", "last");
-  ASSERT_THAT(index_->clear(Family::Edges), Succeeds());
+  put(*index_, Family::BlobRefs, "\xff\xff\xff", "last");
+  ASSERT_THAT(index_->clear(Family::BlobRefs), Succeeds());
   ASSERT_THAT(index_->clear(Family::Refs), Succeeds());  // empty already
   EXPECT_THAT(index_->clear(Family::Journal), FailsWith(Errc::Refused, "journal"));
-  EXPECT_THAT(index_->clear(Family::Pins), FailsWith(Errc::Refused, "pins"));
+  EXPECT_THAT(index_->clear(Family::Documents), FailsWith(Errc::Refused, "documents"));
   open();
-  EXPECT_TRUE(all(*index_, Family::Edges).empty());
+  EXPECT_TRUE(all(*index_, Family::BlobRefs).empty());
   EXPECT_EQ(all(*index_, Family::Names).size(), 100U);
   EXPECT_EQ(all(*index_, Family::Journal).size(), 100U);
-  put(*index_, Family::Edges, "again", "1");
-  EXPECT_EQ(all(*index_, Family::Edges).size(), 1U);
+  put(*index_, Family::BlobRefs, "again", "1");
+  EXPECT_EQ(all(*index_, Family::BlobRefs).size(), 1U);
 }
 
 TEST_F(IndexTest, KeepsLargeValues) {

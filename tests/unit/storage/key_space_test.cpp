@@ -19,9 +19,9 @@ TEST(KeySpace, FamiliesHaveNamesOfTheirOwn) {
 }
 
 TEST(KeySpace, FactsAreNotDerived) {
-  for (Family f : {Family::Meta, Family::Journal, Family::Documents, Family::Manifests, Family::Tasks, Family::Pins})
+  for (Family f : {Family::Meta, Family::Journal, Family::Documents, Family::Manifests, Family::Tasks})
     EXPECT_FALSE(is_derived(f)) << name_of(f);
-  for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs, Family::Edges})
+  for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs})
     EXPECT_TRUE(is_derived(f)) << name_of(f);
 }
 
@@ -52,10 +52,6 @@ TEST(KeySpace, KeysAreComposedAsTheFormatPageSays) {
   EXPECT_EQ(key::snapshot(kModel, commit), kModelBytes + std::string(commit.view()));
   EXPECT_EQ(key::blob_ref(blob, kModel, commit), std::string(blob.view()) + kModelBytes + std::string(commit.view()));
   EXPECT_EQ(key::blob_ref(blob, kModel, commit).size(), 32U + 13U + 20U);
-  EXPECT_EQ(key::edge(kModel, "base_model", "org/base"),
-            "f" + kModelBytes + "base_model" + std::string(1, '\0') + "org/base");
-  EXPECT_EQ(key::edge_reverse("org/base", "base_model", kModel),
-            "rorg/base" + std::string(1, '\0') + "base_model" + std::string(1, '\0') + kModelBytes);
   EXPECT_EQ(key::task(kModel, "visit"), kModelBytes + "visit");
 }
 }  // namespace
