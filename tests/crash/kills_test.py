@@ -102,7 +102,8 @@ class KillsTest(CrashCase):
         for origin in self.origins:
             self.assert_equals_origin(origin, all_history=True)
         self.check_after_kill()
-        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+        bad = [f for f in self.hm("--json", "verify", "--deep").json["findings"] if f["bad"]]  # what was rewritten upstream may stay unfinished
+        self.assertEqual(bad, [])
         self.hub.wait_idle()
         sent = sum(e["bytes"] for e in self.hub.requests("cdn"))
         needed = sum(os.path.getsize(os.path.join(f, n)) for f, _, names in os.walk(os.path.join(self.data, "blobs/sha256")) for n in names)

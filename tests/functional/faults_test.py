@@ -45,7 +45,7 @@ class FaultTest(HubTest):
 
     def fails(self, *patterns, rules, recovers=True, blobs_here=()):
         self.faults(*rules)
-        run = self.mirror("org/bad", "org/good", code=1)
+        run = self.mirror("org/bad", "org/good", code=1, measure=True)
         self.assert_struck()
         self.assert_error(run, "org/bad", *patterns)
         self.assert_equals_origin(self.good)
@@ -121,7 +121,12 @@ class StatusTest(FaultTest):
 
     def test_rate_limited_for_good(self):
         """Being out of budget is everybody's trouble, so the repository beside it may end with the same words."""
-        for place, match in {"info": self.of_bad(INFO), "discovery": self.of_bad(DISCOVERY), "pack": self.of_bad(UPLOAD_PACK), "cdn": self.cdn}.items():
+        for place, match in {
+            "info": self.of_bad(INFO),
+            "discovery": self.of_bad(DISCOVERY),
+            "pack": self.of_bad(UPLOAD_PACK),
+            "cdn": self.cdn,
+        }.items():
             with self.subTest(place):
                 self.data = os.path.join(self.dir, f"data-{place}")
                 self.faults(self.rules(match, {"do": "status", "status": 429, "reset_s": 100}))
@@ -691,7 +696,13 @@ class RedirectTest(HubTest):
                 "match": {"path": "^/api/models/org/name$"},
                 "when": {"first": 1},
             },
-            {"do": "redirect", "location": "{api}/org/name/info/refs?service=git-upload-pack", "status": 302, "match": {"path": "/info/refs"}, "when": {"first": 1}},
+            {
+                "do": "redirect",
+                "location": "{api}/org/name/info/refs?service=git-upload-pack",
+                "status": 302,
+                "match": {"path": "/info/refs"},
+                "when": {"first": 1},
+            },
             {"do": "redirect", "location": "{cdn}{target}", "status": 302, "match": {"port": "cdn"}, "when": {"first": 1}},
         )
         self.mirror("org/name")

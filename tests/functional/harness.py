@@ -123,8 +123,23 @@ def stored_blobs(data_dir):
     return [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(data_dir, "blobs", "sha256")) for name in names]
 
 
+# Peak memory as wait4() tells it begins with that of the process that forked: a small one stands in between.
+_MEASURED = """import os, sys
+pid = os.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as f:
+    f.write(str(usage.ru_maxrss))
+code = os.waitstatus_to_exitcode(status)
+if code < 0:
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+
+
 class Run:
-    """One finished process."""
+    """One finished process. `rss_kib`: its peak memory, where it was run with measure=True."""
 
     def __init__(self, command, code, out, err, rss_kib=0):
         self.command, self.code, self.out_bytes, self.err, self.rss_kib = command, code, out, err, rss_kib
@@ -151,10 +166,15 @@ class Run:
 class Process:
     """One running process; the pipes are emptied all the time."""
 
-    def __init__(self, command, env, stdin=None):
+    def __init__(self, command, env, stdin=None, measure=False):
         self.command = command
+        self._rss_file = tempfile.NamedTemporaryFile() if measure else None
         self.popen = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-I", "-S", "-c", _MEASURED, self._rss_file.name, *command] if measure else command,
+            env=env,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         self.pid = self.popen.pid
         self._out, self._err = [], []
@@ -182,19 +202,16 @@ class Process:
             os.kill(self.pid, number)
 
     def wait(self, timeout=HANG_S):
-        rss_kib = 0
-        waiter = threading.Timer(timeout, self.popen.kill)
-        waiter.start()
         try:
-            if self.popen.returncode is None:
-                _, status, usage = os.wait4(self.pid, 0)
-                self.popen.returncode = os.waitstatus_to_exitcode(status)
-                rss_kib = usage.ru_maxrss
-            hung = not waiter.is_alive()
-        finally:
-            waiter.cancel()
+            self.popen.wait(timeout)
+            hung = False
+        except subprocess.TimeoutExpired:
+            hung = True
+            self.popen.kill()
+            self.popen.wait()
         for thread in self._threads:
             thread.join()
+        rss_kib = int(self._rss_file.read() or 0) if self._rss_file else 0
         run = Run(self.command, self.popen.returncode, b"".join(self._out), b"".join(self._err).decode("utf-8", "replace"), rss_kib)
         if hung:
             raise AssertionError(f"the process hung for {timeout} s and was killed\n{run}")
@@ -286,8 +303,8 @@ class HubTest(unittest.TestCase):
             command += ["--allow-private", f"127.0.0.1:{hub.cdn_server.port}"]
         return [*command, *args]
 
-    def start(self, *args, env=None, stdin=None, **where):
-        return Process(self.command(args, **where), self.environment(env), stdin)
+    def start(self, *args, env=None, stdin=None, measure=False, **where):
+        return Process(self.command(args, **where), self.environment(env), stdin, measure)
 
     def hm(self, *args, code=0, timeout=HANG_S, **options):
         """Runs the program to its end. `code`: the exit code it must have, or a tuple of them."""

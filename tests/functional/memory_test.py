@@ -26,25 +26,25 @@ class MemoryTest(HubTest):
     def test_one_huge_file(self):
         size = (8 if LARGE else 1) << 30
         repo = self.model("org/huge", {"model.safetensors": LfsZeros(size)})
-        self.assert_small(self.mirror("org/huge"), f"mirror one file of {size >> 30} GiB")
+        self.assert_small(self.mirror("org/huge", measure=True), f"mirror one file of {size >> 30} GiB")
         self.assert_equals_origin(repo)
-        self.assert_small(self.hm("verify"), "verify it")
-        self.assert_small(self.mirror("org/huge"), "mirror it again")
+        self.assert_small(self.hm("verify", measure=True), "verify it")
+        self.assert_small(self.mirror("org/huge", measure=True), "mirror it again")
 
     def test_100000_files(self):
         repo = self.model("org/many")
         build_many_files(repo, 100_000)
-        self.assert_small(self.mirror("org/many"), "mirror 100,000 files")
+        self.assert_small(self.mirror("org/many", measure=True), "mirror 100,000 files")
         self.assert_equals_origin(repo)
-        self.assert_small(self.hm("--json", "show", "--files", "org/many"), "show 100,000 files")
-        self.assert_small(self.hm("verify", "--deep"), "verify --deep of 100,000 files")
-        self.assert_small(self.mirror("org/many"), "mirror them again")
-        self.assert_small(self.hm("index", "rebuild"), "index rebuild")
+        self.assert_small(self.hm("--json", "show", "--files", "org/many", measure=True), "show 100,000 files")
+        self.assert_small(self.hm("verify", "--deep", measure=True), "verify --deep of 100,000 files")
+        self.assert_small(self.mirror("org/many", measure=True), "mirror them again")
+        self.assert_small(self.hm("index", "rebuild", measure=True), "index rebuild")
 
     def test_many_large_files(self):
         repo = self.model("org/lfs")
         build_many_files(repo, 20_000, lfs_every=4)
-        self.assert_small(self.mirror("org/lfs"), "mirror 5,000 large and 15,000 small files")
+        self.assert_small(self.mirror("org/lfs", measure=True), "mirror 5,000 large and 15,000 small files")
         self.assert_equals_origin(repo)
 
 
