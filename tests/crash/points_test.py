@@ -117,11 +117,14 @@ class PointsTest(CrashCase):
         mine = names[PART - 1 :: PARTS]
         for name in mine[: scaled(len(mine))]:
             reached = 0
+            kills = 1
             for passage in PASSAGES[: scaled(len(PASSAGES))]:
                 with self.subTest(point=name, passage=passage):
                     kills = self.tell(name, passage)
                     reached += kills
                     print(f"{name}:{passage}: killed {kills} times", flush=True)
+                if not kills:  # a later passage is not reached either
+                    break
             with self.subTest(point=name):
                 self.assertGreater(reached, 0, "no command of the story passes this point, or the build has no crash points")
 
