@@ -23,7 +23,8 @@ struct Parser {
 
 /// Adds a subcommand whose options fill a fresh C; when it is named, that C is the command.
 template <class C>
-std::pair<CLI::App*, C*> add_command(Parser& parser, CLI::App& parent, const std::string& name, const std::string& description) {
+std::pair<CLI::App*, C*> add_command(Parser& parser, CLI::App& parent, const std::string& name,
+                                     const std::string& description) {
   auto options = std::make_shared<C>();
   CLI::App* sub = parent.add_subcommand(name, description);
   sub->parse_complete_callback([&parser, options] { parser.chosen = [options] { return Command(*options); }; });
@@ -37,27 +38,55 @@ void add_global_options(Parser& parser) {
   CLI::App& cli = parser.cli;
   GlobalOptions& g = parser.global;
   const std::string group = "Options of every command (before or after it)";
-  cli.add_option("--data-dir", g.data_dir, "Where everything is kept (HUBMIRROR_DATA_DIR; default ~/.local/share/hubmirror)")->type_name("DIR")->group(group);
-  cli.add_option("--config", g.config_file, "Configuration file (HUBMIRROR_CONFIG; default ~/.config/hubmirror/hubmirror.toml, /etc/hubmirror/hubmirror.toml)")->type_name("FILE")->group(group);
-  cli.add_option("--upstream", g.upstream, "The Hub to copy from (HF_ENDPOINT; default https://huggingface.co)")->type_name("URL")->group(group);
-  repeatable(cli.add_option("--allow-private", g.allow_private, "A download host that may be in a private range; repeatable")->type_name("HOST[:PORT]")->group(group));
-  cli.add_option("--jobs,-j", g.jobs, "Repositories at once (default 2)")->check(CLI::Range(1, 64))->type_name("N")->group(group);
+  cli.add_option("--data-dir", g.data_dir,
+                 "Where everything is kept (HUBMIRROR_DATA_DIR; default ~/.local/share/hubmirror)")
+      ->type_name("DIR")
+      ->group(group);
+  cli.add_option("--config", g.config_file,
+                 "Configuration file (HUBMIRROR_CONFIG; default ~/.config/hubmirror/hubmirror.toml, "
+                 "/etc/hubmirror/hubmirror.toml)")
+      ->type_name("FILE")
+      ->group(group);
+  cli.add_option("--upstream", g.upstream, "The Hub to copy from (HF_ENDPOINT; default https://huggingface.co)")
+      ->type_name("URL")
+      ->group(group);
+  repeatable(
+      cli.add_option("--allow-private", g.allow_private, "A download host that may be in a private range; repeatable")
+          ->type_name("HOST[:PORT]")
+          ->group(group));
+  cli.add_option("--jobs,-j", g.jobs, "Repositories at once (default 2)")
+      ->check(CLI::Range(1, 64))
+      ->type_name("N")
+      ->group(group);
   cli.add_flag("--json", g.json, "Facts as one JSON document on standard output")->group(group);
   cli.add_flag("--quiet,-q", g.quiet, "No progress, no summaries; errors and results only")->group(group);
-  cli.add_option("--log-level", g.log_level, "debug, info, warning (default), error, off; lines go to standard error")->type_name("LEVEL")->group(group);
+  cli.add_option("--log-level", g.log_level, "debug, info, warning (default), error, off; lines go to standard error")
+      ->type_name("LEVEL")
+      ->group(group);
   cli.add_option("--log-format", g.log_format, "text (default) or json")->type_name("FORMAT")->group(group);
 }
 
 void add_mirror(Parser& parser) {
-  auto [sub, c] = add_command<MirrorCommand>(parser, parser.cli, "mirror", "Copy repositories, or bring copies up to date, and prove every byte");
-  sub->add_option("REPO", c->repos, "org/name, datasets/org/name, spaces/org/name or a Hub URL; @revision appended limits it to one")->type_name("");
-  sub->add_option("--from", c->from, "Also the repositories of this list, one per line; - is standard input")->type_name("FILE");
-  sub->add_flag("--unfinished", c->unfinished, "Also the repositories whose last run did not finish, as they were asked for");
-  sub->add_option("--revision", c->revision, "Branch, tag or commit instead of all branches and tags")->type_name("REV");
-  repeatable(sub->add_option("--include", c->include, "Take only files that match; * matches '/' too; repeatable")->type_name("GLOB"));
-  repeatable(sub->add_option("--exclude", c->exclude, "Leave out files that match; repeatable; wins over --include")->type_name("GLOB"));
+  auto [sub, c] = add_command<MirrorCommand>(parser, parser.cli, "mirror",
+                                             "Copy repositories, or bring copies up to date, and prove every byte");
+  sub->add_option("REPO", c->repos,
+                  "org/name, datasets/org/name, spaces/org/name or a Hub URL; @revision appended limits it to one")
+      ->type_name("");
+  sub->add_option("--from", c->from, "Also the repositories of this list, one per line; - is standard input")
+      ->type_name("FILE");
+  sub->add_flag("--unfinished", c->unfinished,
+                "Also the repositories whose last run did not finish, as they were asked for");
+  sub->add_option("--revision", c->revision, "Branch, tag or commit instead of all branches and tags")
+      ->type_name("REV");
+  repeatable(sub->add_option("--include", c->include, "Take only files that match; * matches '/' too; repeatable")
+                 ->type_name("GLOB"));
+  repeatable(sub->add_option("--exclude", c->exclude, "Leave out files that match; repeatable; wins over --include")
+                 ->type_name("GLOB"));
   sub->add_option("--max-file-size", c->file_bytes_max, "Leave out larger files, e.g. 200M")->type_name("SIZE");
-  repeatable(sub->add_option("--formats", c->formats, "Keep these weight formats, leave out other weights, e.g. safetensors,gguf")->type_name("A,B")->delimiter(','));
+  repeatable(sub->add_option("--formats", c->formats,
+                             "Keep these weight formats, leave out other weights, e.g. safetensors,gguf")
+                 ->type_name("A,B")
+                 ->delimiter(','));
   sub->add_flag("--all-history", c->all_history, "Large files of every commit, not of the heads alone");
   sub->add_flag("--pull-requests", c->pull_requests, "refs/pr/* too");
 }
@@ -67,38 +96,47 @@ void add_reading_commands(Parser& parser) {
   ls->add_option("TARGET", l->target, "A repository (org/name[@revision]) or a pattern (qwen, org/*)")->type_name("");
   ls->add_flag("--long,-l", l->long_form, "More columns");
 
-  auto [show, s] = add_command<ShowCommand>(parser, parser.cli, "show", "What is known of a repository: revisions, sizes, licence, base models, hashes, what is missing");
+  auto [show, s] = add_command<ShowCommand>(
+      parser, parser.cli, "show",
+      "What is known of a repository: revisions, sizes, licence, base models, hashes, what is missing");
   show->add_option("REPO", s->repo, "org/name[@revision]")->required()->type_name("");
   show->add_flag("--files", s->files, "Every file with size, sha256 and git id");
 
-  auto [verify, v] = add_command<VerifyCommand>(parser, parser.cli, "verify", "Read everything again and compare it with what was recorded");
-  verify->add_option("REPO", v->repos, "These repositories only (default: everything, foreign files too)")->type_name("");
+  auto [verify, v] = add_command<VerifyCommand>(parser, parser.cli, "verify",
+                                                "Read everything again and compare it with what was recorded");
+  verify->add_option("REPO", v->repos, "These repositories only (default: everything, foreign files too)")
+      ->type_name("");
   verify->add_flag("--deep", v->deep, "Git objects and manifests too");
   verify->add_flag("--repair", v->repair, "Move bad files to quarantine and fetch them again by digest");
   verify->add_option("--rate", v->rate, "Read at most so many bytes per second, e.g. 100M")->type_name("SIZE");
 
-  auto [path, p] = add_command<PathCommand>(parser, parser.cli, "path", "Print the path of a repository (bare git) or of one large file");
+  auto [path, p] = add_command<PathCommand>(parser, parser.cli, "path",
+                                            "Print the path of a repository (bare git) or of one large file");
   path->add_option("REPO", p->repo, "org/name[@revision]")->required()->type_name("");
   path->add_option("FILE", p->file, "Path within the repository")->type_name("");
-  path->add_option("--revision", p->revision, "Branch, tag or commit (default: upstream's default branch)")->type_name("REV");
+  path->add_option("--revision", p->revision, "Branch, tag or commit (default: upstream's default branch)")
+      ->type_name("REV");
   path->add_flag("--git", p->git, "For a file that git stores: print the git command that writes its bytes");
 }
 
 void add_keeping_commands(Parser& parser) {
   add_command<InitCommand>(parser, parser.cli, "init", "Make a data directory (the first mirror does it too)");
-  auto [pin, p] = add_command<PinCommand>(parser, parser.cli, "pin", "Keep a repository or one revision whatever retention says");
+  auto [pin, p] =
+      add_command<PinCommand>(parser, parser.cli, "pin", "Keep a repository or one revision whatever retention says");
   pin->add_option("REPO", p->repo, "org/name[@revision]")->required()->type_name("");
   pin->add_option("--reason", p->reason, "Why; kept in the journal")->type_name("TEXT");
 
   auto [unpin, u] = add_command<UnpinCommand>(parser, parser.cli, "unpin", "Undo pin");
   unpin->add_option("REPO", u->repo, "org/name[@revision]")->required()->type_name("");
 
-  auto [rm, r] = add_command<RmCommand>(parser, parser.cli, "rm", "Drop repositories; gc frees their bytes after the grace period");
+  auto [rm, r] = add_command<RmCommand>(parser, parser.cli, "rm",
+                                        "Drop repositories; gc frees their bytes after the grace period");
   rm->add_option("REPO", r->repos, "org/name")->required()->type_name("");
   rm->add_flag("--yes,-y", r->yes, "Do not ask");
   rm->add_option("--reason", r->reason, "Why; kept in the journal")->type_name("TEXT");
 
-  auto [gc, g] = add_command<GcCommand>(parser, parser.cli, "gc", "Free what no published revision needs, after the grace period");
+  auto [gc, g] =
+      add_command<GcCommand>(parser, parser.cli, "gc", "Free what no published revision needs, after the grace period");
   gc->add_flag("--dry-run,-n", g->dry_run, "Only say what would go");
 
   CLI::App* index = parser.cli.add_subcommand("index", "The index")->require_subcommand(0, 1);
@@ -107,7 +145,8 @@ void add_keeping_commands(Parser& parser) {
 
 void add_config_commands(Parser& parser) {
   CLI::App* config = parser.cli.add_subcommand("config", "The configuration")->require_subcommand(0, 1);
-  auto [check, c] = add_command<ConfigCheckCommand>(parser, *config, "check", "Say whether a configuration file is right");
+  auto [check, c] =
+      add_command<ConfigCheckCommand>(parser, *config, "check", "Say whether a configuration file is right");
   check->add_option("FILE", c->file, "Default: the file in force")->type_name("");
   add_command<ConfigPrintCommand>(parser, *config, "print", "Print the configuration in force, without secrets");
   add_command<VersionCommand>(parser, parser.cli, "version", "Versions of the program and its libraries");
@@ -115,7 +154,8 @@ void add_config_commands(Parser& parser) {
 
 std::vector<std::string> names_of(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
   for (const CLI::App* level = &app; level != nullptr; level = level->get_parent()) {
     for (const CLI::Option* option : level->get_options()) {
       for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
@@ -127,7 +167,8 @@ std::vector<std::string> names_of(const CLI::App& app) {
 /// "hubmirror config" for `config check`: what CLI11 puts before the name in a usage line.
 std::string names_above(const CLI::App& app) {
   std::string names;
-  for (const CLI::App* level = app.get_parent(); level != nullptr; level = level->get_parent()) names = level->get_name() + (names.empty() ? "" : " " + names);
+  for (const CLI::App* level = app.get_parent(); level != nullptr; level = level->get_parent())
+    names = level->get_name() + (names.empty() ? "" : " " + names);
   return names;
 }
 
@@ -157,20 +198,28 @@ Result<Invocation> taken(const Parser& parser) {
     const bool option = word.starts_with('-');
     const bool command = !option && !at.get_subcommands([](const CLI::App*) { return true; }).empty();
     const std::string bare = word.substr(0, word.find('='));
-    return bad(std::string(option ? "unknown option " : command ? "unknown command " : "unexpected argument ") + "\"" + one_line(word) + "\"" + config::did_you_mean(bare, names_of(at)));
+    return bad(std::string(option    ? "unknown option "
+                           : command ? "unknown command "
+                                     : "unexpected argument ") +
+               "\"" + one_line(word) + "\"" + config::did_you_mean(bare, names_of(at)));
   }
   if (parser.version) return Invocation{parser.global, VersionCommand{}};
-  if (!parser.chosen) return bad(parser.cli.get_subcommands().empty() ? "no command given" : "\"" + at.get_name() + "\" needs a command");
+  if (!parser.chosen)
+    return bad(parser.cli.get_subcommands().empty() ? "no command given" : "\"" + at.get_name() + "\" needs a command");
   return Invocation{parser.global, parser.chosen()};
 }
 }  // namespace
 
 Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const char* const* argv) {
-  if (argc > kArgumentsMax) return Error{Errc::BadInput, "more than " + std::to_string(kArgumentsMax) + " arguments; write the repositories into a file and use --from"};
+  if (argc > kArgumentsMax)
+    return Error{Errc::BadInput, "more than " + std::to_string(kArgumentsMax) +
+                                     " arguments; write the repositories into a file and use --from"};
   Parser parser;
   parser.cli.fallthrough();  // before the subcommands, which inherit it: global options may follow the command
   parser.cli.allow_extras();
-  parser.cli.footer("Exit codes: 0 done, 1 finished with something missing or bad, 2 usage or configuration, 3 cannot continue.\nOptions of every command: hubmirror --help. All of them, with examples: man hubmirror.");
+  parser.cli.footer(
+      "Exit codes: 0 done, 1 finished with something missing or bad, 2 usage or configuration, 3 cannot "
+      "continue.\nOptions of every command: hubmirror --help. All of them, with examples: man hubmirror.");
   parser.cli.set_help_all_flag("--help-all", "Help of every command");
   parser.cli.add_flag("--version", parser.version, "Same as the command version");
   parser.cli.require_subcommand(0, 1);

@@ -85,8 +85,9 @@ struct ConfigCheckCommand {
 struct ConfigPrintCommand {};
 struct VersionCommand {};
 
-using Command = std::variant<InitCommand, MirrorCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand, PathCommand, IndexRebuildCommand, ConfigCheckCommand,
-                             ConfigPrintCommand, VersionCommand>;
+using Command =
+    std::variant<InitCommand, MirrorCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand,
+                 GcCommand, PathCommand, IndexRebuildCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
 struct Invocation {
   GlobalOptions global;
   Command command;

@@ -47,7 +47,8 @@ Result<std::vector<UnpublishedRef>> unpublished_refs(const mirror::Catalog& cata
   HM_TRY(const auto document, catalog.document(*facts.row.refs_document));
   if (!document) return out;
   HM_TRY(const json::value seen, parse_json(*document));
-  if (!seen.is_object()) return Error{Errc::Corrupt, "the stored ref list of " + facts.row.repo.text() + " is no object"};
+  if (!seen.is_object())
+    return Error{Errc::Corrupt, "the stored ref list of " + facts.row.repo.text() + " is no object"};
   std::unordered_map<std::string, std::string> published;
   for (const storage::RefRow& row : facts.refs) published[row.ref] = row.target.hex();
   for (const auto& [ref, target] : seen.get_object()) {
@@ -75,11 +76,18 @@ json::array texts_json(const std::vector<std::string>& texts) {
 }
 
 json::object to_json(const storage::ManifestFile& file) {
-  return {{"path", json_text(file.path)}, {"size_bytes", file.size_bytes}, {"sha256", file.sha256.hex()}, {"oid", file.git_oid.hex()}, {"lfs", file.is_lfs},
-          {"mode", file.mode == storage::FileMode::Executable ? "executable" : file.mode == storage::FileMode::Symlink ? "symlink" : "regular"}};
+  return {{"path", json_text(file.path)},
+          {"size_bytes", file.size_bytes},
+          {"sha256", file.sha256.hex()},
+          {"oid", file.git_oid.hex()},
+          {"lfs", file.is_lfs},
+          {"mode", file.mode == storage::FileMode::Executable ? "executable"
+                   : file.mode == storage::FileMode::Symlink  ? "symlink"
+                                                              : "regular"}};
 }
 
-Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::BlobStore& blobs, const RepoSpec& spec, bool with_files) {
+Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::BlobStore& blobs, const RepoSpec& spec,
+                               bool with_files) {
   RepoFacts facts;
   HM_TRY(facts.row, catalog.find(spec.repo));
   const RepoKey key{facts.row.repo.kind, facts.row.rid};
@@ -109,7 +117,8 @@ Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::Bl
 json::object shown_json(const storage::RepoRow& row) {
   json::object out = storage::to_json(row);
   out["repo"] = row.repo.text();
-  out.erase("info");  // where its documents are kept is the store's own business, and "refs" is taken by the refs themselves
+  out.erase(
+      "info");  // where its documents are kept is the store's own business, and "refs" is taken by the refs themselves
   out.erase("refs");
   return out;
 }
@@ -123,7 +132,8 @@ json::object to_json(const RepoFacts& facts) {
   for (const storage::RefRow& ref : facts.refs) refs.emplace_back(storage::to_json(ref));
   out["refs"] = std::move(refs);
   json::array unpublished;
-  for (const UnpublishedRef& ref : facts.unpublished) unpublished.emplace_back(json::object{{"ref", json_text(ref.ref)}, {"target", json_text(ref.target)}});
+  for (const UnpublishedRef& ref : facts.unpublished)
+    unpublished.emplace_back(json::object{{"ref", json_text(ref.ref)}, {"target", json_text(ref.target)}});
   out["refs_not_published"] = std::move(unpublished);
   if (!facts.files_of) return out;
   out["files_of"] = facts.files_of->commit.hex();
@@ -138,12 +148,16 @@ json::object to_json(const crawler::MirrorReport& report) {
   out["rid"] = report.row.repo.name.empty() ? json::value(nullptr) : json::value(report.row.rid.text());
   out["complete"] = !report.error && report.problems.empty();
   out["unchanged"] = report.unchanged;
-  if (report.error) out["error"] = json::object{{"code", std::string(name_of(report.error->code))}, {"what", json_text(report.error->what)}};
-  else out["error"] = nullptr;
+  if (report.error)
+    out["error"] =
+        json::object{{"code", std::string(name_of(report.error->code))}, {"what", json_text(report.error->what)}};
+  else
+    out["error"] = nullptr;
   json::array published;
   for (const Commit& commit : report.published) published.emplace_back(commit.hex());
   out["published"] = std::move(published);
-  out["blobs"] = json::object{{"total", report.blobs_total}, {"fetched", report.blobs_fetched}, {"present", report.blobs_present}};
+  out["blobs"] =
+      json::object{{"total", report.blobs_total}, {"fetched", report.blobs_fetched}, {"present", report.blobs_present}};
   out["bytes_fetched"] = report.bytes_fetched;
   out["bytes_verified"] = report.bytes_verified;
   out["git"] = json::object{{"bytes", report.git_bytes}, {"objects", report.git_objects}};
@@ -151,12 +165,15 @@ json::object to_json(const crawler::MirrorReport& report) {
   out["left_out_bytes"] = report.bytes_left_out;
   json::array problems;
   for (const crawler::FileProblem& problem : report.problems) {
-    problems.emplace_back(json::object{{"path", json_text(problem.path)}, {"code", std::string(name_of(problem.error.code))}, {"what", json_text(problem.error.what)}});
+    problems.emplace_back(json::object{{"path", json_text(problem.path)},
+                                       {"code", std::string(name_of(problem.error.code))},
+                                       {"what", json_text(problem.error.what)}});
   }
   out["problems"] = std::move(problems);
   json::array remarks;
   for (const mirror::TreeRemark& remark : report.remarks) {
-    remarks.emplace_back(json::object{{"kind", json_text(remark.kind)}, {"path", json_text(remark.path)}, {"tree", remark.tree.hex()}});
+    remarks.emplace_back(
+        json::object{{"kind", json_text(remark.kind)}, {"path", json_text(remark.path)}, {"tree", remark.tree.hex()}});
   }
   out["remarks"] = std::move(remarks);
   out["elapsed_ms"] = report.elapsed_ms;

@@ -22,15 +22,17 @@ struct UnpublishedRef {
 };
 struct RepoFacts {
   storage::RepoRow row;
-  std::vector<RevisionFacts> revisions;   ///< newest observation first
+  std::vector<RevisionFacts> revisions;  ///< newest observation first
   std::vector<storage::RefRow> refs;
   std::optional<storage::SnapshotRow> files_of;  ///< the revision whose files were asked for
   storage::Manifest files;
   std::vector<UnpublishedRef> unpublished;  ///< upstream's refs at the last change that lead to no published revision
 };
 
-/// @param spec its revision limits `revisions` to one; without one all are taken. Files are those of that revision, or of the default branch. @returns NotFound with what to run.
-Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::BlobStore& blobs, const RepoSpec& spec, bool with_files);
+/// @param spec its revision limits `revisions` to one; without one all are taken. Files are those of that revision, or
+/// of the default branch. @returns NotFound with what to run.
+Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::BlobStore& blobs, const RepoSpec& spec,
+                               bool with_files);
 json::object to_json(const RepoFacts& facts);
 /// The row as shown: with "repo" as people write it, without the digests of its documents.
 json::object shown_json(const storage::RepoRow& row);

@@ -19,7 +19,7 @@ Interrupt::Interrupt() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction present {};
+    struct sigaction present{};
     ::sigaction(number, nullptr, &present);
     if (present.sa_handler != SIG_IGN) ::sigaddset(&wanted, number);
   }

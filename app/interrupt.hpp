@@ -1,5 +1,6 @@
 // app/interrupt.hpp: Ctrl-C, SIGTERM and SIGHUP as a stop token; the second one ends the process at once. Layer 6.
-// Threads: made first in main(), before any other thread, so that all of them inherit the blocked signals; one thread of its own waits.
+// Threads: made first in main(), before any other thread, so that all of them inherit the blocked signals; one thread
+// of its own waits.
 #pragma once
 #include <stop_token>
 #include <thread>

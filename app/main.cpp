@@ -8,7 +8,8 @@
 #include "app/cli.hpp"
 
 int main(int argc, char** argv) {
-  // Two malloc arenas instead of eight per core: freed buffers of one thread serve the others, which keeps the process small.
+  // Two malloc arenas instead of eight per core: freed buffers of one thread serve the others, which keeps the process
+  // small.
   ::mallopt(M_ARENA_MAX, 2);
   // Large buffers go back to the system when they are freed, whatever their history.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);

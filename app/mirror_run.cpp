@@ -5,8 +5,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
-#include <chrono>
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -25,13 +25,22 @@ namespace asio = boost::asio;
 /// Everything but `finished_` belongs to the network thread.
 class Run : public std::enable_shared_from_this<Run> {
  public:
-  Run(NetworkServices& network, const std::vector<crawler::MirrorRequest>& requests, MirrorRunOptions options, ProgressDisplay& display)
-      : network_(network), requests_(requests), options_(std::move(options)), display_(display), outcomes_(requests.size()) {
+  Run(NetworkServices& network, const std::vector<crawler::MirrorRequest>& requests, MirrorRunOptions options,
+      ProgressDisplay& display)
+      : network_(network),
+        requests_(requests),
+        options_(std::move(options)),
+        display_(display),
+        outcomes_(requests.size()) {
     for (std::size_t slot = 0; slot < requests_.size(); ++slot) waiting_.push_back(slot);
   }
 
-  void begin() { asio::post(*network_.context, [self = shared_from_this()] { self->begin_more(); }); }
-  void cancel() { asio::post(*network_.context, [self = shared_from_this()] { self->cancel_all(); }); }
+  void begin() {
+    asio::post(*network_.context, [self = shared_from_this()] { self->begin_more(); });
+  }
+  void cancel() {
+    asio::post(*network_.context, [self = shared_from_this()] { self->cancel_all(); });
+  }
   /// Main thread: true when all ended, waiting at most so long.
   bool wait_ms(std::int64_t ms) {
     std::unique_lock lock(mutex_);
@@ -53,9 +62,11 @@ class Run : public std::enable_shared_from_this<Run> {
     finished_ = true;
     ended_.notify_all();
   }
-  /// The first request whose repository is not at work already: two visits of one bare repository would trip over each other.
+  /// The first request whose repository is not at work already: two visits of one bare repository would trip over each
+  /// other.
   std::deque<std::size_t>::iterator next_waiting() {
-    return std::find_if(waiting_.begin(), waiting_.end(), [this](std::size_t slot) { return !busy_.contains(name_of_slot(slot)); });
+    return std::find_if(waiting_.begin(), waiting_.end(),
+                        [this](std::size_t slot) { return !busy_.contains(name_of_slot(slot)); });
   }
   std::string name_of_slot(std::size_t slot) const { return ascii_lower(requests_[slot].spec.repo.text()); }
 
@@ -65,10 +76,15 @@ class Run : public std::enable_shared_from_this<Run> {
     if (options_.on_begin) options_.on_begin(slot);
     auto signal = std::make_shared<asio::cancellation_signal>();
     active_[slot] = signal;
-    auto progress = [this, slot](const crawler::ProgressEvent& event) { display_.apply(slot, event, system_clock().monotonic_ms()); };
-    auto ended = [self = shared_from_this(), slot](std::exception_ptr thrown, crawler::MirrorReport report) { self->end_one(slot, thrown, std::move(report)); };
+    auto progress = [this, slot](const crawler::ProgressEvent& event) {
+      display_.apply(slot, event, system_clock().monotonic_ms());
+    };
+    auto ended = [self = shared_from_this(), slot](std::exception_ptr thrown, crawler::MirrorReport report) {
+      self->end_one(slot, thrown, std::move(report));
+    };
     crawler::MirrorRequest request = requests_[slot];
-    asio::co_spawn(*network_.context, network_.pipeline.mirror(std::move(request), std::move(progress)), asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
+    asio::co_spawn(*network_.context, network_.pipeline.mirror(std::move(request), std::move(progress)),
+                   asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
   }
 
   void end_one(std::size_t slot, const std::exception_ptr& thrown, crawler::MirrorReport report) {
@@ -117,7 +133,8 @@ class Run : public std::enable_shared_from_this<Run> {
 };
 }  // namespace
 
-std::vector<MirrorOutcome> run_mirror(NetworkServices& network, const std::vector<crawler::MirrorRequest>& requests, MirrorRunOptions options, ProgressDisplay& display, std::stop_token stop) {
+std::vector<MirrorOutcome> run_mirror(NetworkServices& network, const std::vector<crawler::MirrorRequest>& requests,
+                                      MirrorRunOptions options, ProgressDisplay& display, std::stop_token stop) {
   const auto run = std::make_shared<Run>(network, requests, std::move(options), display);
   run->begin();
   {

@@ -1,5 +1,5 @@
-// app/mirror_run.hpp: several repositories through the pipeline at once, from the first to the last or to Ctrl-C. Layer 6.
-// Threads: run() waits on the main thread and draws; everything else happens on the network thread.
+// app/mirror_run.hpp: several repositories through the pipeline at once, from the first to the last or to Ctrl-C.
+// Layer 6. Threads: run() waits on the main thread and draws; everything else happens on the network thread.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -29,8 +29,9 @@ struct MirrorRunOptions {
   std::function<std::string(const MirrorOutcome& outcome)> summary;
 };
 
-/// Runs all requests, at most `parallel` at once and one repository never twice at once; a failure does not stop the others unless
-/// none could succeed (disk full). When `stop` fires, what runs is cancelled and nothing new is begun.
+/// Runs all requests, at most `parallel` at once and one repository never twice at once; a failure does not stop the
+/// others unless none could succeed (disk full). When `stop` fires, what runs is cancelled and nothing new is begun.
 /// Outcomes in the order of the requests.
-std::vector<MirrorOutcome> run_mirror(NetworkServices& network, const std::vector<crawler::MirrorRequest>& requests, MirrorRunOptions options, ProgressDisplay& display, std::stop_token stop);
+std::vector<MirrorOutcome> run_mirror(NetworkServices& network, const std::vector<crawler::MirrorRequest>& requests,
+                                      MirrorRunOptions options, ProgressDisplay& display, std::stop_token stop);
 }  // namespace hm::app

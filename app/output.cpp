@@ -17,7 +17,11 @@ struct Rune {
 Rune rune_at(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
   const std::uint32_t first = byte(at);
-  const std::size_t length = first < 0x80 ? 1 : (first >> 5) == 6 ? 2 : (first >> 4) == 14 ? 3 : (first >> 3) == 30 ? 4 : 1;
+  const std::size_t length = first < 0x80         ? 1
+                             : (first >> 5) == 6  ? 2
+                             : (first >> 4) == 14 ? 3
+                             : (first >> 3) == 30 ? 4
+                                                  : 1;
   if (length == 1 || at + length > text.size()) return {first, 1};
   std::uint32_t value = first & (0xffU >> (length + 1));
   for (std::size_t i = 1; i < length; ++i) value = value << 6 | (byte(at + i) & 0x3f);
@@ -27,9 +31,11 @@ std::size_t columns_of(std::uint32_t rune) {
   struct Range {
     std::uint32_t first, last;
   };
-  static constexpr std::array kNone{Range{0x300, 0x36f}, Range{0x200b, 0x200f}, Range{0xfe00, 0xfe0f}, Range{0x20d0, 0x20ff}};
-  static constexpr std::array kWide{Range{0x1100, 0x115f}, Range{0x2e80, 0xa4cf},  Range{0xac00, 0xd7a3},   Range{0xf900, 0xfaff},
-                                    Range{0xfe30, 0xfe6f}, Range{0xff00, 0xff60}, Range{0x1f300, 0x1faff}, Range{0x20000, 0x3fffd}};
+  static constexpr std::array kNone{Range{0x300, 0x36f}, Range{0x200b, 0x200f}, Range{0xfe00, 0xfe0f},
+                                    Range{0x20d0, 0x20ff}};
+  static constexpr std::array kWide{Range{0x1100, 0x115f},   Range{0x2e80, 0xa4cf},  Range{0xac00, 0xd7a3},
+                                    Range{0xf900, 0xfaff},   Range{0xfe30, 0xfe6f},  Range{0xff00, 0xff60},
+                                    Range{0x1f300, 0x1faff}, Range{0x20000, 0x3fffd}};
   const auto within = [rune](const Range& r) { return rune >= r.first && rune <= r.last; };
   if (std::any_of(kNone.begin(), kNone.end(), within)) return 0;
   return std::any_of(kWide.begin(), kWide.end(), within) ? 2 : 1;
@@ -56,7 +62,8 @@ std::string harmless(std::string_view serialised) {
   for (std::size_t i = 0; i < serialised.size();) {
     const Rune rune = rune_at(serialised, i);
     const bool control = rune.value == 0x7f || (rune.bytes > 1 && rune.value >= 0x80 && rune.value < 0xa0);
-    const bool direction = (rune.value >= 0x202a && rune.value <= 0x202e) || (rune.value >= 0x2066 && rune.value <= 0x2069);
+    const bool direction =
+        (rune.value >= 0x202a && rune.value <= 0x202e) || (rune.value >= 0x2066 && rune.value <= 0x2069);
     if (control || direction) {
       std::array<char, 8> escape;
       std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(rune.value));
@@ -69,15 +76,22 @@ std::string harmless(std::string_view serialised) {
   return out;
 }
 /// True when no byte sequence of `text` is invalid UTF-8: printable() then escapes only what JSON can escape itself.
-bool is_utf8(std::string_view text) { return static_cast<bool>(canonical_json(json::value(json::string(text.data(), text.size())))); }
+bool is_utf8(std::string_view text) {
+  return static_cast<bool>(canonical_json(json::value(json::string(text.data(), text.size()))));
+}
 
 const char* hint_of(const Error& error) {
   switch (error.code) {
-    case Errc::Gated: return "ask for access on the Hub with your account and set HF_TOKEN";
-    case Errc::RateLimited: return "wait, then run the same command again";
-    case Errc::Unreachable: return "check the network and --upstream, then run the same command again; what is here is kept";
-    case Errc::NoSpace: return "free some space or lower storage.reserve_bytes, then run the same command again; what is here is kept";
-    default: return "";
+    case Errc::Gated:
+      return "ask for access on the Hub with your account and set HF_TOKEN";
+    case Errc::RateLimited:
+      return "wait, then run the same command again";
+    case Errc::Unreachable:
+      return "check the network and --upstream, then run the same command again; what is here is kept";
+    case Errc::NoSpace:
+      return "free some space or lower storage.reserve_bytes, then run the same command again; what is here is kept";
+    default:
+      return "";
   }
 }
 }  // namespace
@@ -185,13 +199,16 @@ std::string duration_text(std::int64_t ms) {
 
 std::string shell_quoted(std::string_view text) {
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("/._-+:@%=").find(c) != std::string_view::npos;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("/._-+:@%=").find(c) != std::string_view::npos;
   });
   if (plain) return std::string(text);
   std::string out = "'";
   for (const char c : text) {
-    if (c == '\'') out += "'\\''";
-    else out += c;
+    if (c == '\'')
+      out += "'\\''";
+    else
+      out += c;
   }
   return out + "'";
 }

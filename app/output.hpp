@@ -37,8 +37,9 @@ std::string fit(std::string_view text, std::size_t width);
 
 /// A string for JSON: as it is when it is UTF-8; otherwise with \xNN for what is not.
 json::string json_text(std::string_view text);
-/// One document with keys sorted at every level, two blanks per level, a newline at the end. Characters that could act on a
-/// terminal (DEL, C1 controls, direction overrides) are written as \uNNNN, so the value is the same and the output harmless.
+/// One document with keys sorted at every level, two blanks per level, a newline at the end. Characters that could act
+/// on a terminal (DEL, C1 controls, direction overrides) are written as \uNNNN, so the value is the same and the output
+/// harmless.
 void print_json(std::ostream& out, const json::value& value);
 
 /// "hubmirror: error: what; where; why; what to do": one line, printable.

@@ -11,12 +11,12 @@
 
 namespace hm::app {
 namespace {
-constexpr std::int64_t kRateWindowMs = 10'000;   // long enough to calm the figure, short enough to show a stall
+constexpr std::int64_t kRateWindowMs = 10'000;  // long enough to calm the figure, short enough to show a stall
 constexpr std::int64_t kRateStepMs = 250;
 constexpr std::size_t kBarColumns = 22;
 constexpr std::size_t kFileLinesMax = 6;
 constexpr std::int64_t kPlainEveryMs = 10'000, kPlainAtMostEveryMs = 1'000;
-constexpr std::uint64_t kPlainShare = 20;        // one line per twentieth, i.e. 5 %
+constexpr std::uint64_t kPlainShare = 20;  // one line per twentieth, i.e. 5 %
 
 struct TerminalSize {
   std::size_t columns = 80, rows = 24;
@@ -26,7 +26,9 @@ TerminalSize terminal_size() {
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return {};
   return {size.ws_col, size.ws_row == 0 ? std::size_t{24} : size.ws_row};
 }
-std::string rate_text(std::uint64_t bytes_per_second) { return bytes_per_second == 0 ? std::string() : human_bytes(bytes_per_second) + "/s"; }
+std::string rate_text(std::uint64_t bytes_per_second) {
+  return bytes_per_second == 0 ? std::string() : human_bytes(bytes_per_second) + "/s";
+}
 std::string left_text(std::uint64_t done, std::uint64_t total, std::uint64_t rate) {
   if (rate == 0 || total <= done) return {};
   return human_seconds((total - done + rate - 1) / rate) + " left";
@@ -54,12 +56,18 @@ std::uint64_t RateMeter::bytes_per_second(std::int64_t now_ms) const {
 
 std::string_view doing(crawler::Stage stage) {
   switch (stage) {
-    case crawler::Stage::Visit: return "asking the Hub";
-    case crawler::Stage::Git: return "fetching git objects";
-    case crawler::Stage::Plan: return "reading the file lists";
-    case crawler::Stage::Blobs: return "fetching files";
-    case crawler::Stage::Publish: return "publishing";
-    case crawler::Stage::Done: return "done";
+    case crawler::Stage::Visit:
+      return "asking the Hub";
+    case crawler::Stage::Git:
+      return "fetching git objects";
+    case crawler::Stage::Plan:
+      return "reading the file lists";
+    case crawler::Stage::Blobs:
+      return "fetching files";
+    case crawler::Stage::Publish:
+      return "publishing";
+    case crawler::Stage::Done:
+      return "done";
   }
   return "working";
 }
@@ -73,7 +81,9 @@ std::string percent(std::uint64_t done, std::uint64_t total) {
 std::string bar(std::uint64_t done, std::uint64_t total, std::size_t width) {
   if (width < 3) return {};
   const std::size_t room = width - 2;
-  std::size_t filled = total == 0 ? 0 : static_cast<std::size_t>(static_cast<double>(std::min(done, total)) / static_cast<double>(total) * static_cast<double>(room));
+  std::size_t filled = total == 0 ? 0
+                                  : static_cast<std::size_t>(static_cast<double>(std::min(done, total)) /
+                                                             static_cast<double>(total) * static_cast<double>(room));
   filled = std::min(filled, room);
   return "[" + std::string(filled, '#') + std::string(room - filled, '.') + "]";
 }
@@ -130,7 +140,8 @@ std::uint64_t ProgressState::bytes_total() const {
   return sum;
 }
 
-std::vector<std::string> ProgressState::file_lines(std::size_t width, std::size_t lines_max, std::int64_t now_ms) const {
+std::vector<std::string> ProgressState::file_lines(std::size_t width, std::size_t lines_max,
+                                                   std::int64_t now_ms) const {
   struct Busy {
     const std::string* path;
     const File* file;
@@ -141,7 +152,9 @@ std::vector<std::string> ProgressState::file_lines(std::size_t width, std::size_
     for (const auto& [path, file] : repo.files) busy.push_back({&path, &file, file.rate.bytes_per_second(now_ms)});
   }
   const std::size_t shown = std::min({busy.size(), lines_max, kFileLinesMax});
-  std::partial_sort(busy.begin(), busy.begin() + static_cast<std::ptrdiff_t>(shown), busy.end(), [](const Busy& a, const Busy& b) { return a.rate != b.rate ? a.rate > b.rate : *a.path < *b.path; });
+  std::partial_sort(
+      busy.begin(), busy.begin() + static_cast<std::ptrdiff_t>(shown), busy.end(),
+      [](const Busy& a, const Busy& b) { return a.rate != b.rate ? a.rate > b.rate : *a.path < *b.path; });
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < shown; ++i) {
     const File& file = *busy[i].file;
@@ -165,7 +178,8 @@ std::vector<std::string> ProgressState::render(std::size_t width, std::size_t li
   for (const auto& [slot, repo] : repos_) {
     if (left-- == 0) break;
     std::string text = repo.name + ": " + std::string(doing(repo.stage));
-    if (repo.stage == crawler::Stage::Blobs) text += ", " + std::to_string(repo.files_done) + " of " + std::to_string(repo.files_total);
+    if (repo.stage == crawler::Stage::Blobs)
+      text += ", " + std::to_string(repo.files_done) + " of " + std::to_string(repo.files_total);
     if (repo.stage == crawler::Stage::Git && repo.git_bytes != 0) text += ", " + human_bytes(repo.git_bytes);
     lines.push_back(fit(text, width));
   }
@@ -180,7 +194,8 @@ std::string ProgressState::total_line(std::int64_t now_ms) const {
   std::string text = percent(done, total) + " of " + human_bytes(total);
   append(text, rate_text(rate));
   append(text, left_text(done, total, rate));
-  if (repos_total_ > 1) append(text, std::to_string(repos_done_) + " of " + std::to_string(repos_total_) + " repositories done");
+  if (repos_total_ > 1)
+    append(text, std::to_string(repos_done_) + " of " + std::to_string(repos_total_) + " repositories done");
   return text;
 }
 
@@ -192,7 +207,8 @@ std::string ProgressState::line(std::size_t slot, std::int64_t now_ms) const {
   if (repo.stage != crawler::Stage::Blobs || repo.files_total == 0) return text;
   const Totals t = totals_of(repo);
   const std::uint64_t rate = rate_.bytes_per_second(now_ms);
-  text += ": " + std::to_string(repo.files_done) + " of " + counted(repo.files_total, "file") + ", " + human_bytes(t.done) + " of " + human_bytes(t.total) + " (" + percent(t.done, t.total) + ")";
+  text += ": " + std::to_string(repo.files_done) + " of " + counted(repo.files_total, "file") + ", " +
+          human_bytes(t.done) + " of " + human_bytes(t.total) + " (" + percent(t.done, t.total) + ")";
   append(text, rate_text(rate));
   append(text, left_text(t.done, t.total, rate));
   return text;
@@ -203,7 +219,8 @@ void ProgressDisplay::apply(std::size_t slot, const crawler::ProgressEvent& even
   const std::lock_guard lock(mutex_);
   state_.apply(slot, event, now_ms);
   const auto [stage, first] = stages_.try_emplace(slot, event.stage);
-  if (mode_ == Mode::Lines && (first || stage->second != event.stage) && event.stage != crawler::Stage::Done) pending_.push_back(state_.line(slot, now_ms));
+  if (mode_ == Mode::Lines && (first || stage->second != event.stage) && event.stage != crawler::Stage::Done)
+    pending_.push_back(state_.line(slot, now_ms));
   stage->second = event.stage;
 }
 
@@ -254,9 +271,11 @@ void ProgressDisplay::draw_lines(std::int64_t now_ms) {
     said.swap(pending_);
     const std::uint64_t done = state_.bytes_done(), total = state_.bytes_total();
     const bool moved = done != last_line_bytes_;
-    const bool share = total != 0 && (done - std::min(done, last_line_bytes_)) >= std::max<std::uint64_t>(1, total / kPlainShare);
+    const bool share =
+        total != 0 && (done - std::min(done, last_line_bytes_)) >= std::max<std::uint64_t>(1, total / kPlainShare);
     const std::int64_t since_ms = now_ms - last_line_ms_;
-    if (last_line_ms_ == 0) last_line_ms_ = now_ms;
+    if (last_line_ms_ == 0)
+      last_line_ms_ = now_ms;
     else if (moved && total != 0 && (since_ms >= kPlainEveryMs || (share && since_ms >= kPlainAtMostEveryMs))) {
       said.push_back("total: " + state_.total_line(now_ms));
       last_line_ms_ = now_ms;

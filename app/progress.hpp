@@ -1,5 +1,6 @@
-// app/progress.hpp: what is going on, for a person. ProgressState is pure (events in, text out); ProgressDisplay writes it. Layer 6.
-// Threads: ProgressState is fed on the network thread and drawn on the main thread; ProgressDisplay holds the lock between them.
+// app/progress.hpp: what is going on, for a person. ProgressState is pure (events in, text out); ProgressDisplay writes
+// it. Layer 6. Threads: ProgressState is fed on the network thread and drawn on the main thread; ProgressDisplay holds
+// the lock between them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -29,15 +30,16 @@ class RateMeter {
   std::deque<Sample> samples_;  ///< at most kRateWindowMs / kRateStepMs + 1
 };
 
-/// All repositories of one run. Events of a repository carry the slot it was given, because its name may change on the way (renames).
+/// All repositories of one run. Events of a repository carry the slot it was given, because its name may change on the
+/// way (renames).
 class ProgressState {
  public:
   explicit ProgressState(std::size_t repos_total) : repos_total_(repos_total) {}
   void apply(std::size_t slot, const crawler::ProgressEvent& event, std::int64_t now_ms);
   void finished(std::size_t slot);
 
-  /// Lines for a terminal: the busiest files, then one line per repository at work, then the total with bar, rate and time left.
-  /// None is wider than `width` columns; at most `lines_max`.
+  /// Lines for a terminal: the busiest files, then one line per repository at work, then the total with bar, rate and
+  /// time left. None is wider than `width` columns; at most `lines_max`.
   std::vector<std::string> render(std::size_t width, std::size_t lines_max, std::int64_t now_ms) const;
   /// For a pipe: "<repo>: downloading: 3 of 12 files, 1.2 GiB of 2.4 GiB (50 %), 98.1 MiB/s, 12 s left".
   std::string line(std::size_t slot, std::int64_t now_ms) const;
@@ -54,8 +56,8 @@ class ProgressState {
     std::string name;
     crawler::Stage stage = crawler::Stage::Visit;
     std::uint64_t files_total = 0, files_done = 0, bytes_total = 0, bytes_done = 0, git_bytes = 0;
-    std::uint64_t credited = 0;             ///< bytes of finished files that an earlier run had already fetched
-    std::map<std::string, File> files;      ///< under way: bounded by mirror.files_parallel
+    std::uint64_t credited = 0;         ///< bytes of finished files that an earlier run had already fetched
+    std::map<std::string, File> files;  ///< under way: bounded by mirror.files_parallel
     bool done = false;
   };
   struct Totals {
@@ -75,12 +77,13 @@ std::string_view doing(crawler::Stage stage);  ///< "asking the Hub", "fetching 
 std::string bar(std::uint64_t done, std::uint64_t total, std::size_t width);
 std::string percent(std::uint64_t done, std::uint64_t total);  ///< "45 %"; never "100 %" before the end
 
-/// Writes progress to standard error: bars on a terminal, at most kDrawsPerSecond; plain lines in a pipe: one per repository and
-/// stage, and one every 10 s or 5 % (but at most one a second). Silent when told so.
+/// Writes progress to standard error: bars on a terminal, at most kDrawsPerSecond; plain lines in a pipe: one per
+/// repository and stage, and one every 10 s or 5 % (but at most one a second). Silent when told so.
 class ProgressDisplay {
  public:
   enum class Mode : std::uint8_t { Silent, Lines, Bars };
-  ProgressDisplay(std::ostream& err, Mode mode, std::size_t repos_total) : err_(err), mode_(mode), state_(repos_total) {}
+  ProgressDisplay(std::ostream& err, Mode mode, std::size_t repos_total)
+      : err_(err), mode_(mode), state_(repos_total) {}
 
   /// Network thread.
   void apply(std::size_t slot, const crawler::ProgressEvent& event, std::int64_t now_ms);

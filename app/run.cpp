@@ -16,17 +16,22 @@ constexpr std::size_t kRevisionBytesMax = 1024;  // the Hub and git know no long
 
 Exit exit_of(const Error& error) {
   switch (error.code) {
-    case Errc::BadInput: return Exit::Usage;
+    case Errc::BadInput:
+      return Exit::Usage;
     case Errc::NotFound:
-    case Errc::Gated: return Exit::Incomplete;
-    default: return Exit::CannotContinue;
+    case Errc::Gated:
+      return Exit::Incomplete;
+    default:
+      return Exit::CannotContinue;
   }
 }
 
 namespace {
 Result<RepoSpec> checked(RepoSpec spec) {
   if (spec.revision && (spec.revision->size() > kRevisionBytesMax || printable(*spec.revision) != *spec.revision)) {
-    return Error{Errc::BadInput, "\"" + printable(spec.revision->substr(0, 100)) + "\" is no revision: too long, or bytes in it that no ref has; write a branch, a tag or a commit"};
+    return Error{Errc::BadInput,
+                 "\"" + printable(spec.revision->substr(0, 100)) +
+                     "\" is no revision: too long, or bytes in it that no ref has; write a branch, a tag or a commit"};
   }
   return spec;
 }
@@ -56,11 +61,15 @@ Result<> apply_options(config::Config& config, const GlobalOptions& options) {
 }
 
 /// `config check FILE` and `version` must work whatever the file in force says.
-bool needs_configuration(const Command& command) { return !std::holds_alternative<ConfigCheckCommand>(command) && !std::holds_alternative<VersionCommand>(command); }
+bool needs_configuration(const Command& command) {
+  return !std::holds_alternative<ConfigCheckCommand>(command) && !std::holds_alternative<VersionCommand>(command);
+}
 
 Result<> configure(Context& context) {
-  if (context.options.config_file) context.config_file = *context.options.config_file;
-  else context.config_file = config::find_config_file();
+  if (context.options.config_file)
+    context.config_file = *context.options.config_file;
+  else
+    context.config_file = config::find_config_file();
   if (!context.config_file.empty()) {
     HM_TRY(context.config, config::load_config_file(context.config_file));
   }
@@ -91,7 +100,9 @@ Exit run_invocation(const Invocation& invocation, Streams& io) {
   auto result = std::visit([&](const auto& command) { return run_command(context, command); }, invocation.command);
   io.out << std::flush;
   if (!result) return report(result.assume_error(), exit_of(result.assume_error()), io);
-  if (!io.out) return report({Errc::Io, "standard output could not be written to; the command itself ran to its end"}, Exit::CannotContinue, io);
+  if (!io.out)
+    return report({Errc::Io, "standard output could not be written to; the command itself ran to its end"},
+                  Exit::CannotContinue, io);
   return result.assume_value();
 }
 }  // namespace

@@ -14,17 +14,21 @@
 
 namespace hm::app {
 namespace {
-constexpr unsigned kPoolThreadsMin = 2, kPoolThreadsMax = 8;  // hashing keeps a core busy; more threads than that only cost stacks
+constexpr unsigned kPoolThreadsMin = 2,
+                   kPoolThreadsMax = 8;  // hashing keeps a core busy; more threads than that only cost stacks
 
 std::size_t disk_threads() { return std::clamp(std::thread::hardware_concurrency(), kPoolThreadsMin, kPoolThreadsMax); }
-std::size_t git_threads(const config::Config& config) { return std::clamp(static_cast<unsigned>(config.mirror.repos_parallel), kPoolThreadsMin, kPoolThreadsMax); }
+std::size_t git_threads(const config::Config& config) {
+  return std::clamp(static_cast<unsigned>(config.mirror.repos_parallel), kPoolThreadsMin, kPoolThreadsMax);
+}
 
 std::string node_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "unknown";
 }
 
-Result<std::unique_ptr<storage::Index>> open_index_of(const config::Config& config, const storage::DataDir& dir, storage::Index::Mode mode, Completeness completeness) {
+Result<std::unique_ptr<storage::Index>> open_index_of(const config::Config& config, const storage::DataDir& dir,
+                                                      storage::Index::Mode mode, Completeness completeness) {
   storage::Index::Options options;
   options.cache_bytes = config.storage.index_cache_bytes;
   HM_TRY(auto index, storage::open_index(dir.index(), mode, options));
@@ -44,7 +48,8 @@ std::unique_ptr<storage::BlobStore> blob_store_of(const config::Config& config, 
 /// Puts network.stall_timeout_ms into every request that does not ask for a time of its own.
 class ConfiguredClient : public net::HttpClient {
  public:
-  ConfiguredClient(std::unique_ptr<net::HttpClient> inner, std::int64_t stall_timeout_ms) : inner_(std::move(inner)), stall_timeout_ms_(stall_timeout_ms) {}
+  ConfiguredClient(std::unique_ptr<net::HttpClient> inner, std::int64_t stall_timeout_ms)
+      : inner_(std::move(inner)), stall_timeout_ms_(stall_timeout_ms) {}
   net::awaitable<Result<net::HttpResponse>> send(net::HttpRequest request) override {
     static const std::int64_t usual_ms = net::HttpRequest().stall_timeout_ms;
     if (request.stall_timeout_ms == usual_ms) request.stall_timeout_ms = stall_timeout_ms_;
@@ -65,7 +70,8 @@ Result<net::CurlOptions> curl_options_of(const config::Config& config) {
     options.allowed_private.push_back(std::move(host));
   }
   options.user_agent = product_version();
-  if (!config.upstream.user_agent_contact.empty()) options.user_agent += " (+" + config.upstream.user_agent_contact + ")";
+  if (!config.upstream.user_agent_contact.empty())
+    options.user_agent += " (+" + config.upstream.user_agent_contact + ")";
   options.ca_file = config.upstream.ca_file;
   options.proxy = config.upstream.proxy;
   options.connections_per_host_max = config.network.connections_per_host_max;
@@ -115,10 +121,19 @@ Result<std::unique_ptr<ReadServices>> ReadServices::open(const config::Config& c
   return std::make_unique<ReadServices>(std::move(dir), std::move(index), std::move(blobs));
 }
 
-WriteServices::WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i, std::unique_ptr<storage::BlobStore> b)
-    : dir(std::move(d)), lock(std::move(l)), index(std::move(i)), blobs(std::move(b)), journal(*index), recorder(*index, journal, system_clock(), node_name()), catalog(*index, *blobs, dir) {}
+WriteServices::WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i,
+                             std::unique_ptr<storage::BlobStore> b)
+    : dir(std::move(d)),
+      lock(std::move(l)),
+      index(std::move(i)),
+      blobs(std::move(b)),
+      journal(*index),
+      recorder(*index, journal, system_clock(), node_name()),
+      catalog(*index, *blobs, dir) {}
 
-Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config& config, const std::string& data_dir, std::string_view command, Create create, Completeness completeness) {
+Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config& config, const std::string& data_dir,
+                                                           std::string_view command, Create create,
+                                                           Completeness completeness) {
   storage::DataDir dir(data_dir);
   if (create == Create::IfAbsent) {
     HM_TRY(storage::create_data_dir(real_file_system(), dir));
@@ -131,7 +146,8 @@ Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config&
   return std::make_unique<WriteServices>(std::move(dir), std::move(lock), std::move(index), std::move(blobs));
 }
 
-NetworkServices::NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream, std::unique_ptr<boost::asio::io_context> c, std::unique_ptr<net::HttpClient> http)
+NetworkServices::NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream,
+                                 std::unique_ptr<boost::asio::io_context> c, std::unique_ptr<net::HttpClient> http)
     : context(std::move(c)),
       work(context->get_executor()),
       git_pool(git_threads(config)),
@@ -140,7 +156,8 @@ NetworkServices::NetworkServices(const config::Config& config, WriteServices& st
       budget(config.network.retry_wait_ms_max),
       api(*client, std::move(upstream), budget, retry_policy_of(config)),
       downloader(api, *client, *store.blobs, disk_pool, download_options_of(config)),
-      pipeline(crawler::Pipeline::Parts{api, *client, store.dir, real_file_system(), *store.index, *store.blobs, store.recorder, downloader, git_pool, system_clock(), git_limits_of(config)}),
+      pipeline(crawler::Pipeline::Parts{api, *client, store.dir, real_file_system(), *store.index, *store.blobs,
+                                        store.recorder, downloader, git_pool, system_clock(), git_limits_of(config)}),
       network_thread([this] { context->run(); }) {}
 
 Result<NetworkServices::Plan> NetworkServices::plan(const config::Config& config) {
@@ -150,11 +167,13 @@ Result<NetworkServices::Plan> NetworkServices::plan(const config::Config& config
   return plan;
 }
 
-Result<std::unique_ptr<NetworkServices>> NetworkServices::open(const config::Config& config, WriteServices& store, Plan plan) {
+Result<std::unique_ptr<NetworkServices>> NetworkServices::open(const config::Config& config, WriteServices& store,
+                                                               Plan plan) {
   auto context = std::make_unique<boost::asio::io_context>(1);
   HM_TRY(auto curl, net::make_curl_http_client(context->get_executor(), std::move(plan.curl)));
   auto client = std::make_unique<ConfiguredClient>(std::move(curl), config.network.stall_timeout_ms);
-  return std::make_unique<NetworkServices>(config, store, std::move(plan.upstream), std::move(context), std::move(client));
+  return std::make_unique<NetworkServices>(config, store, std::move(plan.upstream), std::move(context),
+                                           std::move(client));
 }
 
 void NetworkServices::stop() {

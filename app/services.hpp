@@ -1,6 +1,7 @@
 // app/services.hpp: the object graph of a command, built by hand in reading order. Layer 6.
-// ReadServices work beside a running writer and take no lock. WriteServices hold the lock. NetworkServices stand on WriteServices.
-// Threads: docs/threads.md. Members are destroyed in reverse order, which is the order of shutdown written at each struct.
+// ReadServices work beside a running writer and take no lock. WriteServices hold the lock. NetworkServices stand on
+// WriteServices. Threads: docs/threads.md. Members are destroyed in reverse order, which is the order of shutdown
+// written at each struct.
 #pragma once
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -47,10 +48,13 @@ enum class Create : std::uint8_t { No, IfAbsent };
 /// A rebuild opens an index whose derived part is known to be incomplete.
 enum class Completeness : std::uint8_t { Required, NotNeeded };
 
-/// For commands that change: the lock is the first thing taken and the last thing given back, after the index was closed.
+/// For commands that change: the lock is the first thing taken and the last thing given back, after the index was
+/// closed.
 struct WriteServices {
-  /// @param command named by the lock for whoever finds it taken. @returns Busy naming the holder; else as ReadServices.
-  static Result<std::unique_ptr<WriteServices>> open(const config::Config& config, const std::string& data_dir, std::string_view command, Create create = Create::No,
+  /// @param command named by the lock for whoever finds it taken. @returns Busy naming the holder; else as
+  /// ReadServices.
+  static Result<std::unique_ptr<WriteServices>> open(const config::Config& config, const std::string& data_dir,
+                                                     std::string_view command, Create create = Create::No,
                                                      Completeness completeness = Completeness::Required);
 
   storage::DataDir dir;
@@ -62,12 +66,14 @@ struct WriteServices {
   provenance::Recorder recorder;
   mirror::Catalog catalog;
 
-  WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i, std::unique_ptr<storage::BlobStore> b);
+  WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i,
+                std::unique_ptr<storage::BlobStore> b);
 };
 
-/// For commands that talk to a Hub. One network thread runs `*context` and with it every coroutine, the HTTP client and all their state.
-/// Shutdown: the caller begins nothing new, cancels what runs and waits for its ends; then stop() joins the network thread (nothing
-/// is left on it) and drains the pools; then the parts go in reverse order; WriteServices close the index and give the lock back.
+/// For commands that talk to a Hub. One network thread runs `*context` and with it every coroutine, the HTTP client and
+/// all their state. Shutdown: the caller begins nothing new, cancels what runs and waits for its ends; then stop()
+/// joins the network thread (nothing is left on it) and drains the pools; then the parts go in reverse order;
+/// WriteServices close the index and give the lock back.
 struct NetworkServices {
   /// What can be wrong before anything is touched: upstream, hosts, token.
   struct Plan {
@@ -92,7 +98,8 @@ struct NetworkServices {
   crawler::Pipeline pipeline;
   std::thread network_thread;
 
-  NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream, std::unique_ptr<boost::asio::io_context> c, std::unique_ptr<net::HttpClient> http);
+  NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream,
+                  std::unique_ptr<boost::asio::io_context> c, std::unique_ptr<net::HttpClient> http);
   NetworkServices(const NetworkServices&) = delete;
   NetworkServices& operator=(const NetworkServices&) = delete;
 };

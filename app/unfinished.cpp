@@ -14,10 +14,13 @@
 namespace hm::app {
 namespace {
 constexpr std::string_view kRequestPrefix = "mirror/request/";  // Meta rows; the task's key follows
-constexpr std::int64_t kLeaseMs = 7LL * 24 * 3600 * 1000;       // the writer lock keeps others out; this only has to outlast a run's pace of ending tasks
+constexpr std::int64_t kLeaseMs =
+    7LL * 24 * 3600 * 1000;  // the writer lock keeps others out; this only has to outlast a run's pace of ending tasks
 constexpr std::size_t kErrorBytesMax = 512;
 
-std::string request_row(const storage::TaskKey& key) { return std::string(kRequestPrefix) + storage::key::task(key.repo, key.what); }
+std::string request_row(const storage::TaskKey& key) {
+  return std::string(kRequestPrefix) + storage::key::task(key.repo, key.what);
+}
 
 const json::value* member(const json::object& object, const char* name) { return object.if_contains(name); }
 std::string text_of(const json::object& object, const char* name) {
@@ -28,30 +31,34 @@ bool flag_of(const json::object& object, const char* name) {
   const json::value* value = member(object, name);
   return value && value->is_bool() && value->get_bool();
 }
-std::string identity(const crawler::MirrorRequest& request) { return ascii_lower(request.spec.repo.text()) + "@" + request.spec.revision.value_or(""); }
+std::string identity(const crawler::MirrorRequest& request) {
+  return ascii_lower(request.spec.repo.text()) + "@" + request.spec.revision.value_or("");
+}
 
 /// Such an answer will be the same tomorrow: it was told, and nothing is left to do.
 bool is_final(const MirrorOutcome& outcome) {
   if (outcome.complete()) return true;
-  return outcome.begun && outcome.report.error && (outcome.report.error->code == Errc::NotFound || outcome.report.error->code == Errc::BadInput) && outcome.report.problems.empty();
+  return outcome.begun && outcome.report.error &&
+         (outcome.report.error->code == Errc::NotFound || outcome.report.error->code == Errc::BadInput) &&
+         outcome.report.problems.empty();
 }
 std::string reason_of(const MirrorOutcome& outcome) {
   if (!outcome.begun) return "not begun";
-  std::string what = outcome.report.error ? outcome.report.error->what : outcome.report.problems.empty() ? std::string() : outcome.report.problems.front().error.what;
+  std::string what = outcome.report.error              ? outcome.report.error->what
+                     : outcome.report.problems.empty() ? std::string()
+                                                       : outcome.report.problems.front().error.what;
   what.resize(std::min(what.size(), kErrorBytesMax));
   return printable(what);
 }
 }  // namespace
 
 std::string pack_request(const crawler::MirrorRequest& request, const std::string& upstream) {
-  const json::object value{{"all_history", request.all_history},
-                           {"pull_requests", request.pull_requests},
-                           {"repo", request.spec.repo.text()},
-                           {"revision", request.spec.revision.value_or("")},
-                           {"selection", request.selection.text()},
-                           {"upstream", upstream}};
+  const json::object value{{"all_history", request.all_history},    {"pull_requests", request.pull_requests},
+                           {"repo", request.spec.repo.text()},      {"revision", request.spec.revision.value_or("")},
+                           {"selection", request.selection.text()}, {"upstream", upstream}};
   auto bytes = canonical_json(value);
-  return bytes ? std::move(bytes).assume_value() : std::string();  // a revision that is no UTF-8 names nothing; it is asked for once and not noted
+  return bytes ? std::move(bytes).assume_value()
+               : std::string();  // a revision that is no UTF-8 names nothing; it is asked for once and not noted
 }
 
 Result<StoredRequest> unpack_request(std::string_view bytes) {
@@ -61,7 +68,8 @@ Result<StoredRequest> unpack_request(std::string_view bytes) {
   StoredRequest stored;
   HM_TRY(const RepoSpec spec, parse_repo_spec(text_of(object, "repo")));
   stored.request.spec.repo = spec.repo;
-  if (std::string revision = text_of(object, "revision"); !revision.empty()) stored.request.spec.revision = std::move(revision);
+  if (std::string revision = text_of(object, "revision"); !revision.empty())
+    stored.request.spec.revision = std::move(revision);
   HM_TRY(stored.request.selection, config::Selection::parse(text_of(object, "selection")));
   stored.request.all_history = flag_of(object, "all_history");
   stored.request.pull_requests = flag_of(object, "pull_requests");
@@ -69,7 +77,8 @@ Result<StoredRequest> unpack_request(std::string_view bytes) {
   return stored;
 }
 
-UnfinishedList::UnfinishedList(storage::Index& index, std::string upstream) : index_(index), upstream_(std::move(upstream)), queue_(index, system_clock()) {}
+UnfinishedList::UnfinishedList(storage::Index& index, std::string upstream)
+    : index_(index), upstream_(std::move(upstream)), queue_(index, system_clock()) {}
 
 storage::TaskKey UnfinishedList::key_of(const crawler::MirrorRequest& request) const {
   RepoId folded = request.spec.repo;
@@ -77,7 +86,10 @@ storage::TaskKey UnfinishedList::key_of(const crawler::MirrorRequest& request) c
   storage::TaskKey key;
   key.repo = RepoKey{folded.kind, derived_rid(upstream_, folded)};
   key.what = "mirror";
-  if (request.spec.revision) key.what += ":" + sha256(*request.spec.revision).hex().substr(0, 16);  // a revision's name has bytes that a task's must not have
+  if (request.spec.revision)
+    key.what +=
+        ":" +
+        sha256(*request.spec.revision).hex().substr(0, 16);  // a revision's name has bytes that a task's must not have
   return key;
 }
 
@@ -112,7 +124,8 @@ Result<> UnfinishedList::begin(const std::vector<crawler::MirrorRequest>& reques
   return lease_all();
 }
 
-/// Takes every task that is due. Those of an earlier run that was killed and are not asked for now go back as failed: unfinished, but not ours to do.
+/// Takes every task that is due. Those of an earlier run that was killed and are not asked for now go back as failed:
+/// unfinished, but not ours to do.
 Result<> UnfinishedList::lease_all() {
   std::map<storage::TaskKey, std::size_t> places;
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) places[slots_[slot].key] = slot;

@@ -1,8 +1,8 @@
 #include "base/canonical_json.hpp"
 
+#include <utf8proc.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <utf8proc.h>
 
 #include <algorithm>
 #include <vector>
@@ -16,7 +16,8 @@ bool is_utf8(std::string_view s) {
       continue;
     }
     utf8proc_int32_t rune = 0;
-    const auto n = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(s.data() + i), static_cast<utf8proc_ssize_t>(s.size() - i), &rune);
+    const auto n = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(s.data() + i),
+                                    static_cast<utf8proc_ssize_t>(s.size() - i), &rune);
     if (n <= 0) return false;
     i += static_cast<std::size_t>(n);
   }
@@ -29,18 +30,33 @@ Result<> append_string(std::string& out, std::string_view s) {
   out.push_back('"');
   auto plain = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; };
   for (std::size_t i = 0; i < s.size(); ++i) {
-    const std::size_t run = static_cast<std::size_t>(std::find_if_not(s.begin() + static_cast<std::ptrdiff_t>(i), s.end(), plain) - s.begin());
+    const std::size_t run = static_cast<std::size_t>(
+        std::find_if_not(s.begin() + static_cast<std::ptrdiff_t>(i), s.end(), plain) - s.begin());
     out.append(s.substr(i, run - i));
     if ((i = run) == s.size()) break;
     const char c = s[i];
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         out += "\\u00";
         out.push_back(kDigits[c >> 4]);
@@ -56,7 +72,8 @@ Result<> append(std::string& out, const json::value& v);
 Result<> append_object(std::string& out, const json::object& object) {
   std::vector<const json::key_value_pair*> members;
   for (const auto& member : object) members.push_back(&member);
-  std::sort(members.begin(), members.end(), [](auto* a, auto* b) { return std::string_view(a->key()) < std::string_view(b->key()); });
+  std::sort(members.begin(), members.end(),
+            [](auto* a, auto* b) { return std::string_view(a->key()) < std::string_view(b->key()); });
   out.push_back('{');
   for (bool first = true; const auto* member : members) {
     if (!std::exchange(first, false)) out.push_back(',');
@@ -70,14 +87,26 @@ Result<> append_object(std::string& out, const json::object& object) {
 
 Result<> append(std::string& out, const json::value& v) {
   switch (v.kind()) {
-    case json::kind::null: out += "null"; return ok();
-    case json::kind::bool_: out += v.get_bool() ? "true" : "false"; return ok();
-    case json::kind::int64: out += std::to_string(v.get_int64()); return ok();
-    case json::kind::uint64: out += std::to_string(v.get_uint64()); return ok();
-    case json::kind::double_: return Error{Errc::BadInput, "canonical JSON holds integers only"};
-    case json::kind::string: return append_string(out, v.get_string());
-    case json::kind::object: return append_object(out, v.get_object());
-    case json::kind::array: break;
+    case json::kind::null:
+      out += "null";
+      return ok();
+    case json::kind::bool_:
+      out += v.get_bool() ? "true" : "false";
+      return ok();
+    case json::kind::int64:
+      out += std::to_string(v.get_int64());
+      return ok();
+    case json::kind::uint64:
+      out += std::to_string(v.get_uint64());
+      return ok();
+    case json::kind::double_:
+      return Error{Errc::BadInput, "canonical JSON holds integers only"};
+    case json::kind::string:
+      return append_string(out, v.get_string());
+    case json::kind::object:
+      return append_object(out, v.get_object());
+    case json::kind::array:
+      break;
   }
   out.push_back('[');
   for (bool first = true; const json::value& item : v.get_array()) {
@@ -101,7 +130,9 @@ void append_pretty(std::string& out, const json::value& v, std::size_t indent) {
     out.append("\n").append(indent + 2, ' ');
   };
   if (object)
-    for (const auto& member : v.get_object()) open_line(), out += json::serialize(json::string(member.key())) + ": ", append_pretty(out, member.value(), indent + 2);
+    for (const auto& member : v.get_object())
+      open_line(), out += json::serialize(json::string(member.key())) + ": ",
+          append_pretty(out, member.value(), indent + 2);
   else
     for (const json::value& item : v.get_array()) open_line(), append_pretty(out, item, indent + 2);
   out.append("\n").append(indent, ' ').push_back(object ? '}' : ']');
@@ -120,7 +151,8 @@ Result<json::value> parse_json(std::string_view text) {
   options.max_depth = kDepthMax;
   json::error_code ec;
   json::value value = json::parse(json::string_view(text.data(), text.size()), ec, {}, options);
-  if (ec) return Error{Errc::BadInput, "not valid JSON (" + ec.message() + ", " + std::to_string(text.size()) + " bytes)"};
+  if (ec)
+    return Error{Errc::BadInput, "not valid JSON (" + ec.message() + ", " + std::to_string(text.size()) + " bytes)"};
   return value;
 }
 

@@ -1,5 +1,6 @@
-// base/canonical_json.hpp: the one byte form of a JSON value that is hashed, journalled and compared. Layer 0; pure functions.
-// RFC 8785 without fractions: keys sorted by code point (= by UTF-8 bytes), no blanks, minimal escapes, integers only.
+// base/canonical_json.hpp: the one byte form of a JSON value that is hashed, journalled and compared. Layer 0; pure
+// functions. RFC 8785 without fractions: keys sorted by code point (= by UTF-8 bytes), no blanks, minimal escapes,
+// integers only.
 #pragma once
 #include <boost/json/value.hpp>
 #include <string>

@@ -7,7 +7,9 @@ namespace {
 class SystemClock final : public Clock {
  public:
   std::int64_t unix_ms() const override { return milliseconds(std::chrono::system_clock::now().time_since_epoch()); }
-  std::int64_t monotonic_ms() const override { return milliseconds(std::chrono::steady_clock::now().time_since_epoch()); }
+  std::int64_t monotonic_ms() const override {
+    return milliseconds(std::chrono::steady_clock::now().time_since_epoch());
+  }
 
  private:
   template <class D>

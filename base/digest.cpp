@@ -11,8 +11,12 @@
 
 namespace hm {
 namespace {
-SHA256_CTX* context(std::array<std::uint8_t, 128>& bytes) { return std::launder(reinterpret_cast<SHA256_CTX*>(bytes.data())); }
-const SHA256_CTX* context(const std::array<std::uint8_t, 128>& bytes) { return std::launder(reinterpret_cast<const SHA256_CTX*>(bytes.data())); }
+SHA256_CTX* context(std::array<std::uint8_t, 128>& bytes) {
+  return std::launder(reinterpret_cast<SHA256_CTX*>(bytes.data()));
+}
+const SHA256_CTX* context(const std::array<std::uint8_t, 128>& bytes) {
+  return std::launder(reinterpret_cast<const SHA256_CTX*>(bytes.data()));
+}
 static_assert(sizeof(SHA256_CTX) <= 128 && alignof(SHA256_CTX) <= 8);
 }  // namespace
 

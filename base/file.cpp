@@ -41,7 +41,7 @@ class RealFile final : public File {
     return ok();
   }
   Result<std::uint64_t> size() const override {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd_, &st) != 0) return errno_error("stat", path_, errno);
     return static_cast<std::uint64_t>(st.st_size);
   }
@@ -58,7 +58,8 @@ class RealFile final : public File {
     return ok();
   }
   void start_writeback(std::uint64_t offset, std::uint64_t length) override {
-    ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);  // a hint: its failure loses nothing
+    ::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(length),
+                      SYNC_FILE_RANGE_WRITE);  // a hint: its failure loses nothing
   }
   Result<> sync_data() override {
     if (::fdatasync(fd_) != 0) return errno_error("fdatasync", path_, errno);
@@ -77,7 +78,9 @@ class RealFile final : public File {
 class RealFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open_read(const std::string& path) override { return open(path, O_RDONLY, "open"); }
-  Result<std::unique_ptr<File>> create_new(const std::string& path) override { return open(path, O_RDWR | O_CREAT | O_EXCL, "create"); }
+  Result<std::unique_ptr<File>> create_new(const std::string& path) override {
+    return open(path, O_RDWR | O_CREAT | O_EXCL, "create");
+  }
   Result<std::unique_ptr<File>> open_existing(const std::string& path) override { return open(path, O_RDWR, "open"); }
   Result<> rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) return errno_error("rename " + from + " to", to, errno);
@@ -98,7 +101,7 @@ class RealFileSystem final : public FileSystem {
     }
     const int error = errno;
     if (error == EEXIST) {
-      struct stat st {};
+      struct stat st{};
       if (::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return ok();
       return errno_error("make directory", path, ENOTDIR);
     }
@@ -116,7 +119,8 @@ class RealFileSystem final : public FileSystem {
     if (fd < 0) return errno_error("open directory", path, errno);
     const int rc = ::fsync(fd), error = errno;
     ::close(fd);
-    if (rc != 0 && error != EINVAL) return errno_error("fsync directory", path, error);  // EINVAL: a filesystem without directory fsync
+    if (rc != 0 && error != EINVAL)
+      return errno_error("fsync directory", path, error);  // EINVAL: a filesystem without directory fsync
     return ok();
   }
   Result<> set_read_only(const std::string& path) override {
@@ -131,8 +135,9 @@ class RealFileSystem final : public FileSystem {
       DirectoryEntry entry{e->d_name, e->d_type == DT_DIR, e->d_type == DT_REG};
       if (entry.name == "." || entry.name == "..") continue;
       if (e->d_type == DT_UNKNOWN) {
-        struct stat st {};
-        if (::lstat((path + "/" + entry.name).c_str(), &st) == 0) entry.is_directory = S_ISDIR(st.st_mode), entry.is_regular = S_ISREG(st.st_mode);
+        struct stat st{};
+        if (::lstat((path + "/" + entry.name).c_str(), &st) == 0)
+          entry.is_directory = S_ISDIR(st.st_mode), entry.is_regular = S_ISREG(st.st_mode);
       }
       out.push_back(std::move(entry));
     }
@@ -140,19 +145,20 @@ class RealFileSystem final : public FileSystem {
     return out;
   }
   Result<std::uint64_t> file_size(const std::string& path) override {
-    struct stat st {};
+    struct stat st{};
     if (::lstat(path.c_str(), &st) != 0) return errno_error("stat", path, errno);
     if (!S_ISREG(st.st_mode)) return Error{Errc::BadInput, path + " is not a regular file"};
     return static_cast<std::uint64_t>(st.st_size);
   }
   bool exists(const std::string& path) override {
-    struct stat st {};
+    struct stat st{};
     return ::lstat(path.c_str(), &st) == 0;
   }
   Result<DiskSpace> space(const std::string& path) override {
-    struct statvfs v {};
+    struct statvfs v{};
     if (::statvfs(path.c_str(), &v) != 0) return errno_error("statvfs", path, errno);
-    return DiskSpace{static_cast<std::uint64_t>(v.f_bavail) * v.f_frsize, static_cast<std::uint64_t>(v.f_blocks) * v.f_frsize};
+    return DiskSpace{static_cast<std::uint64_t>(v.f_bavail) * v.f_frsize,
+                     static_cast<std::uint64_t>(v.f_blocks) * v.f_frsize};
   }
 
  private:
@@ -184,7 +190,9 @@ std::string parent_directory(const std::string& path) {
 Result<std::string> read_small_file(FileSystem& fs, const std::string& path, std::size_t size_max) {
   HM_TRY(auto file, fs.open_read(path));
   HM_TRY(const std::uint64_t size, file->size());
-  if (size > size_max) return Error{Errc::Refused, path + " has " + std::to_string(size) + " bytes; at most " + std::to_string(size_max) + " are read"};
+  if (size > size_max)
+    return Error{Errc::Refused,
+                 path + " has " + std::to_string(size) + " bytes; at most " + std::to_string(size_max) + " are read"};
   std::string out(size_max, '\0');  // /proc and pipes state no size: read until the end
   HM_TRY(const std::size_t n, file->read_at(0, std::as_writable_bytes(std::span(out))));
   out.resize(n);
@@ -213,7 +221,7 @@ Result<> replace_file(FileSystem& fs, const std::string& path, std::string_view 
 }
 
 Result<std::int64_t> modified_unix_ms(const std::string& path) {
-  struct stat st {};
+  struct stat st{};
   if (::lstat(path.c_str(), &st) != 0) return errno_error("stat", path, errno);
   return static_cast<std::int64_t>(st.st_mtim.tv_sec) * 1000 + st.st_mtim.tv_nsec / 1'000'000;
 }

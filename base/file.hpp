@@ -1,5 +1,6 @@
-// base/file.hpp: the file operations that durability depends on, behind one interface so that a test can make the n-th of them fail. Layer 0.
-// Thread-safe: FileSystem; File: positional reads and writes of disjoint ranges from several threads. Calls block.
+// base/file.hpp: the file operations that durability depends on, behind one interface so that a test can make the n-th
+// of them fail. Layer 0. Thread-safe: FileSystem; File: positional reads and writes of disjoint ranges from several
+// threads. Calls block.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,8 @@ class File {
   virtual Result<> write_at(std::uint64_t offset_bytes, std::span<const std::byte> bytes) = 0;
   virtual Result<std::uint64_t> size() const = 0;
   virtual Result<> truncate(std::uint64_t size_bytes) = 0;
-  /// Reserves blocks so that a later write cannot run out of space where the filesystem can promise that; NoSpace if it cannot.
+  /// Reserves blocks so that a later write cannot run out of space where the filesystem can promise that; NoSpace if it
+  /// cannot.
   virtual Result<> allocate(std::uint64_t size_bytes) = 0;
   /// Starts writing dirty pages of the range to the medium and returns at once; makes a later sync_data() cheap.
   virtual void start_writeback(std::uint64_t offset_bytes, std::uint64_t length_bytes) = 0;
@@ -50,13 +52,15 @@ class FileSystem {
   virtual Result<std::unique_ptr<File>> create_new(const std::string& path) = 0;
   virtual Result<std::unique_ptr<File>> open_existing(const std::string& path) = 0;
   virtual Result<> rename(const std::string& from, const std::string& to) = 0;
-  virtual Result<> remove(const std::string& path) = 0;       ///< a file; NotFound when absent
+  virtual Result<> remove(const std::string& path) = 0;            ///< a file; NotFound when absent
   virtual Result<> remove_directory(const std::string& path) = 0;  ///< an empty one
-  virtual Result<> make_directories(const std::string& path) = 0;  ///< like mkdir -p; new ones and their parents are fsynced
-  /// One directory whose parent exists; true when it was not there before. Not synced: for callers that sync many at once.
+  virtual Result<> make_directories(
+      const std::string& path) = 0;  ///< like mkdir -p; new ones and their parents are fsynced
+  /// One directory whose parent exists; true when it was not there before. Not synced: for callers that sync many at
+  /// once.
   virtual Result<bool> make_directory(const std::string& path);
   virtual Result<> sync_directory(const std::string& path) = 0;
-  virtual Result<> set_read_only(const std::string& path) = 0;  ///< mode 0444
+  virtual Result<> set_read_only(const std::string& path) = 0;                    ///< mode 0444
   virtual Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;  ///< without "." and ".."
   virtual Result<std::uint64_t> file_size(const std::string& path) = 0;  ///< regular files only; NotFound when absent
   virtual bool exists(const std::string& path) = 0;
@@ -67,7 +71,8 @@ FileSystem& real_file_system();
 
 /// Whole small file. @returns Refused when it is larger than `size_max`.
 Result<std::string> read_small_file(FileSystem& fs, const std::string& path, std::size_t size_max = 1 << 20);
-/// temp file beside it → write → fdatasync → rename → fsync of the directory: the name holds either the old or the new bytes, also after power loss.
+/// temp file beside it → write → fdatasync → rename → fsync of the directory: the name holds either the old or the new
+/// bytes, also after power loss.
 Result<> replace_file(FileSystem& fs, const std::string& path, std::string_view bytes);
 /// Removes a directory and all below it, without following symbolic links; absent is success.
 Result<> remove_tree(FileSystem& fs, const std::string& path);

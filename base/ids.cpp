@@ -6,8 +6,8 @@
 
 namespace hm {
 namespace {
-constexpr std::size_t kSegmentBytesMax = 96;     // the Hub's client refuses longer names
-constexpr std::size_t kPathBytesMax = 4096;      // PATH_MAX of Linux
+constexpr std::size_t kSegmentBytesMax = 96;  // the Hub's client refuses longer names
+constexpr std::size_t kPathBytesMax = 4096;   // PATH_MAX of Linux
 
 bool is_name_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
@@ -23,7 +23,10 @@ bool is_valid_segment(std::string_view s) {
 bool is_plausible_revision(std::string_view s) {
   constexpr std::size_t kRevisionBytesMax = 255;
   if (s.empty() || s.size() > kRevisionBytesMax || s.starts_with('-') || s.find("..") != s.npos) return false;
-  return std::none_of(s.begin(), s.end(), [](char c) { return static_cast<unsigned char>(c) < 0x21 || c == 0x7f || std::string_view("~^:?*[\\").find(c) != std::string_view::npos; });
+  return std::none_of(s.begin(), s.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x21 || c == 0x7f ||
+           std::string_view("~^:?*[\\").find(c) != std::string_view::npos;
+  });
 }
 
 /// Drops scheme and host of a Hub URL, and the page part behind the repository: /tree/REV, /blob/REV/…, /resolve/REV/…
@@ -43,7 +46,9 @@ void split_url(std::string_view& text, std::optional<std::string>& revision) {
     const auto at = text.find(marker);
     if (at == text.npos) continue;
     std::string_view rest = text.substr(at + marker.size());
-    const bool whole = rest.starts_with("refs/") || marker == "/tree/";  // a slash in a tree URL is part of the branch or a folder; a person wants the branch
+    const bool whole =
+        rest.starts_with("refs/") ||
+        marker == "/tree/";  // a slash in a tree URL is part of the branch or a folder; a person wants the branch
     revision = percent_decode(whole && rest.starts_with("refs/") ? rest : rest.substr(0, rest.find('/')));
     text = text.substr(0, at);
     break;
@@ -53,25 +58,34 @@ void split_url(std::string_view& text, std::optional<std::string>& revision) {
 
 std::string_view name_of(RepoKind kind) {
   switch (kind) {
-    case RepoKind::Model: return "model";
-    case RepoKind::Dataset: return "dataset";
-    case RepoKind::Space: return "space";
+    case RepoKind::Model:
+      return "model";
+    case RepoKind::Dataset:
+      return "dataset";
+    case RepoKind::Space:
+      return "space";
   }
   return "unknown";
 }
 std::string_view api_segment(RepoKind kind) {
   switch (kind) {
-    case RepoKind::Model: return "models";
-    case RepoKind::Dataset: return "datasets";
-    case RepoKind::Space: return "spaces";
+    case RepoKind::Model:
+      return "models";
+    case RepoKind::Dataset:
+      return "datasets";
+    case RepoKind::Space:
+      return "spaces";
   }
   return "unknown";
 }
 std::string_view url_prefix(RepoKind kind) {
   switch (kind) {
-    case RepoKind::Model: return "";
-    case RepoKind::Dataset: return "datasets/";
-    case RepoKind::Space: return "spaces/";
+    case RepoKind::Model:
+      return "";
+    case RepoKind::Dataset:
+      return "datasets/";
+    case RepoKind::Space:
+      return "spaces/";
   }
   return "";
 }
@@ -95,7 +109,8 @@ Result<RepoSpec> parse_repo_spec(std::string_view text) {
   if (const auto at = rest.find('@'); at != rest.npos) {
     spec.revision = std::string(rest.substr(at + 1));
     rest = rest.substr(0, at);
-    if (spec.revision->empty()) return Error{Errc::BadInput, "no revision behind '@' in \"" + printable(text) + "\"; write e.g. org/name@main"};
+    if (spec.revision->empty())
+      return Error{Errc::BadInput, "no revision behind '@' in \"" + printable(text) + "\"; write e.g. org/name@main"};
   }
   if (rest.ends_with(".git")) rest.remove_suffix(4);
   for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
@@ -106,9 +121,12 @@ Result<RepoSpec> parse_repo_spec(std::string_view text) {
     break;
   }
   if (!is_valid_repo_name(rest))
-    return Error{Errc::BadInput, "\"" + printable(text) + "\" is not a repository; write org/name, datasets/org/name, spaces/org/name or a Hub URL, with @revision if wanted"};
+    return Error{Errc::BadInput, "\"" + printable(text) +
+                                     "\" is not a repository; write org/name, datasets/org/name, spaces/org/name or a "
+                                     "Hub URL, with @revision if wanted"};
   if (spec.revision && !is_plausible_revision(*spec.revision))
-    return Error{Errc::BadInput, "\"" + printable(*spec.revision) + "\" is not a revision; write a branch, a tag, refs/… or a commit"};
+    return Error{Errc::BadInput,
+                 "\"" + printable(*spec.revision) + "\" is not a revision; write a branch, a tag, refs/… or a commit"};
   spec.repo.name = std::string(rest);
   return spec;
 }

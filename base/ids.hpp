@@ -11,9 +11,9 @@
 
 namespace hm {
 enum class RepoKind : std::uint8_t { Model = 1, Dataset = 2, Space = 3 };  ///< values are on disk
-std::string_view name_of(RepoKind kind);          ///< "model"
-std::string_view api_segment(RepoKind kind);      ///< "models", as in /api/models/…
-std::string_view url_prefix(RepoKind kind);       ///< "", "datasets/", "spaces/": resolve and git URLs
+std::string_view name_of(RepoKind kind);                                   ///< "model"
+std::string_view api_segment(RepoKind kind);                               ///< "models", as in /api/models/…
+std::string_view url_prefix(RepoKind kind);                      ///< "", "datasets/", "spaces/": resolve and git URLs
 std::optional<RepoKind> parse_repo_kind(std::string_view name);  ///< "model" or "models", …
 
 /// A repository by name: kind and `ns/name`, or the one segment of a canonical id. Names are aliases, see Rid.
@@ -24,8 +24,8 @@ struct RepoId {
   /// As people write it: "ns/name", "datasets/ns/name".
   std::string text() const { return std::string(url_prefix(kind)) + name; }
 };
-/// Checks the Hub's rules for names: at most one '/', segments of [A-Za-z0-9._-], no "--" or "..", not ".git" at the end, ≤ 96 bytes each,
-/// first and last byte of a segment not '.' or '-'.
+/// Checks the Hub's rules for names: at most one '/', segments of [A-Za-z0-9._-], no "--" or "..", not ".git" at the
+/// end, ≤ 96 bytes each, first and last byte of a segment not '.' or '-'.
 bool is_valid_repo_name(std::string_view name);
 
 /// What a person asks for: a repository and maybe a revision.
@@ -33,11 +33,12 @@ struct RepoSpec {
   RepoId repo;
   std::optional<std::string> revision;  ///< branch, tag, refs/… or commit, as typed
 };
-/// Reads "ns/name", "name", "datasets/ns/name", "models/ns/name", "spaces/ns/name", "…@revision", "https://host/datasets/ns/name[/tree/rev|.git]",
-/// "hf://…". @returns BadInput with what is wrong and an example.
+/// Reads "ns/name", "name", "datasets/ns/name", "models/ns/name", "spaces/ns/name", "…@revision",
+/// "https://host/datasets/ns/name[/tree/rev|.git]", "hf://…". @returns BadInput with what is wrong and an example.
 Result<RepoSpec> parse_repo_spec(std::string_view text);
 
-/// The Hub's stable internal id, `_id`: 24 lowercase hex. The key everywhere. An upstream without one gets a derived rid (see derived_rid).
+/// The Hub's stable internal id, `_id`: 24 lowercase hex. The key everywhere. An upstream without one gets a derived
+/// rid (see derived_rid).
 class Rid {
  public:
   Rid() = default;
@@ -61,6 +62,7 @@ struct RepoKey {
 using Commit = GitOid;
 bool is_commit_hex(std::string_view text);  ///< 40 lowercase hex digits
 
-/// True when `path` may be a file of a repository: relative, no empty, "." or ".." segment, no NUL, no ".git" segment in any case, ≤ 4096 bytes.
+/// True when `path` may be a file of a repository: relative, no empty, "." or ".." segment, no NUL, no ".git" segment
+/// in any case, ≤ 4096 bytes.
 bool is_safe_repo_path(std::string_view path);
 }  // namespace hm

@@ -7,8 +7,10 @@ namespace hm {
 /// Rate in units per second; burst = one second's worth. Rate 0 means unlimited.
 class TokenBucket {
  public:
-  explicit TokenBucket(std::uint64_t units_per_second) : rate_(units_per_second), level_(static_cast<double>(units_per_second)) {}
-  /// Takes `units` now and returns how many milliseconds the caller has to wait before going on; debts are allowed, so large takes are fair.
+  explicit TokenBucket(std::uint64_t units_per_second)
+      : rate_(units_per_second), level_(static_cast<double>(units_per_second)) {}
+  /// Takes `units` now and returns how many milliseconds the caller has to wait before going on; debts are allowed, so
+  /// large takes are fair.
   std::int64_t take(std::uint64_t units, std::int64_t now_ms);
 
  private:

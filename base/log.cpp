@@ -1,9 +1,9 @@
 #include "base/log.hpp"
 
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <atomic>
 
@@ -18,10 +18,14 @@ std::shared_ptr<spdlog::logger>& logger() {
 }
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
-    case LogLevel::Debug: return spdlog::level::debug;
-    case LogLevel::Info: return spdlog::level::info;
-    case LogLevel::Warning: return spdlog::level::warn;
-    case LogLevel::Error: return spdlog::level::err;
+    case LogLevel::Debug:
+      return spdlog::level::debug;
+    case LogLevel::Info:
+      return spdlog::level::info;
+    case LogLevel::Warning:
+      return spdlog::level::warn;
+    case LogLevel::Error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -30,7 +34,8 @@ bool needs_quotes(std::string_view value) { return value.empty() || value.find_f
 
 void set_up_log(LogLevel least, bool json) {
   json_lines = json;
-  auto made = std::make_shared<spdlog::logger>("hubmirror", std::make_shared<spdlog::sinks::stderr_sink_mt>());  // not registered: may be set up again
+  auto made = std::make_shared<spdlog::logger>(
+      "hubmirror", std::make_shared<spdlog::sinks::stderr_sink_mt>());  // not registered: may be set up again
   made->set_pattern(json ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ %L %v", spdlog::pattern_time_type::utc);
   made->set_level(level_of(least));
   made->flush_on(spdlog::level::debug);
@@ -43,8 +48,12 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
   if (json_lines) {
     namespace json = boost::json;
     static constexpr const char* kNames[] = {"debug", "info", "warning", "error"};
-    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    json::object line{{"time", iso8601(now)}, {"level", kNames[static_cast<int>(level)]}, {"event", json::string(event.data(), event.size())}};
+    const auto now =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count();
+    json::object line{{"time", iso8601(now)},
+                      {"level", kNames[static_cast<int>(level)]},
+                      {"event", json::string(event.data(), event.size())}};
     for (const LogField& f : fields) line[json::string_view(f.key.data(), f.key.size())] = printable(f.value);
     out->log(level_of(level), "{}", json::serialize(line));
     return;
@@ -53,8 +62,10 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
   for (const LogField& f : fields) {
     const std::string value = printable(f.value);
     line.append(" ").append(f.key).append("=");
-    if (needs_quotes(value)) line.append("\"").append(value).append("\"");
-    else line.append(value);
+    if (needs_quotes(value))
+      line.append("\"").append(value).append("\"");
+    else
+      line.append(value);
   }
   out->log(level_of(level), "{}", line);
 }
@@ -62,11 +73,16 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
 bool parse_log_level(std::string_view text, LogLevel& into, bool& off) {
   off = text == "off";
   if (off) return true;
-  if (text == "debug") into = LogLevel::Debug;
-  else if (text == "info") into = LogLevel::Info;
-  else if (text == "warning" || text == "warn") into = LogLevel::Warning;
-  else if (text == "error") into = LogLevel::Error;
-  else return false;
+  if (text == "debug")
+    into = LogLevel::Debug;
+  else if (text == "info")
+    into = LogLevel::Info;
+  else if (text == "warning" || text == "warn")
+    into = LogLevel::Warning;
+  else if (text == "error")
+    into = LogLevel::Error;
+  else
+    return false;
   return true;
 }
 }  // namespace hm

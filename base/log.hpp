@@ -13,7 +13,8 @@ struct LogField {
 };
 /// "fetched  repo=org/name bytes=123" in text, one object in JSON.
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
-/// @param json one JSON object per line instead of text. Lines go to standard error, so standard output stays for facts.
+/// @param json one JSON object per line instead of text. Lines go to standard error, so standard output stays for
+/// facts.
 void set_up_log(LogLevel least, bool json);
 bool parse_log_level(std::string_view text, LogLevel& into, bool& off);  ///< debug, info, warning, error, off
 }  // namespace hm

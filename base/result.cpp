@@ -6,18 +6,30 @@
 namespace hm {
 std::string_view name_of(Errc code) {
   switch (code) {
-    case Errc::NotFound: return "not found";
-    case Errc::Gated: return "access denied";
-    case Errc::RateLimited: return "rate limited";
-    case Errc::Unreachable: return "unreachable";
-    case Errc::Corrupt: return "corrupt";
-    case Errc::NoSpace: return "no space";
-    case Errc::Cancelled: return "cancelled";
-    case Errc::Busy: return "busy";
-    case Errc::Refused: return "refused";
-    case Errc::BadInput: return "bad input";
-    case Errc::Io: return "i/o error";
-    case Errc::Internal: return "internal error";
+    case Errc::NotFound:
+      return "not found";
+    case Errc::Gated:
+      return "access denied";
+    case Errc::RateLimited:
+      return "rate limited";
+    case Errc::Unreachable:
+      return "unreachable";
+    case Errc::Corrupt:
+      return "corrupt";
+    case Errc::NoSpace:
+      return "no space";
+    case Errc::Cancelled:
+      return "cancelled";
+    case Errc::Busy:
+      return "busy";
+    case Errc::Refused:
+      return "refused";
+    case Errc::BadInput:
+      return "bad input";
+    case Errc::Io:
+      return "i/o error";
+    case Errc::Internal:
+      return "internal error";
   }
   return "unknown";
 }

@@ -1,4 +1,5 @@
-// base/result.hpp: how a call reports failure. Layer 0. Operating errors travel in Result; broken invariants abort (base/check.hpp).
+// base/result.hpp: how a call reports failure. Layer 0. Operating errors travel in Result; broken invariants abort
+// (base/check.hpp).
 #pragma once
 #include <boost/outcome/basic_result.hpp>  // not result.hpp, which costs a second more per file
 #include <boost/outcome/try.hpp>
@@ -10,18 +11,18 @@
 namespace hm {
 /// A code exists only where some caller acts on it differently; everything else is said in `what`.
 enum class Errc : std::uint8_t {
-  NotFound,      ///< it is not there (repo, revision, file, blob); asking again will not help
-  Gated,         ///< it is there, this identity may not read it (401/403)
-  RateLimited,   ///< asked to wait, and waiting was not possible within the retry budget
-  Unreachable,   ///< network, DNS, TLS, 5xx: transient; a later run may succeed
-  Corrupt,       ///< bytes differ from their name
-  NoSpace,       ///< free space would fall under the reserve, or the disk is full
-  Cancelled,     ///< the caller asked to stop
-  Busy,          ///< somebody else holds the lock or the lease
-  Refused,       ///< a rule of ours forbids it: limit, private address, hostile name
-  BadInput,      ///< what the caller or the peer said has the wrong form
-  Io,            ///< the local medium failed
-  Internal,      ///< anything else
+  NotFound,     ///< it is not there (repo, revision, file, blob); asking again will not help
+  Gated,        ///< it is there, this identity may not read it (401/403)
+  RateLimited,  ///< asked to wait, and waiting was not possible within the retry budget
+  Unreachable,  ///< network, DNS, TLS, 5xx: transient; a later run may succeed
+  Corrupt,      ///< bytes differ from their name
+  NoSpace,      ///< free space would fall under the reserve, or the disk is full
+  Cancelled,    ///< the caller asked to stop
+  Busy,         ///< somebody else holds the lock or the lease
+  Refused,      ///< a rule of ours forbids it: limit, private address, hostile name
+  BadInput,     ///< what the caller or the peer said has the wrong form
+  Io,           ///< the local medium failed
+  Internal,     ///< anything else
 };
 std::string_view name_of(Errc code);
 
@@ -38,7 +39,9 @@ class [[nodiscard]] Result : public boost::outcome_v2::basic_result<T, Error, bo
  public:
   using Base = boost::outcome_v2::basic_result<T, Error, boost::outcome_v2::policy::terminate>;
   using Base::Base;
-  Result() : Result(Error{Errc::Internal, "result never set"}) {}  // co_spawn default-constructs the value beside an exception
+  Result()
+      : Result(Error{Errc::Internal, "result never set"}) {
+  }  // co_spawn default-constructs the value beside an exception
 };
 inline auto ok() { return boost::outcome_v2::success(); }
 

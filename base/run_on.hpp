@@ -12,7 +12,8 @@ namespace hm {
 /// A call that has begun is not interrupted: cancelling the coroutine takes effect when it is back.
 template <class Call>
 boost::asio::awaitable<std::invoke_result_t<Call>> run_on(boost::asio::thread_pool& pool, Call call) {
-  // A plain function object, not a lambda coroutine with captures: co_spawn keeps it alive for as long as its coroutine runs.
+  // A plain function object, not a lambda coroutine with captures: co_spawn keeps it alive for as long as its coroutine
+  // runs.
   struct Body {
     Call call;
     boost::asio::awaitable<std::invoke_result_t<Call>> operator()() { co_return call(); }

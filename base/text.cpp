@@ -15,8 +15,10 @@ std::string printable(std::string_view text) {
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
     utf8proc_int32_t rune = -1;
-    const auto n = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + i), static_cast<utf8proc_ssize_t>(text.size() - i), &rune);
-    const bool bidi = (rune >= 0x202a && rune <= 0x202e) || (rune >= 0x2066 && rune <= 0x2069);  // can reorder what a person reads
+    const auto n = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + i),
+                                    static_cast<utf8proc_ssize_t>(text.size() - i), &rune);
+    const bool bidi =
+        (rune >= 0x202a && rune <= 0x202e) || (rune >= 0x2066 && rune <= 0x2069);  // can reorder what a person reads
     if (n > 0 && rune >= 0x20 && rune != 0x7f && !(rune >= 0x80 && rune < 0xa0) && !bidi) {
       out.append(text.substr(i, static_cast<std::size_t>(n)));
       i += static_cast<std::size_t>(n);
@@ -46,22 +48,28 @@ std::string human_seconds(std::uint64_t s) {
   std::array<char, 48> out;
   if (s < 60) return std::to_string(s) + " s";
   if (s < 3600)
-    std::snprintf(out.data(), out.size(), "%llu min %02llu s", static_cast<unsigned long long>(s / 60), static_cast<unsigned long long>(s % 60));
+    std::snprintf(out.data(), out.size(), "%llu min %02llu s", static_cast<unsigned long long>(s / 60),
+                  static_cast<unsigned long long>(s % 60));
   else
-    std::snprintf(out.data(), out.size(), "%llu h %02llu min", static_cast<unsigned long long>(s / 3600), static_cast<unsigned long long>(s / 60 % 60));
+    std::snprintf(out.data(), out.size(), "%llu h %02llu min", static_cast<unsigned long long>(s / 3600),
+                  static_cast<unsigned long long>(s / 60 % 60));
   return out.data();
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   const std::string_view given = text;
-  auto bad = [&] { return Error{Errc::BadInput, "\"" + printable(given) + "\" is not a size; write e.g. 4096, 200M or 1.5GiB"}; };
+  auto bad = [&] {
+    return Error{Errc::BadInput, "\"" + printable(given) + "\" is not a size; write e.g. 4096, 200M or 1.5GiB"};
+  };
   text = trim(text);
   double value = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   if (ec != std::errc{} || text[0] < '0' || text[0] > '9') return bad();  // from_chars reads "-1", "inf" and "nan" too
   std::string unit = ascii_lower(trim(text.substr(static_cast<std::size_t>(end - text.data()))));
-  if (unit.ends_with("ib")) unit.resize(unit.size() - 2);
-  else if (unit.ends_with("b")) unit.resize(unit.size() - 1);
+  if (unit.ends_with("ib"))
+    unit.resize(unit.size() - 2);
+  else if (unit.ends_with("b"))
+    unit.resize(unit.size() - 1);
   static constexpr std::string_view kUnits = "kmgtp";
   double factor = 1;
   if (unit.size() > 1) return bad();
@@ -80,21 +88,31 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
   std::string out;
   for (char c : text) {
     const auto u = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' || (keep_slash && c == '/');
-    if (plain) out.push_back(c);
-    else out.push_back('%'), out.push_back(kDigits[u >> 4]), out.push_back(kDigits[u & 15]);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~' || (keep_slash && c == '/');
+    if (plain)
+      out.push_back(c);
+    else
+      out.push_back('%'), out.push_back(kDigits[u >> 4]), out.push_back(kDigits[u & 15]);
   }
   return out;
 }
 
 std::string percent_decode(std::string_view text) {
-  auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+  auto digit = [](char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+  };
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const int high = text[i] == '%' && text.size() - i > 2 ? digit(text[i + 1]) : -1;
     const int low = high >= 0 ? digit(text[i + 2]) : -1;
-    if (low < 0) out.push_back(text[i]);
-    else out.push_back(static_cast<char>(high * 16 + low)), i += 2;
+    if (low < 0)
+      out.push_back(text[i]);
+    else
+      out.push_back(static_cast<char>(high * 16 + low)), i += 2;
   }
   return out;
 }
@@ -105,7 +123,9 @@ std::string ascii_lower(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return out;
 }
-bool ascii_equal_fold(std::string_view a, std::string_view b) { return a.size() == b.size() && ascii_lower(a) == ascii_lower(b); }
+bool ascii_equal_fold(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && ascii_lower(a) == ascii_lower(b);
+}
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
@@ -131,21 +151,24 @@ std::optional<std::uint64_t> parse_u64(std::string_view decimal) {
 std::string fold_path(std::string_view path) {
   utf8proc_uint8_t* raw = nullptr;
   const auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE | UTF8PROC_CASEFOLD);
-  const auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(path.data()), static_cast<utf8proc_ssize_t>(path.size()), &raw, options);
+  const auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(path.data()),
+                              static_cast<utf8proc_ssize_t>(path.size()), &raw, options);
   const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owned(raw, std::free);
   if (n < 0) return std::string(path);
   return {reinterpret_cast<const char*>(raw), static_cast<std::size_t>(n)};
 }
 
 namespace {
-/// Matches one "[…]" at `p` (which stands behind the bracket); returns the position behind it, or npos when there is no closing bracket.
+/// Matches one "[…]" at `p` (which stands behind the bracket); returns the position behind it, or npos when there is no
+/// closing bracket.
 std::size_t match_class(std::string_view pattern, std::size_t p, char c, bool& matched) {
   const bool negate = p < pattern.size() && (pattern[p] == '!' || pattern[p] == '^');
   if (negate) ++p;
   matched = false;
   for (bool first = true; p < pattern.size() && (first || pattern[p] != ']'); first = false, ++p) {
     if (pattern.size() - p > 2 && pattern[p + 1] == '-' && pattern[p + 2] != ']') {
-      matched |= static_cast<unsigned char>(pattern[p]) <= static_cast<unsigned char>(c) && static_cast<unsigned char>(c) <= static_cast<unsigned char>(pattern[p + 2]);
+      matched |= static_cast<unsigned char>(pattern[p]) <= static_cast<unsigned char>(c) &&
+                 static_cast<unsigned char>(c) <= static_cast<unsigned char>(pattern[p + 2]);
       p += 2;
     } else {
       matched |= pattern[p] == c;
@@ -168,16 +191,23 @@ bool glob_match(std::string_view pattern, std::string_view path) {
       star = p++, star_t = t;
       continue;
     }
-    if (p < pattern.size() && pattern[p] == '?') next = p + 1;
+    if (p < pattern.size() && pattern[p] == '?')
+      next = p + 1;
     else if (p < pattern.size() && pattern[p] == '[') {
       bool matched = false;
       const auto behind = match_class(pattern, p + 1, path[t], matched);
-      if (behind == pattern.npos) next = path[t] == '[' ? p + 1 : pattern.npos;  // no closing bracket: a literal one
-      else if (matched) next = behind;
-    } else if (p < pattern.size() && pattern[p] == path[t]) next = p + 1;
-    if (next != pattern.npos) p = next, ++t;
-    else if (star != pattern.npos) p = star + 1, t = ++star_t;
-    else return false;
+      if (behind == pattern.npos)
+        next = path[t] == '[' ? p + 1 : pattern.npos;  // no closing bracket: a literal one
+      else if (matched)
+        next = behind;
+    } else if (p < pattern.size() && pattern[p] == path[t])
+      next = p + 1;
+    if (next != pattern.npos)
+      p = next, ++t;
+    else if (star != pattern.npos)
+      p = star + 1, t = ++star_t;
+    else
+      return false;
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
@@ -202,13 +232,17 @@ std::optional<std::int64_t> parse_iso8601(std::string_view text) {
     const bool digit = text[i] >= '0' && text[i] <= '9';
     if (kForm[i] == '0' ? !digit : text[i] != kForm[i]) return std::nullopt;
   }
-  auto number = [&](std::size_t at, std::size_t digits) { return static_cast<int>(*parse_u64(text.substr(at, digits))); };
+  auto number = [&](std::size_t at, std::size_t digits) {
+    return static_cast<int>(*parse_u64(text.substr(at, digits)));
+  };
   std::tm t{};
   t.tm_year = number(0, 4) - 1900, t.tm_mon = number(5, 2) - 1, t.tm_mday = number(8, 2);
   t.tm_hour = number(11, 2), t.tm_min = number(14, 2), t.tm_sec = number(17, 2);
   const std::tm given = t;
   const std::time_t seconds = timegm(&t);  // normalises 31 November to 1 December: such a date is none
-  if (t.tm_mon != given.tm_mon || t.tm_mday != given.tm_mday || t.tm_hour != given.tm_hour || t.tm_min != given.tm_min || t.tm_sec != given.tm_sec) return std::nullopt;
+  if (t.tm_mon != given.tm_mon || t.tm_mday != given.tm_mday || t.tm_hour != given.tm_hour ||
+      t.tm_min != given.tm_min || t.tm_sec != given.tm_sec)
+    return std::nullopt;
   std::int64_t ms = 0;
   std::string_view rest = text.substr(kForm.size());
   if (rest.starts_with('.')) {

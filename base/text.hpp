@@ -9,7 +9,8 @@
 #include "base/result.hpp"
 
 namespace hm {
-/// For terminals and logs: control bytes, DEL, C1 controls and invalid UTF-8 become \xNN, so that a hostile name can neither move a cursor nor forge a line.
+/// For terminals and logs: control bytes, DEL, C1 controls and invalid UTF-8 become \xNN, so that a hostile name can
+/// neither move a cursor nor forge a line.
 std::string printable(std::string_view text);
 /// "1.5 GiB", "913 B". Binary units.
 std::string human_bytes(std::uint64_t bytes);
@@ -29,10 +30,12 @@ std::vector<std::string_view> split(std::string_view text, char separator);  ///
 std::string_view trim(std::string_view text);                                ///< blanks, tabs, CR, LF
 std::optional<std::uint64_t> parse_u64(std::string_view decimal);            ///< digits only, no sign, no overflow
 
-/// Unicode case-folded and NFC-normalised form; two paths with equal folds are twins on macOS and Windows. Invalid UTF-8 folds to itself.
+/// Unicode case-folded and NFC-normalised form; two paths with equal folds are twins on macOS and Windows. Invalid
+/// UTF-8 folds to itself.
 std::string fold_path(std::string_view path);
 
-/// Shell-like pattern over a whole path: '*' and '?' (also across '/', as Hub clients' fnmatch does), "[a-z]", "[!a]". A pattern that ends in '/' means everything under it.
+/// Shell-like pattern over a whole path: '*' and '?' (also across '/', as Hub clients' fnmatch does), "[a-z]", "[!a]".
+/// A pattern that ends in '/' means everything under it.
 bool glob_match(std::string_view pattern, std::string_view path);
 
 /// "2026-11-20T15:20:00.000Z" from POSIX milliseconds, and back (Hub form, fraction optional).

@@ -46,7 +46,8 @@ std::string home_of(std::string_view wanted) {
 }
 
 Error at(std::string_view source, const toml::source_region& region, const std::string& what) {
-  return {Errc::BadInput, std::string(source) + ":" + std::to_string(region.begin.line) + ":" + std::to_string(region.begin.column) + ": " + what};
+  return {Errc::BadInput, std::string(source) + ":" + std::to_string(region.begin.line) + ":" +
+                              std::to_string(region.begin.column) + ": " + what};
 }
 
 Result<Raw> raw_of(const toml::node& node) {
@@ -55,7 +56,9 @@ Result<Raw> raw_of(const toml::node& node) {
   if (const auto* f = node.as_floating_point()) return Raw(f->get());
   if (const auto* s = node.as_string()) return Raw(s->get());
   const auto* array = node.as_array();
-  if (!array) return Error{Errc::BadInput, node.is_table() ? "must be a value, not a section" : "must be a value, not a date or time"};
+  if (!array)
+    return Error{Errc::BadInput,
+                 node.is_table() ? "must be a value, not a section" : "must be a value, not a date or time"};
   std::vector<std::string> list;
   for (const toml::node& entry : *array) {
     const auto* s = entry.as_string();
@@ -65,7 +68,8 @@ Result<Raw> raw_of(const toml::node& node) {
   return Raw(std::move(list));
 }
 
-Result<> read_key(Config& config, std::string_view section, std::string_view key, const toml::node& node, const toml::source_region& key_place, std::string_view source) {
+Result<> read_key(Config& config, std::string_view section, std::string_view key, const toml::node& node,
+                  const toml::source_region& key_place, std::string_view source) {
   bool known = false;
   Result<> result = ok();
   each_setting(config, [&](std::string_view s, std::string_view k, auto& member, const Rule& rule) {
@@ -73,7 +77,9 @@ Result<> read_key(Config& config, std::string_view section, std::string_view key
     known = true;
     auto raw = raw_of(node);
     result = raw ? assign(member, rule, raw.assume_value()) : Result<>(raw.assume_error());
-    if (!result) result = at(source, node.source(), std::string(section) + "." + std::string(key) + " " + result.assume_error().what);
+    if (!result)
+      result =
+          at(source, node.source(), std::string(section) + "." + std::string(key) + " " + result.assume_error().what);
   });
   if (known) return result;
   std::string hint = home_of(key);
@@ -88,7 +94,9 @@ Result<> read_sections(Config& config, const toml::table& root, std::string_view
     const auto* table = node.as_table();
     if (!table) {
       const std::string home = home_of(name);
-      return at(source, section.source(), "\"" + printable(name) + "\" stands outside of any section" + (home.empty() ? "; keys belong into sections like [upstream]" : home));
+      return at(source, section.source(),
+                "\"" + printable(name) + "\" stands outside of any section" +
+                    (home.empty() ? "; keys belong into sections like [upstream]" : home));
     }
     if (std::find(sections.begin(), sections.end(), name) == sections.end()) {
       return at(source, section.source(), "unknown section [" + printable(name) + "]" + did_you_mean(name, sections));
@@ -116,7 +124,9 @@ std::string without_credentials(const std::string& url) {
   return sign == std::string::npos || sign < start ? url : url.substr(0, start) + "***" + url.substr(sign);
 }
 std::string toml_value(bool value, const Rule&) { return value ? "true" : "false"; }
-std::string toml_value(const std::string& value, const Rule& rule) { return toml_text(rule.form == Form::Proxy ? without_credentials(value) : value); }
+std::string toml_value(const std::string& value, const Rule& rule) {
+  return toml_text(rule.form == Form::Proxy ? without_credentials(value) : value);
+}
 std::string toml_value(const std::vector<std::string>& list, const Rule&) {
   std::string out = "[";
   for (const std::string& text : list) out += (out.size() > 1 ? ", " : "") + toml_text(text);
@@ -129,7 +139,8 @@ std::string toml_value(T value, const Rule&) {
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, std::string_view source_name) {
-  if (text.size() > kConfigBytesMax) return Error{Errc::BadInput, std::string(source_name) + ": larger than " + human_bytes(kConfigBytesMax)};
+  if (text.size() > kConfigBytesMax)
+    return Error{Errc::BadInput, std::string(source_name) + ": larger than " + human_bytes(kConfigBytesMax)};
   const std::string source = printable(source_name);
   Config config;
   try {
@@ -154,8 +165,10 @@ Result<Config> load_config_file(const std::string& path) {
   each_setting(config, [&](std::string_view, std::string_view, auto& member, const Rule& rule) {
     if constexpr (std::is_same_v<std::decay_t<decltype(member)>, std::string>) {
       if (rule.form != Form::Path || member.empty() || member.starts_with('/')) return;
-      if (member.starts_with("~/")) member = (home ? std::string(home) : std::string()) + member.substr(1);
-      else member = folder + "/" + member;
+      if (member.starts_with("~/"))
+        member = (home ? std::string(home) : std::string()) + member.substr(1);
+      else
+        member = folder + "/" + member;
     }
   });
   return config;
@@ -166,7 +179,8 @@ Result<> check_config(const Config& config) {
   each_setting(config, [&](std::string_view section, std::string_view key, const auto& member, const Rule& rule) {
     if (!result) return;
     result = check_value(member, rule);
-    if (!result) result.assume_error().what = std::string(section) + "." + std::string(key) + " " + result.assume_error().what;
+    if (!result)
+      result.assume_error().what = std::string(section) + "." + std::string(key) + " " + result.assume_error().what;
   });
   if (!result) return result;
   Selection selection;

@@ -1,4 +1,5 @@
-// config/config.hpp: all settings, one plain struct per section, units in names. Layer 1; values. Every key is explained in config/hubmirror.toml.
+// config/config.hpp: all settings, one plain struct per section, units in names. Layer 1; values. Every key is
+// explained in config/hubmirror.toml.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,8 +11,8 @@
 namespace hm::config {
 struct Upstream {
   std::string url = "https://huggingface.co";
-  std::string token_file;                    ///< read at start; HF_TOKEN wins over it
-  std::vector<std::string> allow_private;    ///< "host" or "host:port"
+  std::string token_file;                  ///< read at start; HF_TOKEN wins over it
+  std::vector<std::string> allow_private;  ///< "host" or "host:port"
   std::string ca_file, proxy, user_agent_contact;
 };
 struct Network {
@@ -21,12 +22,12 @@ struct Network {
   std::int64_t retry_wait_ms_max = 600'000;
 };
 struct Storage {
-  std::string data_dir;                      ///< empty: HUBMIRROR_DATA_DIR, else $XDG_DATA_HOME/hubmirror, else ~/.local/share/hubmirror
+  std::string data_dir;  ///< empty: HUBMIRROR_DATA_DIR, else $XDG_DATA_HOME/hubmirror, else ~/.local/share/hubmirror
   std::uint64_t reserve_bytes = 1ULL << 30;  ///< free space that downloads leave untouched
   std::uint64_t index_cache_bytes = 32ULL << 20;
 };
 struct Mirror {
-  int repos_parallel = 2;                    ///< --jobs
+  int repos_parallel = 2;  ///< --jobs
   int files_parallel = 8, ranges_per_file = 4;
   std::uint64_t bytes_in_flight_max = 48ULL << 20;
   std::uint64_t git_pack_bytes_max = 16ULL << 30, git_object_bytes_max = 256ULL << 20;
@@ -34,20 +35,20 @@ struct Mirror {
   int git_tree_depth_max = 256;
   bool pull_requests = false, all_history = false;
   std::vector<std::string> include, exclude, formats;
-  std::uint64_t file_bytes_max = 0;          ///< 0: no limit
+  std::uint64_t file_bytes_max = 0;  ///< 0: no limit
 };
 struct Verify {
-  std::uint64_t bytes_per_second_max = 0;    ///< 0: as fast as the machine
-  int threads = 0;                           ///< 0: one per core
+  std::uint64_t bytes_per_second_max = 0;  ///< 0: as fast as the machine
+  int threads = 0;                         ///< 0: one per core
 };
 struct Retention {
-  std::int64_t superseded_days = -1;         ///< revisions no ref names any more: dropped by gc after so many days; -1: never
-  std::int64_t grace_hours = 24;             ///< unreferenced blobs and abandoned downloads younger than this stay
-  std::int64_t quarantine_days = 30;         ///< bytes that were found bad are evidence for so long
+  std::int64_t superseded_days = -1;  ///< revisions no ref names any more: dropped by gc after so many days; -1: never
+  std::int64_t grace_hours = 24;      ///< unreferenced blobs and abandoned downloads younger than this stay
+  std::int64_t quarantine_days = 30;  ///< bytes that were found bad are evidence for so long
 };
 struct Log {
-  std::string level = "warning";             ///< debug, info, warning, error, off
-  std::string format = "text";               ///< text, json
+  std::string level = "warning";  ///< debug, info, warning, error, off
+  std::string format = "text";    ///< text, json
 };
 struct Config {
   Upstream upstream;
@@ -59,13 +60,16 @@ struct Config {
   Log log;
 };
 /// Relative paths in the file start at its folder, "~/" at the home directory.
-/// @returns BadInput `file:line:column: unknown key "x" in [section]; did you mean "y"?`, with bounds and unit for values out of range; NotFound, Io.
+/// @returns BadInput `file:line:column: unknown key "x" in [section]; did you mean "y"?`, with bounds and unit for
+/// values out of range; NotFound, Io.
 Result<Config> load_config_file(const std::string& path);
 Result<Config> parse_config(std::string_view toml, std::string_view source_name);
-/// The file to read when none is named: HUBMIRROR_CONFIG, $XDG_CONFIG_HOME/hubmirror/hubmirror.toml, ~/.config/hubmirror/hubmirror.toml,
-/// /etc/hubmirror/hubmirror.toml: the first that exists; HUBMIRROR_CONFIG even if it does not. "" when there is none.
+/// The file to read when none is named: HUBMIRROR_CONFIG, $XDG_CONFIG_HOME/hubmirror/hubmirror.toml,
+/// ~/.config/hubmirror/hubmirror.toml, /etc/hubmirror/hubmirror.toml: the first that exists; HUBMIRROR_CONFIG even if
+/// it does not. "" when there is none.
 std::string find_config_file();
-/// HF_ENDPOINT, HUBMIRROR_DATA_DIR and HUBMIRROR_<SECTION>_<KEY> (lists with commas) are applied over the file. Reads the environment through `getenv`.
+/// HF_ENDPOINT, HUBMIRROR_DATA_DIR and HUBMIRROR_<SECTION>_<KEY> (lists with commas) are applied over the file. Reads
+/// the environment through `getenv`.
 /// @returns BadInput naming the variable: a value out of bounds, or a name that is no setting of a known section.
 Result<> apply_environment(Config& config);
 /// Checks bounds and forms of all values.
@@ -74,8 +78,11 @@ Result<> check_config(const Config& config);
 std::string print_config(const Config& config);
 /// storage.data_dir, or its default, as an absolute path. @returns BadInput when neither it nor HOME is set.
 Result<std::string> data_dir_of(const Config& config);
-/// HF_TOKEN, HUGGING_FACE_HUB_TOKEN, token_file, else the file the Hub's own client keeps ($HF_TOKEN_PATH, $HF_HOME/token,
-/// ~/.cache/huggingface/token) when the upstream is huggingface.co; "" if none. Warns in the log when others may read the file.
-/// @returns BadInput for a token that holds blanks, line ends or other bytes no token has (the token itself is never quoted).
+/// HF_TOKEN, HUGGING_FACE_HUB_TOKEN, token_file, else the file the Hub's own client keeps ($HF_TOKEN_PATH,
+/// $HF_HOME/token,
+/// ~/.cache/huggingface/token) when the upstream is huggingface.co; "" if none. Warns in the log when others may read
+/// the file.
+/// @returns BadInput for a token that holds blanks, line ends or other bytes no token has (the token itself is never
+/// quoted).
 Result<std::string> load_token(const Config& config);
 }  // namespace hm::config

@@ -29,7 +29,9 @@ std::string upper(std::string_view text) {
   }
   return out;
 }
-std::string variable_of(std::string_view section, std::string_view key) { return std::string(kOwnPrefix) + upper(section) + "_" + upper(key); }
+std::string variable_of(std::string_view section, std::string_view key) {
+  return std::string(kOwnPrefix) + upper(section) + "_" + upper(key);
+}
 
 /// A misspelt HUBMIRROR_MIRROR_… would otherwise be obeyed by nobody and missed by nobody.
 Result<> refuse_unknown_variables(Config& config) {
@@ -42,13 +44,15 @@ Result<> refuse_unknown_variables(Config& config) {
     const std::string_view whole(*entry);
     const std::string name(whole.substr(0, whole.find('=')));
     if (!name.starts_with(kOwnPrefix) || std::find(known.begin(), known.end(), name) != known.end()) continue;
-    if (std::none_of(prefixes.begin(), prefixes.end(), [&](const std::string& p) { return name.starts_with(p); })) continue;
+    if (std::none_of(prefixes.begin(), prefixes.end(), [&](const std::string& p) { return name.starts_with(p); }))
+      continue;
     return Error{Errc::BadInput, "environment: unknown setting " + printable(name) + did_you_mean(name, known)};
   }
   return ok();
 }
 
-Result<> apply_variable(Config& config, const std::string& name, std::string_view wanted_section, std::string_view wanted_key) {
+Result<> apply_variable(Config& config, const std::string& name, std::string_view wanted_section,
+                        std::string_view wanted_key) {
   const std::string text = variable(name);
   if (text.empty()) return ok();  // set but empty is how shells unset a variable for one command
   Result<> result = ok();
@@ -61,19 +65,25 @@ Result<> apply_variable(Config& config, const std::string& name, std::string_vie
 
 Result<std::string> checked_token(std::string_view text, const std::string& source) {
   text = trim(text);
-  auto bad = [&](const std::string& why) { return Error{Errc::BadInput, "the token in " + printable(source) + " " + why + "; write the token alone, on one line"}; };
+  auto bad = [&](const std::string& why) {
+    return Error{Errc::BadInput,
+                 "the token in " + printable(source) + " " + why + "; write the token alone, on one line"};
+  };
   if (text.size() > kTokenBytesMax) return bad("is longer than " + std::to_string(kTokenBytesMax) + " bytes");
-  if (!std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; })) return bad("holds blanks, line ends or other bytes that no token has");
+  if (!std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; }))
+    return bad("holds blanks, line ends or other bytes that no token has");
   return std::string(text);
 }
 
 Result<std::string> token_from_file(const std::string& path) {
-  struct stat st {};
+  struct stat st{};
   if (::stat(path.c_str(), &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)) != 0) {
     log(LogLevel::Warning, "token file can be read by others; chmod 600 it", {{"path", path}});
   }
   const auto text = read_small_file(real_file_system(), path, 2 * kTokenBytesMax);
-  if (!text) return Error{Errc::BadInput, "the Hub's token cannot be read: " + text.assume_error().what + "; correct upstream.token_file or set HF_TOKEN"};
+  if (!text)
+    return Error{Errc::BadInput, "the Hub's token cannot be read: " + text.assume_error().what +
+                                     "; correct upstream.token_file or set HF_TOKEN"};
   return checked_token(text.assume_value(), path);
 }
 
@@ -97,8 +107,10 @@ std::string client_token_path() {
 std::string find_config_file() {
   if (const std::string named = variable("HUBMIRROR_CONFIG"); !named.empty()) return named;
   std::vector<std::string> places;
-  if (const std::string xdg = variable("XDG_CONFIG_HOME"); !xdg.empty()) places.push_back(xdg + "/hubmirror/hubmirror.toml");
-  else if (const std::string home = variable("HOME"); !home.empty()) places.push_back(home + "/.config/hubmirror/hubmirror.toml");
+  if (const std::string xdg = variable("XDG_CONFIG_HOME"); !xdg.empty())
+    places.push_back(xdg + "/hubmirror/hubmirror.toml");
+  else if (const std::string home = variable("HOME"); !home.empty())
+    places.push_back(home + "/.config/hubmirror/hubmirror.toml");
   places.emplace_back("/etc/hubmirror/hubmirror.toml");
   for (const std::string& place : places) {
     if (real_file_system().exists(place)) return place;
@@ -112,7 +124,9 @@ Result<> apply_environment(Config& config) {
   HM_TRY(apply_variable(config, "HUBMIRROR_DATA_DIR", "storage", "data_dir"));
   Result<> result = ok();
   std::vector<std::pair<std::string, std::string>> keys;
-  each_setting(config, [&](std::string_view section, std::string_view key, auto&, const Rule&) { keys.emplace_back(section, key); });
+  each_setting(config, [&](std::string_view section, std::string_view key, auto&, const Rule&) {
+    keys.emplace_back(section, key);
+  });
   for (const auto& [section, key] : keys) {
     HM_TRY(apply_variable(config, variable_of(section, key), section, key));
   }
@@ -122,9 +136,13 @@ Result<> apply_environment(Config& config) {
 Result<std::string> data_dir_of(const Config& config) {
   std::string path = config.storage.data_dir;
   if (path.empty()) {
-    if (const std::string xdg = variable("XDG_DATA_HOME"); !xdg.empty()) path = xdg + "/hubmirror";
-    else if (const std::string home = variable("HOME"); !home.empty()) path = home + "/.local/share/hubmirror";
-    else return Error{Errc::BadInput, "no data directory: neither --data-dir, HUBMIRROR_DATA_DIR, storage.data_dir nor HOME is set"};
+    if (const std::string xdg = variable("XDG_DATA_HOME"); !xdg.empty())
+      path = xdg + "/hubmirror";
+    else if (const std::string home = variable("HOME"); !home.empty())
+      path = home + "/.local/share/hubmirror";
+    else
+      return Error{Errc::BadInput,
+                   "no data directory: neither --data-dir, HUBMIRROR_DATA_DIR, storage.data_dir nor HOME is set"};
   }
   std::error_code ec;
   const std::filesystem::path absolute = std::filesystem::absolute(path, ec);

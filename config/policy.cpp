@@ -71,8 +71,8 @@ std::string_view format_in(std::string_view lower_path) {
 
 bool is_card_or_licence(std::string_view lower_path) {
   const std::string_view name = lower_path.substr(lower_path.rfind('/') + 1);  // npos + 1 is 0: the whole path
-  return name == "readme.md" || name == ".gitattributes" || name.starts_with("license") || name.starts_with("licence") ||
-         name.starts_with("notice") || name.starts_with("copying");
+  return name == "readme.md" || name == ".gitattributes" || name.starts_with("license") ||
+         name.starts_with("licence") || name.starts_with("notice") || name.starts_with("copying");
 }
 
 bool any_match(const std::vector<std::string>& patterns, std::string_view path) {
@@ -83,8 +83,10 @@ bool any_match(const std::vector<std::string>& patterns, std::string_view path) 
 std::string encode_value(std::string_view value) {
   std::string out;
   for (const char c : value) {
-    if (std::string_view("*?[]!/").find(c) != std::string_view::npos) out += c;
-    else out += percent_encode(std::string_view(&c, 1));
+    if (std::string_view("*?[]!/").find(c) != std::string_view::npos)
+      out += c;
+    else
+      out += percent_encode(std::string_view(&c, 1));
   }
   return out;
 }
@@ -134,20 +136,25 @@ Result<Selection> Selection::parse(std::string_view text) {
   Selection made;
   if (text.empty()) return made;
   auto bad = [&](const std::string& why) { return Error{Errc::BadInput, "not a file selection: " + why}; };
-  if (text.size() > kSelectionTextBytesMax) return bad("longer than " + std::to_string(kSelectionTextBytesMax) + " bytes");
+  if (text.size() > kSelectionTextBytesMax)
+    return bad("longer than " + std::to_string(kSelectionTextBytesMax) + " bytes");
   for (const std::string_view part : split(text, '&')) {
     const std::size_t equals = part.find('=');
     if (equals == std::string_view::npos) return bad("\"" + printable(part) + "\" has no '='");
     const std::string_view key = part.substr(0, equals);
     std::string value = percent_decode(part.substr(equals + 1));
     if (value.empty()) return bad("\"" + printable(key) + "\" has no value");
-    if (key == "exclude") made.exclude.push_back(std::move(value));
-    else if (key == "include") made.include.push_back(std::move(value));
-    else if (key == "formats") made.formats.push_back(std::move(value));
+    if (key == "exclude")
+      made.exclude.push_back(std::move(value));
+    else if (key == "include")
+      made.include.push_back(std::move(value));
+    else if (key == "formats")
+      made.formats.push_back(std::move(value));
     else if (key == "max-file-size") {
       made.file_bytes_max = parse_u64(value);
       if (!made.file_bytes_max) return bad("max-file-size \"" + printable(value) + "\" is not a number of bytes");
-    } else return bad("unknown part \"" + printable(key) + "\"");
+    } else
+      return bad("unknown part \"" + printable(key) + "\"");
   }
   HM_TRY(check_formats(made.formats));
   if (made.text() != text) return bad("not in canonical form, which is \"" + made.text() + "\"");
@@ -157,11 +164,13 @@ Result<Selection> Selection::parse(std::string_view text) {
 Result<> check_selection(const Selection& selection) {
   for (const auto* patterns : {&selection.include, &selection.exclude}) {
     for (const std::string& pattern : *patterns) {
-      if (pattern.empty()) return Error{Errc::BadInput, "an empty file pattern matches nothing; write e.g. \"*.safetensors\""};
+      if (pattern.empty())
+        return Error{Errc::BadInput, "an empty file pattern matches nothing; write e.g. \"*.safetensors\""};
     }
   }
   if (selection.text().size() > kSelectionTextBytesMax) {
-    return Error{Errc::BadInput, "the file filters are longer than " + std::to_string(kSelectionTextBytesMax) + " bytes together; use wider patterns"};
+    return Error{Errc::BadInput, "the file filters are longer than " + std::to_string(kSelectionTextBytesMax) +
+                                     " bytes together; use wider patterns"};
   }
   return check_formats(selection.formats);
 }
@@ -172,7 +181,8 @@ Result<> check_formats(const std::vector<std::string>& formats) {
     if (std::find(known.begin(), known.end(), format) != known.end()) continue;
     std::string names;
     for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
-    return Error{Errc::BadInput, "unknown weight format \"" + printable(format) + "\"" + did_you_mean(format, known) + "; known are " + names};
+    return Error{Errc::BadInput, "unknown weight format \"" + printable(format) + "\"" + did_you_mean(format, known) +
+                                     "; known are " + names};
   }
   return ok();
 }

@@ -10,17 +10,19 @@
 
 namespace hm::config {
 /// File filters of one run. Empty lists mean "no restriction". A file must pass all of them; cards and licence texts
-/// (README.md, LICENSE*, NOTICE*, COPYING*, .gitattributes, in any folder and case, up to 16 MiB) always pass, because a copy
-/// without them answers no audit.
+/// (README.md, LICENSE*, NOTICE*, COPYING*, .gitattributes, in any folder and case, up to 16 MiB) always pass, because
+/// a copy without them answers no audit.
 struct Selection {
-  std::vector<std::string> include;       ///< globs over the whole path, any match (base/text.hpp glob_match)
-  std::vector<std::string> exclude;       ///< globs; wins over include
+  std::vector<std::string> include;  ///< globs over the whole path, any match (base/text.hpp glob_match)
+  std::vector<std::string> exclude;  ///< globs; wins over include
   std::optional<std::uint64_t> file_bytes_max;
-  std::vector<std::string> formats;       ///< weight formats to keep ("safetensors", "gguf", …): files of OTHER known weight formats are left out; other files stay
+  std::vector<std::string> formats;  ///< weight formats to keep ("safetensors", "gguf", …): files of OTHER known weight
+                                     ///< formats are left out; other files stay
 
   bool selects_all() const { return include.empty() && exclude.empty() && !file_bytes_max && formats.empty(); }
   bool wants(std::string_view path, std::uint64_t size_bytes) const;
-  /// Canonical text, stored with a partial snapshot: "" for everything, else e.g. "exclude=*.bin&formats=gguf&max-file-size=1048576".
+  /// Canonical text, stored with a partial snapshot: "" for everything, else e.g.
+  /// "exclude=*.bin&formats=gguf&max-file-size=1048576".
   std::string text() const;
   /// The inverse of text(). @returns BadInput for anything that text() would not write.
   static Result<Selection> parse(std::string_view text);

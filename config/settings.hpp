@@ -1,5 +1,6 @@
 // config/settings.hpp: every key once: section, name, member, unit, bounds. Layer 1; values.
-// Reading files, the environment, checking and printing all walk this one table, so a key cannot exist in one and lack in another.
+// Reading files, the environment, checking and printing all walk this one table, so a key cannot exist in one and lack
+// in another.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -28,7 +29,8 @@ struct Rule {
   std::array<std::string_view, 5> choices{};
 };
 
-inline constexpr std::uint64_t kKiB = 1ULL << 10, kMiB = 1ULL << 20, kGiB = 1ULL << 30, kTiB = 1ULL << 40, kPiB = 1ULL << 50;
+inline constexpr std::uint64_t kKiB = 1ULL << 10, kMiB = 1ULL << 20, kGiB = 1ULL << 30, kTiB = 1ULL << 40,
+                               kPiB = 1ULL << 50;
 
 /// Calls `visit(section, key, member, rule)` for every setting, in the order of config/hubmirror.toml.
 template <class ConfigType, class Visit>

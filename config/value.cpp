@@ -9,21 +9,26 @@
 
 namespace hm::config {
 namespace {
-constexpr std::size_t kTextBytesMax = 4096;       // longest text value: as long as a path may be
-constexpr std::size_t kListEntriesMax = 1000;     // patterns and hosts are looked at one after the other for every file
+constexpr std::size_t kTextBytesMax = 4096;    // longest text value: as long as a path may be
+constexpr std::size_t kListEntriesMax = 1000;  // patterns and hosts are looked at one after the other for every file
 
 std::string kind_of(const Raw& raw) {
   static constexpr std::array kNames{"a boolean", "a whole number", "a fraction", "a text", "a list of texts"};
   return kNames[raw.index()];
 }
-Error wrong_type(const char* wanted, const Raw& raw) { return {Errc::BadInput, std::string("must be ") + wanted + ", not " + kind_of(raw)}; }
+Error wrong_type(const char* wanted, const Raw& raw) {
+  return {Errc::BadInput, std::string("must be ") + wanted + ", not " + kind_of(raw)};
+}
 
 std::string bound_text(std::uint64_t value, const Rule& rule) {
-  return rule.form == Form::Bytes && value >= kKiB ? std::to_string(value) + " (" + human_bytes(value) + ")" : std::to_string(value);
+  return rule.form == Form::Bytes && value >= kKiB ? std::to_string(value) + " (" + human_bytes(value) + ")"
+                                                   : std::to_string(value);
 }
 Error out_of_range(const std::string& value, const Rule& rule) {
-  const std::string low = rule.min < 0 ? std::to_string(rule.min) : bound_text(static_cast<std::uint64_t>(rule.min), rule);
-  return {Errc::BadInput, value + " is out of range; allowed are " + low + " to " + bound_text(rule.max, rule) + (rule.unit.empty() ? "" : " ") + std::string(rule.unit)};
+  const std::string low =
+      rule.min < 0 ? std::to_string(rule.min) : bound_text(static_cast<std::uint64_t>(rule.min), rule);
+  return {Errc::BadInput, value + " is out of range; allowed are " + low + " to " + bound_text(rule.max, rule) +
+                              (rule.unit.empty() ? "" : " ") + std::string(rule.unit)};
 }
 
 template <class T>
@@ -36,8 +41,10 @@ bool in_range(T value, const Rule& rule) {
 }
 
 Result<> check_text_bytes(std::string_view text) {
-  if (text.size() > kTextBytesMax) return Error{Errc::BadInput, "is longer than " + std::to_string(kTextBytesMax) + " bytes"};
-  if (printable(text) != text) return Error{Errc::BadInput, "holds control characters or invalid UTF-8: \"" + printable(text) + "\""};
+  if (text.size() > kTextBytesMax)
+    return Error{Errc::BadInput, "is longer than " + std::to_string(kTextBytesMax) + " bytes"};
+  if (printable(text) != text)
+    return Error{Errc::BadInput, "holds control characters or invalid UTF-8: \"" + printable(text) + "\""};
   return ok();
 }
 
@@ -47,10 +54,12 @@ Result<> check_url(std::string_view url) {
   const std::string_view rest = url.substr(http ? 7 : https ? 8 : 0);
   const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   if ((!http && !https) || authority.empty() || url.find(' ') != std::string_view::npos) {
-    return Error{Errc::BadInput, "\"" + printable(url) + "\" is no http or https URL; write e.g. \"https://huggingface.co\""};
+    return Error{Errc::BadInput,
+                 "\"" + printable(url) + "\" is no http or https URL; write e.g. \"https://huggingface.co\""};
   }
   if (authority.find('@') != std::string_view::npos) {
-    return Error{Errc::BadInput, "has a user name or password in the URL; put the token into HF_TOKEN or upstream.token_file"};
+    return Error{Errc::BadInput,
+                 "has a user name or password in the URL; put the token into HF_TOKEN or upstream.token_file"};
   }
   return ok();
 }
@@ -62,7 +71,8 @@ Result<> check_host(std::string_view host) {
   if (bracketed && close != std::string_view::npos) {
     name = host.substr(1, close - 1);
     port = host.substr(close + 1);
-  } else if (const std::size_t colon = host.find(':'); !bracketed && colon != std::string_view::npos && host.find(':', colon + 1) == std::string_view::npos) {
+  } else if (const std::size_t colon = host.find(':');
+             !bracketed && colon != std::string_view::npos && host.find(':', colon + 1) == std::string_view::npos) {
     name = host.substr(0, colon);
     port = host.substr(colon);
   }
@@ -71,7 +81,9 @@ Result<> check_host(std::string_view host) {
     const auto number = port.starts_with(":") ? parse_u64(port.substr(1)) : std::nullopt;
     fine = fine && number && *number >= 1 && *number <= 65535;
   }
-  if (!fine) return Error{Errc::BadInput, "\"" + printable(host) + "\" is no \"host\" or \"host:port\"; write e.g. \"10.1.2.3:8080\""};
+  if (!fine)
+    return Error{Errc::BadInput,
+                 "\"" + printable(host) + "\" is no \"host\" or \"host:port\"; write e.g. \"10.1.2.3:8080\""};
   return ok();
 }
 
@@ -95,7 +107,8 @@ Result<> assign_any_number(T& into, const Rule& rule, const Raw& raw) {
     into = static_cast<T>(bytes);
     return ok();
   }
-  if (!std::holds_alternative<std::int64_t>(raw)) return wrong_type(rule.form == Form::Bytes ? "a number of bytes or a size like \"1.5GiB\"" : "a whole number", raw);
+  if (!std::holds_alternative<std::int64_t>(raw))
+    return wrong_type(rule.form == Form::Bytes ? "a number of bytes or a size like \"1.5GiB\"" : "a whole number", raw);
   return assign_number(into, rule, std::get<std::int64_t>(raw));
 }
 
@@ -127,7 +140,8 @@ Result<> check_value(const std::string& text, const Rule& rule) {
   return Error{Errc::BadInput, "\"" + printable(text) + "\" is unknown; allowed are " + names};
 }
 Result<> check_value(const std::vector<std::string>& list, const Rule& rule) {
-  if (list.size() > kListEntriesMax) return Error{Errc::BadInput, "has more than " + std::to_string(kListEntriesMax) + " entries"};
+  if (list.size() > kListEntriesMax)
+    return Error{Errc::BadInput, "has more than " + std::to_string(kListEntriesMax) + " entries"};
   for (const std::string& text : list) {
     HM_TRY(check_text_bytes(text));
     if (text.empty()) return Error{Errc::BadInput, "has an empty entry"};
@@ -156,7 +170,8 @@ Result<> assign(std::string& into, const Rule& rule, const Raw& raw) {
   return ok();
 }
 Result<> assign(std::vector<std::string>& into, const Rule& rule, const Raw& raw) {
-  if (!std::holds_alternative<std::vector<std::string>>(raw)) return wrong_type("a list of texts, e.g. [\"a\", \"b\"]", raw);
+  if (!std::holds_alternative<std::vector<std::string>>(raw))
+    return wrong_type("a list of texts, e.g. [\"a\", \"b\"]", raw);
   HM_TRY(check_value(std::get<std::vector<std::string>>(raw), rule));
   into = std::get<std::vector<std::string>>(raw);
   return ok();

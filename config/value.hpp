@@ -1,4 +1,5 @@
-// config/value.hpp: one setting's value: from TOML or text, into its member, within its bounds. Layer 1; pure functions; used by config/ alone.
+// config/value.hpp: one setting's value: from TOML or text, into its member, within its bounds. Layer 1; pure
+// functions; used by config/ alone.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -27,7 +28,8 @@ Result<> check_value(std::uint64_t value, const Rule& rule);
 Result<> check_value(const std::string& value, const Rule& rule);
 Result<> check_value(const std::vector<std::string>& value, const Rule& rule);
 
-/// What a variable's text means for a member of the first argument's type: lists are separated by commas; true, yes, on and 1 are true.
+/// What a variable's text means for a member of the first argument's type: lists are separated by commas; true, yes, on
+/// and 1 are true.
 Raw raw_from_text(const bool&, const std::string& text);
 Raw raw_from_text(const int&, const std::string& text);
 Raw raw_from_text(const std::int64_t&, const std::string& text);

@@ -14,15 +14,23 @@ namespace {
 constexpr std::int64_t kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
 
 bool is_pinned(const storage::RepoRow& row, const mirror::RevisionView& view) {
-  return std::any_of(row.pins.begin(), row.pins.end(), [&](const std::string& pin) { return pin == "*" || pin == view.snapshot.commit.hex(); });
+  return std::any_of(row.pins.begin(), row.pins.end(),
+                     [&](const std::string& pin) { return pin == "*" || pin == view.snapshot.commit.hex(); });
 }
 
 /// One run; the plan is made first and is the same for a dry run.
 class Collector {
  public:
-  Collector(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs, FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
-            const Clock& clock, const GcOptions& options)
-      : catalog_(catalog), index_(index), blobs_(blobs), fs_(fs), dir_(dir), recorder_(recorder), now_ms_(clock.unix_ms()), options_(options) {}
+  Collector(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs, FileSystem& fs,
+            const storage::DataDir& dir, provenance::Recorder& recorder, const Clock& clock, const GcOptions& options)
+      : catalog_(catalog),
+        index_(index),
+        blobs_(blobs),
+        fs_(fs),
+        dir_(dir),
+        recorder_(recorder),
+        now_ms_(clock.unix_ms()),
+        options_(options) {}
 
   Result<GcReport> run() {
     HM_TRY(plan_revisions());
@@ -56,7 +64,9 @@ class Collector {
         return false;
       }
       for (const mirror::RevisionView& view : views.assume_value()) {
-        if (!view.refs.empty() || is_pinned(row, view) || is_young(view.snapshot.observed_ms, options_.superseded_days * kDayMs)) continue;
+        if (!view.refs.empty() || is_pinned(row, view) ||
+            is_young(view.snapshot.observed_ms, options_.superseded_days * kDayMs))
+          continue;
         retired_.push_back({row, view.snapshot.commit});
         retired_keys_.insert(key::snapshot(k, view.snapshot.commit));
         report_.items.push_back({"revision", row.repo.text() + "@" + view.snapshot.commit.hex(), 0});
@@ -88,10 +98,12 @@ class Collector {
       report_.items.push_back({"blob", blob.id.hex(), blob.size_bytes});
       return ok();
     };
-    HM_TRY(blobs_.each([&](const storage::BlobInfo& blob) {
-      outcome = visit(blob);
-      return outcome.has_value();
-    }, [](const std::string&) {}));
+    HM_TRY(blobs_.each(
+        [&](const storage::BlobInfo& blob) {
+          outcome = visit(blob);
+          return outcome.has_value();
+        },
+        [](const std::string&) {}));
     return outcome;
   }
 
@@ -145,7 +157,8 @@ class Collector {
   // Decisions first: killed anywhere after that, the next run finds the same bytes unreferenced.
   Result<> apply() {
     for (const auto& [row, commit] : retired_) {
-      HM_TRY(recorder_.retire(row, commit, "superseded for more than " + std::to_string(options_.superseded_days) + " days"));
+      HM_TRY(recorder_.retire(row, commit,
+                              "superseded for more than " + std::to_string(options_.superseded_days) + " days"));
     }
     for (const storage::BlobId& id : dead_blobs_) {
       HM_TRY(blobs_.remove(id));
@@ -155,7 +168,8 @@ class Collector {
     }
     for (const std::string& path : dead_directories_) {
       // Out of the way in one step: a half removed repository must not be taken for one when somebody mirrors it again.
-      const std::string aside = dir_.quarantine() + "/" + kRemoving + std::to_string(now_ms_) + "-" + path.substr(path.find_last_of('/') + 1);
+      const std::string aside =
+          dir_.quarantine() + "/" + kRemoving + std::to_string(now_ms_) + "-" + path.substr(path.find_last_of('/') + 1);
       HM_TRY(fs_.rename(path, aside));
       HM_TRY(remove_tree(fs_, aside));
     }
@@ -184,7 +198,8 @@ class Collector {
 };
 }  // namespace
 
-Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs, FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
+Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs,
+                                 FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
                                  const Clock& clock, const GcOptions& options) {
   return Collector(catalog, index, blobs, fs, dir, recorder, clock, options).run();
 }

@@ -18,7 +18,7 @@ struct GcOptions {
   bool dry_run = false;
 };
 struct GcItem {
-  std::string kind;     ///< "revision", "blob", "unfinished", "repository", "quarantine"
+  std::string kind;  ///< "revision", "blob", "unfinished", "repository", "quarantine"
   std::string subject;
   std::uint64_t bytes = 0;
 };
@@ -27,6 +27,7 @@ struct GcReport {
   std::uint64_t bytes = 0;
   std::uint64_t kept_young = 0;  ///< unreferenced, but within the grace period
 };
-Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs, FileSystem& fs, const storage::DataDir& dir,
-                                 provenance::Recorder& recorder, const Clock& clock, const GcOptions& options);
+Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs,
+                                 FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
+                                 const Clock& clock, const GcOptions& options);
 }  // namespace hm::crawler

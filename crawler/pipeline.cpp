@@ -13,36 +13,43 @@
 namespace hm::crawler {
 std::string_view name_of(Stage stage) {
   switch (stage) {
-    case Stage::Visit: return "visit";
-    case Stage::Git: return "git";
-    case Stage::Plan: return "plan";
-    case Stage::Blobs: return "blobs";
-    case Stage::Publish: return "publish";
-    case Stage::Done: return "done";
+    case Stage::Visit:
+      return "visit";
+    case Stage::Git:
+      return "git";
+    case Stage::Plan:
+      return "plan";
+    case Stage::Blobs:
+      return "blobs";
+    case Stage::Publish:
+      return "publish";
+    case Stage::Done:
+      return "done";
   }
   return "unknown";
 }
 
 // The life of a revision, top to bottom. Each step leaves the store in a state from which the next run goes on.
 awaitable<Result<>> Visit::run() {
-  HM_CO_TRY(co_await look());              // info and refs: what upstream says it is
+  HM_CO_TRY(co_await look());  // info and refs: what upstream says it is
   HM_CRASH_POINT("pipeline.visited");
   if (co_await nothing_new()) co_return ok();
-  HM_CO_TRY(co_await fetch_git());         // objects, quarantined and checked; no ref moves
+  HM_CO_TRY(co_await fetch_git());  // objects, quarantined and checked; no ref moves
   HM_CRASH_POINT("pipeline.git_fetched");
   HM_CO_TRY(co_await choose_revisions());  // which commits are to be published, and under which refs
   Result<> first_problem = ok();
-  while (next_ < targets_.size()) {        // in groups, so that neither memory nor the number of durable commits grows with the number of refs
-    HM_CO_TRY(co_await plan_group());      // files of each revision; digests and sizes from the pointers
+  while (next_ < targets_.size()) {    // in groups, so that neither memory nor the number of durable commits grows with
+                                       // the number of refs
+    HM_CO_TRY(co_await plan_group());  // files of each revision; digests and sizes from the pointers
     HM_CRASH_POINT("pipeline.planned");
     auto fetched = co_await fetch_blobs();
     HM_CRASH_POINT("pipeline.blobs_fetched");
     if (!fetched && !first_problem.has_error()) first_problem = std::move(fetched);
-    HM_CO_TRY(co_await publish_group());   // manifest, journal and index in one durable batch
+    HM_CO_TRY(co_await publish_group());  // manifest, journal and index in one durable batch
     HM_CRASH_POINT("pipeline.published");
     if (first_problem.has_error() && stops_everything(first_problem.error())) break;
   }
-  HM_CO_TRY(co_await move_refs());         // names last
+  HM_CO_TRY(co_await move_refs());  // names last
   HM_CRASH_POINT("pipeline.refs_moved");
   co_return first_problem;
 }

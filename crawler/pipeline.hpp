@@ -1,8 +1,8 @@
-// crawler/pipeline.hpp: the whole life of one repository's visit, in reading order. Layer 5. docs/architecture.md draws it.
-// Threads: coroutines on the network executor; blocking steps on the git and disk pools.
+// crawler/pipeline.hpp: the whole life of one repository's visit, in reading order. Layer 5. docs/architecture.md draws
+// it. Threads: coroutines on the network executor; blocking steps on the git and disk pools.
 #pragma once
-#include <boost/asio/thread_pool.hpp>
 #include <array>
+#include <boost/asio/thread_pool.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -26,10 +26,10 @@ using net::awaitable;
 
 struct MirrorRequest {
   MirrorRequest() = default;
-  RepoSpec spec;                      ///< a revision limits blobs and publishing to it; git still brings all refs
+  RepoSpec spec;  ///< a revision limits blobs and publishing to it; git still brings all refs
   config::Selection selection;
-  bool all_history = false;           ///< blobs of every commit that heads and tags reach, not of the heads alone
-  bool pull_requests = false;         ///< refs/pr/* too
+  bool all_history = false;    ///< blobs of every commit that heads and tags reach, not of the heads alone
+  bool pull_requests = false;  ///< refs/pr/* too
 };
 
 enum class Stage : std::uint8_t { Visit, Git, Plan, Blobs, Publish, Done };
@@ -54,14 +54,14 @@ struct FileProblem {
 /// What one visit did.
 struct MirrorReport {
   RepoId repo;
-  std::optional<Error> error;              ///< set when the repository is not complete
-  storage::RepoRow row;                    ///< valid when the visit got as far as knowing the rid
-  std::vector<Commit> published;           ///< revisions published by this run
-  bool unchanged = false;                  ///< everything was here already
+  std::optional<Error> error;     ///< set when the repository is not complete
+  storage::RepoRow row;           ///< valid when the visit got as far as knowing the rid
+  std::vector<Commit> published;  ///< revisions published by this run
+  bool unchanged = false;         ///< everything was here already
   std::uint64_t blobs_total = 0, blobs_fetched = 0, blobs_present = 0;
   std::uint64_t bytes_fetched = 0, git_bytes = 0, git_objects = 0;
   std::uint64_t files_left_out = 0, bytes_left_out = 0;
-  std::uint64_t bytes_verified = 0;        ///< hashed by this run
+  std::uint64_t bytes_verified = 0;  ///< hashed by this run
   std::vector<FileProblem> problems;
   std::vector<mirror::TreeRemark> remarks;
   std::int64_t elapsed_ms = 0;
@@ -84,7 +84,8 @@ class Pipeline {
     mirror::GitLimits git_limits;
   };
   explicit Pipeline(Parts parts) : p_(std::move(parts)) {}
-  /// Never throws and never fails as a call: what went wrong is in the report. Running it again goes on where it stopped.
+  /// Never throws and never fails as a call: what went wrong is in the report. Running it again goes on where it
+  /// stopped.
   awaitable<MirrorReport> mirror(MirrorRequest request, std::function<void(const ProgressEvent&)> progress);
 
  private:

@@ -23,11 +23,16 @@ constexpr std::size_t kBlobRefSnapshotBytes = 33;  // <repo> (13) + commit (20) 
 
 FindingKind kind_of(BlobFindingKind kind) {
   switch (kind) {
-    case BlobFindingKind::Flipped: return FindingKind::Flipped;
-    case BlobFindingKind::WrongSize: return FindingKind::WrongSize;
-    case BlobFindingKind::Missing: return FindingKind::Missing;
-    case BlobFindingKind::Foreign: return FindingKind::Foreign;
-    case BlobFindingKind::Unreadable: return FindingKind::Unreadable;
+    case BlobFindingKind::Flipped:
+      return FindingKind::Flipped;
+    case BlobFindingKind::WrongSize:
+      return FindingKind::WrongSize;
+    case BlobFindingKind::Missing:
+      return FindingKind::Missing;
+    case BlobFindingKind::Foreign:
+      return FindingKind::Foreign;
+    case BlobFindingKind::Unreadable:
+      return FindingKind::Unreadable;
   }
   return FindingKind::Unreadable;
 }
@@ -50,20 +55,24 @@ class ReferencedBlobs {
     at_ = 0;
     std::size_t rows = 0;
     Result<> outcome = ok();
-    HM_TRY(index_.scan(Family::BlobRefs, {}, [&](std::string_view k, std::string_view v) {
-      storage::BlobInfo blob;
-      const auto size = key::parse_u64(v);
-      if (k.size() != storage::BlobId::kSize + kBlobRefSnapshotBytes || !size) {
-        outcome = Error{Errc::Corrupt, "a blob reference in the index has the wrong form; run: hubmirror index rebuild"};
-        return false;
-      }
-      std::copy_n(k.begin(), storage::BlobId::kSize, blob.id.bytes.begin());
-      blob.size_bytes = *size;
-      from_ = std::string(k) + '\0';
-      if (!last_ || *last_ != blob.id) slice_.push_back(blob);
-      last_ = blob.id;
-      return ++rows < kExpectedAtOnce;
-    }, from_));
+    HM_TRY(index_.scan(
+        Family::BlobRefs, {},
+        [&](std::string_view k, std::string_view v) {
+          storage::BlobInfo blob;
+          const auto size = key::parse_u64(v);
+          if (k.size() != storage::BlobId::kSize + kBlobRefSnapshotBytes || !size) {
+            outcome =
+                Error{Errc::Corrupt, "a blob reference in the index has the wrong form; run: hubmirror index rebuild"};
+            return false;
+          }
+          std::copy_n(k.begin(), storage::BlobId::kSize, blob.id.bytes.begin());
+          blob.size_bytes = *size;
+          from_ = std::string(k) + '\0';
+          if (!last_ || *last_ != blob.id) slice_.push_back(blob);
+          last_ = blob.id;
+          return ++rows < kExpectedAtOnce;
+        },
+        from_));
     HM_TRY(std::move(outcome));
     done_ = rows < kExpectedAtOnce;
     return ok();
@@ -106,7 +115,8 @@ Result<std::vector<User>> users_of(const VerifyParts& parts, const storage::Blob
 
 class Verification {
  public:
-  Verification(const VerifyParts& parts, const VerifyOptions& options, const std::function<void(const VerifyProgress&)>& progress, std::stop_token stop)
+  Verification(const VerifyParts& parts, const VerifyOptions& options,
+               const std::function<void(const VerifyProgress&)>& progress, std::stop_token stop)
       : p_(parts), o_(options), progress_(progress), stop_(std::move(stop)) {}
 
   Result<VerifyReport> run() {
@@ -159,16 +169,21 @@ class Verification {
       expected = storage::expect_sorted(std::move(expected_));
     }
     if (o_.only.empty()) {
-      HM_TRY(p_.blobs.each([&](const storage::BlobInfo& blob) {
-        progress_total_ += blob.size_bytes;
-        return !stop_.stop_requested();
-      }, [](const std::string&) {}));
+      HM_TRY(p_.blobs.each(
+          [&](const storage::BlobInfo& blob) {
+            progress_total_ += blob.size_bytes;
+            return !stop_.stop_requested();
+          },
+          [](const std::string&) {}));
     }
     std::vector<storage::BlobFinding> found;
-    HM_TRY(const auto looked_at, storage::scrub(p_.fs, p_.blobs, expected, options, p_.clock, [&](const storage::BlobFinding& f) { found.push_back(f); },
-                                                [&](const storage::ScrubProgress& s) {
-                                                  if (progress_) progress_({s.bytes, progress_total_});
-                                                }, stop_));
+    HM_TRY(const auto looked_at,
+           storage::scrub(
+               p_.fs, p_.blobs, expected, options, p_.clock, [&](const storage::BlobFinding& f) { found.push_back(f); },
+               [&](const storage::ScrubProgress& s) {
+                 if (progress_) progress_({s.bytes, progress_total_});
+               },
+               stop_));
     report_.blobs = looked_at.blobs;
     report_.bytes = looked_at.bytes;
     for (storage::BlobFinding& f : found) {
@@ -198,7 +213,8 @@ class Verification {
       Finding finding;
       finding.kind = FindingKind::Unfinished;
       finding.subject = part.id.hex();
-      finding.detail = human_bytes(part.complete_bytes) + " of " + human_bytes(part.size_bytes) + " are here; the next run of mirror goes on with it, gc drops it when it is old";
+      finding.detail = human_bytes(part.complete_bytes) + " of " + human_bytes(part.size_bytes) +
+                       " are here; the next run of mirror goes on with it, gc drops it when it is old";
       finding.bad = false;
       report_.findings.push_back(std::move(finding));
     }
@@ -217,7 +233,8 @@ class Verification {
     };
     std::uint64_t expected = 0;
     auto walked = journal.each(0, [&](const storage::JournalEntry& e) -> Result<bool> {
-      if (e.sequence != expected) bad(e.sequence, "entries " + std::to_string(expected) + " to " + std::to_string(e.sequence) + " are missing");
+      if (e.sequence != expected)
+        bad(e.sequence, "entries " + std::to_string(expected) + " to " + std::to_string(e.sequence) + " are missing");
       expected = e.sequence + 1;
       const auto text = [&](const char* field) {
         const auto* v = e.value.if_contains(field);
@@ -225,7 +242,8 @@ class Verification {
       };
       const auto* prev = e.value.if_contains("prev");
       auto [it, first] = last.try_emplace(text("src") + "\n" + text("kind") + "\n" + text("rid"), -1);
-      if (prev == nullptr || !prev->is_int64() || prev->get_int64() != it->second) bad(e.sequence, "its link to the previous entry of the same repository is wrong");
+      if (prev == nullptr || !prev->is_int64() || prev->get_int64() != it->second)
+        bad(e.sequence, "its link to the previous entry of the same repository is wrong");
       it->second = static_cast<std::int64_t>(e.sequence);
       return !stop_.stop_requested();
     });
@@ -246,20 +264,30 @@ class Verification {
 
 std::string_view name_of(FindingKind kind) {
   switch (kind) {
-    case FindingKind::Flipped: return "flipped";
-    case FindingKind::WrongSize: return "wrong-size";
-    case FindingKind::Missing: return "missing";
-    case FindingKind::Unreadable: return "unreadable";
-    case FindingKind::Foreign: return "foreign";
-    case FindingKind::GitObject: return "git-object";
-    case FindingKind::Manifest: return "manifest";
-    case FindingKind::Journal: return "journal";
-    case FindingKind::Unfinished: return "unfinished";
+    case FindingKind::Flipped:
+      return "flipped";
+    case FindingKind::WrongSize:
+      return "wrong-size";
+    case FindingKind::Missing:
+      return "missing";
+    case FindingKind::Unreadable:
+      return "unreadable";
+    case FindingKind::Foreign:
+      return "foreign";
+    case FindingKind::GitObject:
+      return "git-object";
+    case FindingKind::Manifest:
+      return "manifest";
+    case FindingKind::Journal:
+      return "journal";
+    case FindingKind::Unfinished:
+      return "unfinished";
   }
   return "unknown";
 }
 
-Result<VerifyReport> verify(const VerifyParts& parts, const VerifyOptions& options, const std::function<void(const VerifyProgress&)>& progress, std::stop_token stop) {
+Result<VerifyReport> verify(const VerifyParts& parts, const VerifyOptions& options,
+                            const std::function<void(const VerifyProgress&)>& progress, std::stop_token stop) {
   return Verification(parts, options, progress, std::move(stop)).run();
 }
 
@@ -272,7 +300,8 @@ struct RepairGroup {
 };
 
 /// Bad bytes leave their names; each blob is asked for where a repository that is not gone refers to it.
-Result<std::vector<RepairGroup>> prepare_repair(const VerifyParts& parts, std::vector<Finding> findings, RepairReport& report) {
+Result<std::vector<RepairGroup>> prepare_repair(const VerifyParts& parts, std::vector<Finding> findings,
+                                                RepairReport& report) {
   std::map<RepoId, RepairGroup> groups;
   for (Finding& finding : findings) {
     if (!finding.bad) continue;
@@ -281,7 +310,9 @@ Result<std::vector<RepairGroup>> prepare_repair(const VerifyParts& parts, std::v
       report.left.push_back(std::move(finding));
     };
     if (!finding.blob) {
-      leave(finding.kind == FindingKind::Foreign ? "; it is not hubmirror's: look at it and remove it yourself" : "; large files only can be repaired by digest: mirror the repository again under another data directory and compare");
+      leave(finding.kind == FindingKind::Foreign ? "; it is not hubmirror's: look at it and remove it yourself"
+                                                 : "; large files only can be repaired by digest: mirror the "
+                                                   "repository again under another data directory and compare");
       continue;
     }
     HM_TRY(auto users, users_of(parts, *finding.blob, kUsersMax));
@@ -292,7 +323,8 @@ Result<std::vector<RepairGroup>> prepare_repair(const VerifyParts& parts, std::v
       ++report.repaired;  // nothing refers to these bytes: taking them away is the repair
       continue;
     }
-    const auto present = std::find_if(users.begin(), users.end(), [](const User& u) { return u.repo.gone_status == 0; });
+    const auto present =
+        std::find_if(users.begin(), users.end(), [](const User& u) { return u.repo.gone_status == 0; });
     const User& user = present != users.end() ? *present : users.front();
     mirror::WantedBlob wanted;
     wanted.id = *finding.blob;
@@ -310,7 +342,8 @@ Result<std::vector<RepairGroup>> prepare_repair(const VerifyParts& parts, std::v
 }
 }  // namespace
 
-mirror::awaitable<Result<RepairReport>> repair(const VerifyParts& parts, mirror::Downloader& downloader, boost::asio::thread_pool& pool, std::vector<Finding> findings) {
+mirror::awaitable<Result<RepairReport>> repair(const VerifyParts& parts, mirror::Downloader& downloader,
+                                               boost::asio::thread_pool& pool, std::vector<Finding> findings) {
   RepairReport report;
   HM_CO_TRY(auto groups, co_await run_on(pool, [&] { return prepare_repair(parts, std::move(findings), report); }));
   for (RepairGroup& group : groups) {
@@ -318,8 +351,10 @@ mirror::awaitable<Result<RepairReport>> repair(const VerifyParts& parts, mirror:
     auto fetched = co_await downloader.fetch(group.repo, std::move(group.wanted), std::move(events));
     for (std::size_t i = 0; i < group.findings.size(); ++i) {
       const Error* error = nullptr;
-      if (!fetched) error = &fetched.error();
-      else if (!fetched.assume_value()[i].result) error = &fetched.assume_value()[i].result.error();
+      if (!fetched)
+        error = &fetched.error();
+      else if (!fetched.assume_value()[i].result)
+        error = &fetched.assume_value()[i].result.error();
       if (error == nullptr) {
         ++report.repaired;
         continue;

@@ -17,20 +17,31 @@
 
 namespace hm::crawler {
 struct VerifyOptions {
-  bool deep = false;                        ///< git objects, manifests against trees and journal, not only blobs
-  std::uint64_t bytes_per_second_max = 0;   ///< 0: unlimited
-  int threads = 0;                          ///< 0: one per core
-  std::vector<RepoId> only;                 ///< empty: everything, and foreign files too
+  bool deep = false;                       ///< git objects, manifests against trees and journal, not only blobs
+  std::uint64_t bytes_per_second_max = 0;  ///< 0: unlimited
+  int threads = 0;                         ///< 0: one per core
+  std::vector<RepoId> only;                ///< empty: everything, and foreign files too
 };
-enum class FindingKind : std::uint8_t { Flipped, WrongSize, Missing, Unreadable, Foreign, GitObject, Manifest, Journal, Unfinished };
-std::string_view name_of(FindingKind kind);  ///< "flipped", "wrong-size", "missing", "unreadable", "foreign", "git-object", "manifest", "journal", "unfinished"
+enum class FindingKind : std::uint8_t {
+  Flipped,
+  WrongSize,
+  Missing,
+  Unreadable,
+  Foreign,
+  GitObject,
+  Manifest,
+  Journal,
+  Unfinished
+};
+std::string_view name_of(FindingKind kind);  ///< "flipped", "wrong-size", "missing", "unreadable", "foreign",
+                                             ///< "git-object", "manifest", "journal", "unfinished"
 struct Finding {
   FindingKind kind = FindingKind::Missing;
-  std::string subject;                      ///< blob digest, path below the data directory, or repository
+  std::string subject;  ///< blob digest, path below the data directory, or repository
   std::string detail;
-  std::optional<storage::BlobId> blob;      ///< for findings about a blob: what repair() can fetch again
-  std::vector<std::string> used_by;         ///< "org/name:path", at most 8
-  bool bad = true;                          ///< false: worth knowing, nothing wrong (an unfinished download)
+  std::optional<storage::BlobId> blob;  ///< for findings about a blob: what repair() can fetch again
+  std::vector<std::string> used_by;     ///< "org/name:path", at most 8
+  bool bad = true;                      ///< false: worth knowing, nothing wrong (an unfinished download)
 };
 struct VerifyReport {
   std::uint64_t blobs = 0, bytes = 0, git_objects = 0, manifests = 0;
@@ -50,12 +61,15 @@ struct VerifyParts {
   const Clock& clock;
 };
 /// Blocks. `progress` is called from hashing threads, one at a time.
-Result<VerifyReport> verify(const VerifyParts& parts, const VerifyOptions& options, const std::function<void(const VerifyProgress&)>& progress, std::stop_token stop);
+Result<VerifyReport> verify(const VerifyParts& parts, const VerifyOptions& options,
+                            const std::function<void(const VerifyProgress&)>& progress, std::stop_token stop);
 
 struct RepairReport {
   std::uint64_t repaired = 0;
-  std::vector<Finding> left;                ///< what could not be repaired, with the reason in detail
+  std::vector<Finding> left;  ///< what could not be repaired, with the reason in detail
 };
-/// Moves bad blobs to quarantine and fetches them again by digest from a repository that refers to them. Blocking parts run on `pool`.
-mirror::awaitable<Result<RepairReport>> repair(const VerifyParts& parts, mirror::Downloader& downloader, boost::asio::thread_pool& pool, std::vector<Finding> findings);
+/// Moves bad blobs to quarantine and fetches them again by digest from a repository that refers to them. Blocking parts
+/// run on `pool`.
+mirror::awaitable<Result<RepairReport>> repair(const VerifyParts& parts, mirror::Downloader& downloader,
+                                               boost::asio::thread_pool& pool, std::vector<Finding> findings);
 }  // namespace hm::crawler

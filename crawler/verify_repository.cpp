@@ -29,7 +29,9 @@ Result<> RepositoryCheck::run(const storage::RepoRow& row, std::vector<storage::
     }
     const auto& files = manifest.assume_value();
     if (files.files.size() != view.snapshot.files || files.total_bytes() != view.snapshot.bytes)
-      add(FindingKind::Manifest, row, "the manifest of " + view.snapshot.commit.hex() + " does not have the files and bytes that were recorded; run: hubmirror index rebuild");
+      add(FindingKind::Manifest, row,
+          "the manifest of " + view.snapshot.commit.hex() +
+              " does not have the files and bytes that were recorded; run: hubmirror index rebuild");
     if (blobs == nullptr) continue;
     for (const auto& file : files.files)
       if (file.is_lfs) blobs->push_back({file.sha256, file.size_bytes});
@@ -40,21 +42,29 @@ Result<> RepositoryCheck::run(const storage::RepoRow& row, std::vector<storage::
 Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const std::vector<mirror::RevisionView>& revisions) {
   auto repository = mirror::Repository::open(catalog_.git_path(row));
   if (!repository) {
-    if (!revisions.empty()) add(FindingKind::GitObject, row, "its git repository cannot be opened: " + repository.error().what);
+    if (!revisions.empty())
+      add(FindingKind::GitObject, row, "its git repository cannot be opened: " + repository.error().what);
     return ok();
   }
-  auto checked = repository.assume_value().verify_objects([&](const GitOid& oid, const std::string& problem) { add(FindingKind::GitObject, row, oid.hex() + ": " + problem); });
-  if (checked) report_.git_objects += checked.assume_value();
-  else add(FindingKind::GitObject, row, checked.error().what);
+  auto checked = repository.assume_value().verify_objects([&](const GitOid& oid, const std::string& problem) {
+    add(FindingKind::GitObject, row, oid.hex() + ": " + problem);
+  });
+  if (checked)
+    report_.git_objects += checked.assume_value();
+  else
+    add(FindingKind::GitObject, row, checked.error().what);
   for (const mirror::RevisionView& view : revisions) {
     if (stop_.stop_requested()) return Error{Errc::Cancelled, "stopped"};
-    if (auto compared = compare_tree(repository.assume_value(), row, view.snapshot); !compared) add(FindingKind::GitObject, row, compared.error().what);
+    if (auto compared = compare_tree(repository.assume_value(), row, view.snapshot); !compared)
+      add(FindingKind::GitObject, row, compared.error().what);
   }
   return ok();
 }
 
-/// The manifest says what the tree says: same files, same objects, and for each file the digest of its bytes or of what its pointer names.
-Result<> RepositoryCheck::compare_tree(const mirror::Repository& repository, const storage::RepoRow& row, const storage::SnapshotRow& snapshot) {
+/// The manifest says what the tree says: same files, same objects, and for each file the digest of its bytes or of what
+/// its pointer names.
+Result<> RepositoryCheck::compare_tree(const mirror::Repository& repository, const storage::RepoRow& row,
+                                       const storage::SnapshotRow& snapshot) {
   auto manifest = catalog_.manifest(snapshot.manifest);
   if (!manifest) return ok();  // reported already
   HM_TRY(const GitOid tree, repository.tree_of(snapshot.commit));
@@ -84,8 +94,12 @@ Result<> RepositoryCheck::compare_tree(const mirror::Repository& repository, con
     if (!same) add(FindingKind::Manifest, row, printable(file.path) + at + " is not what the manifest says");
     return ok();
   }));
-  for (const auto& [path, file] : left) add(FindingKind::Manifest, row, printable(path) + at + " is in the manifest and not in the tree");
-  if (left_out != snapshot.left_out_files) add(FindingKind::Manifest, row, std::to_string(left_out) + " files" + at + " are not in the manifest; " + std::to_string(snapshot.left_out_files) + " were left out on purpose");
+  for (const auto& [path, file] : left)
+    add(FindingKind::Manifest, row, printable(path) + at + " is in the manifest and not in the tree");
+  if (left_out != snapshot.left_out_files)
+    add(FindingKind::Manifest, row,
+        std::to_string(left_out) + " files" + at + " are not in the manifest; " +
+            std::to_string(snapshot.left_out_files) + " were left out on purpose");
   return ok();
 }
 }  // namespace hm::crawler

@@ -1,4 +1,5 @@
-// crawler/verify_repository.hpp: one repository's manifests and, when asked to go deep, its git objects and trees. Layer 5; part of verify.
+// crawler/verify_repository.hpp: one repository's manifests and, when asked to go deep, its git objects and trees.
+// Layer 5; part of verify.
 #pragma once
 #include <stop_token>
 #include <vector>
@@ -12,13 +13,15 @@ class Repository;
 namespace hm::crawler {
 class RepositoryCheck {
  public:
-  RepositoryCheck(const mirror::Catalog& catalog, bool deep, std::stop_token stop, VerifyReport& report) : catalog_(catalog), deep_(deep), stop_(std::move(stop)), report_(report) {}
+  RepositoryCheck(const mirror::Catalog& catalog, bool deep, std::stop_token stop, VerifyReport& report)
+      : catalog_(catalog), deep_(deep), stop_(std::move(stop)), report_(report) {}
   /// Adds findings to the report. @param blobs when set, every large file of the repository is added to it.
   Result<> run(const storage::RepoRow& row, std::vector<storage::BlobInfo>* blobs);
 
  private:
   Result<> check_git(const storage::RepoRow& row, const std::vector<mirror::RevisionView>& revisions);
-  Result<> compare_tree(const mirror::Repository& repository, const storage::RepoRow& row, const storage::SnapshotRow& snapshot);
+  Result<> compare_tree(const mirror::Repository& repository, const storage::RepoRow& row,
+                        const storage::SnapshotRow& snapshot);
   void add(FindingKind kind, const storage::RepoRow& row, std::string detail);
   const mirror::Catalog& catalog_;
   const bool deep_;

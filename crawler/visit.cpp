@@ -10,7 +10,8 @@
 
 namespace hm::crawler {
 namespace {
-// A group ends at whichever comes first: the manifests of a group are in memory together, and a durable commit costs milliseconds.
+// A group ends at whichever comes first: the manifests of a group are in memory together, and a durable commit costs
+// milliseconds.
 constexpr std::size_t kGroupRevisionsMax = 256;
 constexpr std::size_t kGroupFilesMax = 20'000;
 constexpr char kKeptPrefix[] = "refs/hubmirror/kept/";
@@ -26,7 +27,11 @@ std::string_view visibility_of(const hub::RepoInfo& info) {
 bool stops_everything(const Error& error) { return error.code == Errc::NoSpace || error.code == Errc::Cancelled; }
 
 Visit::Visit(Pipeline::Parts& parts, MirrorRequest request, std::function<void(const ProgressEvent&)> progress)
-    : p_(parts), catalog_(parts.index, parts.blobs, parts.dir), request_(std::move(request)), progress_(std::move(progress)), repo_(request_.spec.repo),
+    : p_(parts),
+      catalog_(parts.index, parts.blobs, parts.dir),
+      request_(std::move(request)),
+      progress_(std::move(progress)),
+      repo_(request_.spec.repo),
       git_client_(parts.client, parts.api.upstream(), parts.api.budget(), parts.api.retry()) {
   report_.repo = repo_;
   event_.repo = repo_;
@@ -63,7 +68,9 @@ awaitable<Result<>> Visit::look() {
   }
   const hub::RepoInfo& got = info.assume_value();
   if (got.disabled) co_return Error{Errc::Gated, "upstream has disabled this repository"};
-  if (!is_valid_repo_name(got.id)) co_return Error{Errc::BadInput, "upstream answers with the name \"" + printable(got.id.substr(0, 200)) + "\", which no repository can have"};
+  if (!is_valid_repo_name(got.id))
+    co_return Error{Errc::BadInput, "upstream answers with the name \"" + printable(got.id.substr(0, 200)) +
+                                        "\", which no repository can have"};
   repo_.name = got.id;
 
   remote_.emplace(git_client_, p_.git_pool, p_.api.git_url(repo_), p_.git_limits);
@@ -87,7 +94,8 @@ awaitable<Result<>> Visit::look() {
   co_return ok();
 }
 
-/// Waits before the next attempt of a git request. @returns the error when trying again cannot help, or was tried often enough.
+/// Waits before the next attempt of a git request. @returns the error when trying again cannot help, or was tried often
+/// enough.
 awaitable<Result<>> Visit::pause_after(hub::Backoff& backoff, Error error) {
   if (!hub::is_retried_error(error) && error.code != Errc::RateLimited) co_return error;
   const auto asked_ms = git_client_.take_asked_wait_ms();
@@ -123,9 +131,12 @@ awaitable<Result<mirror::FetchOutcome>> Visit::fetch_objects() {
   }
 }
 
-bool Visit::is_satisfied_by(const storage::SnapshotRow& snapshot) const { return !snapshot.partial() || snapshot.selection == request_.selection.text(); }
+bool Visit::is_satisfied_by(const storage::SnapshotRow& snapshot) const {
+  return !snapshot.partial() || snapshot.selection == request_.selection.text();
+}
 
-// The shortest way out, three requests after the start: refs are as published, and so are the blobs. Anything odd takes the long way, which repairs.
+// The shortest way out, three requests after the start: refs are as published, and so are the blobs. Anything odd takes
+// the long way, which repairs.
 Result<bool> Visit::everything_is_here() const {
   if (request_.all_history) return false;
   auto repository = mirror::Repository::open(git_path());
@@ -136,10 +147,14 @@ Result<bool> Visit::everything_is_here() const {
   HM_TRY(const auto published, catalog_.refs(key()));
   std::set<Commit> commits;
   for (const auto& [ref, target] : seen_.refs) {
-    const bool wanted = request_.spec.revision ? (ref == *request_.spec.revision || ref == "refs/heads/" + *request_.spec.revision || ref == "refs/tags/" + *request_.spec.revision)
-                                               : ref.starts_with("refs/heads/");
+    const bool wanted = request_.spec.revision
+                            ? (ref == *request_.spec.revision || ref == "refs/heads/" + *request_.spec.revision ||
+                               ref == "refs/tags/" + *request_.spec.revision)
+                            : ref.starts_with("refs/heads/");
     if (!wanted) continue;
-    const auto row = std::find_if(published.begin(), published.end(), [&, &name = ref, &oid = target](const storage::RefRow& r) { return r.ref == name && r.target == oid; });
+    const auto row = std::find_if(
+        published.begin(), published.end(),
+        [&, &name = ref, &oid = target](const storage::RefRow& r) { return r.ref == name && r.target == oid; });
     if (row == published.end()) return false;
     commits.insert(row->commit);
   }
@@ -189,10 +204,12 @@ awaitable<Result<>> Visit::choose_revisions() {
 }
 
 /// The commit that the request names: a ref of upstream in short or full form, or a commit by id.
-Result<std::optional<Commit>> Visit::commit_of_request(const mirror::Repository& repository, const std::map<std::string, Commit>& commits) const {
+Result<std::optional<Commit>> Visit::commit_of_request(const mirror::Repository& repository,
+                                                       const std::map<std::string, Commit>& commits) const {
   if (!request_.spec.revision) return std::optional<Commit>{};
   const std::string& wanted = *request_.spec.revision;
-  for (const std::string& ref : {wanted, "refs/heads/" + wanted, "refs/tags/" + wanted, "refs/" + wanted, wanted == "HEAD" ? seen_.head : std::string()})
+  for (const std::string& ref : {wanted, "refs/heads/" + wanted, "refs/tags/" + wanted, "refs/" + wanted,
+                                 wanted == "HEAD" ? seen_.head : std::string()})
     if (const auto it = commits.find(ref); it != commits.end()) return std::optional(it->second);
   if (const auto commit = Commit::parse(wanted)) {
     HM_TRY(const bool here, repository.contains(*commit));
@@ -201,11 +218,13 @@ Result<std::optional<Commit>> Visit::commit_of_request(const mirror::Repository&
       return std::optional(peeled);
     }
   }
-  return Error{Errc::NotFound, "upstream has no revision \"" + printable(wanted) + "\" of " + repo_.text() + " (branches, tags and commits that its refs reach were looked at)"};
+  return Error{Errc::NotFound, "upstream has no revision \"" + printable(wanted) + "\" of " + repo_.text() +
+                                   " (branches, tags and commits that its refs reach were looked at)"};
 }
 
 Result<> Visit::select_targets(const mirror::Repository& repository) {
-  std::map<std::string, Commit> commits;  // ref → commit, tags peeled; a ref that leads to no commit names nothing we can publish
+  std::map<std::string, Commit>
+      commits;  // ref → commit, tags peeled; a ref that leads to no commit names nothing we can publish
   for (const auto& [ref, oid] : seen_.refs)
     if (auto commit = repository.peel_to_commit(oid)) commits[ref] = commit.assume_value();
   HM_TRY(const auto fixed, commit_of_request(repository, commits));
@@ -217,7 +236,8 @@ Result<> Visit::select_targets(const mirror::Repository& repository) {
   if (fixed) {
     choose(*fixed);
   } else {
-    if (const auto head = commits.find(seen_.head); head != commits.end()) choose(head->second);  // what most people ask for comes first
+    if (const auto head = commits.find(seen_.head); head != commits.end())
+      choose(head->second);  // what most people ask for comes first
     for (const auto& [ref, commit] : commits)
       if (ref.starts_with("refs/heads/")) choose(commit);
   }
@@ -237,10 +257,12 @@ Result<> Visit::select_targets(const mirror::Repository& repository) {
     targets_.emplace_back().commit = commit;
   }
   for (const auto& [ref, commit] : commits)
-    if (const auto place = places.find(commit); place != places.end()) targets_[place->second].refs[ref] = seen_.refs.at(ref);
+    if (const auto place = places.find(commit); place != places.end())
+      targets_[place->second].refs[ref] = seen_.refs.at(ref);
   HM_TRY(const auto published, catalog_.revisions(key()));
   for (const auto& view : published)
-    if (const auto place = places.find(view.snapshot.commit); place != places.end()) targets_[place->second].published = view.snapshot;
+    if (const auto place = places.find(view.snapshot.commit); place != places.end())
+      targets_[place->second].published = view.snapshot;
   return ok();
 }
 
@@ -259,7 +281,8 @@ Result<> Visit::plan_target(const mirror::Repository& repository, Target& target
     HM_TRY(before, catalog_.manifest(target.published->manifest));
     if (is_satisfied_by(*target.published)) return use_published(target, *before);
   }
-  HM_TRY(target.plan, mirror::plan_revision(repository, target.commit, request_.selection, before ? &*before : nullptr, facts_, p_.git_limits.object_bytes_max));
+  HM_TRY(target.plan, mirror::plan_revision(repository, target.commit, request_.selection, before ? &*before : nullptr,
+                                            facts_, p_.git_limits.object_bytes_max));
   report_.files_left_out += target.plan.left_out_files;
   report_.bytes_left_out += target.plan.left_out_bytes;
   return ok();
@@ -281,7 +304,8 @@ awaitable<Result<>> Visit::plan_group() {
   co_return ok();
 }
 
-/// What the group needs and the store lacks, each digest once. The space for all of it must be there before the first byte is asked for.
+/// What the group needs and the store lacks, each digest once. The space for all of it must be there before the first
+/// byte is asked for.
 Result<std::vector<mirror::WantedBlob>> Visit::missing_blobs() {
   std::vector<mirror::WantedBlob> missing;
   std::unordered_set<storage::BlobId> seen;
@@ -341,12 +365,16 @@ awaitable<Result<>> Visit::fetch_blobs() {
     event_.file_done = false;
     if (progress_) progress_(event_);
   };
-  events.on_done = [this](const mirror::WantedBlob& blob, const mirror::BlobOutcome& outcome) { blob_done(blob, outcome); };
+  events.on_done = [this](const mirror::WantedBlob& blob, const mirror::BlobOutcome& outcome) {
+    blob_done(blob, outcome);
+  };
   const std::size_t asked = missing.size();
   HM_CO_TRY(co_await p_.downloader.fetch(repo_, std::move(missing), std::move(events)));
   if (failed_.empty()) co_return ok();
   const Error& first = report_.problems.front().error;
-  co_return Error{first.code, std::to_string(failed_.size()) + " of " + std::to_string(asked) + " large files could not be fetched; the first: " + printable(report_.problems.front().path) + ": " + first.what};
+  co_return Error{first.code, std::to_string(failed_.size()) + " of " + std::to_string(asked) +
+                                  " large files could not be fetched; the first: " +
+                                  printable(report_.problems.front().path) + ": " + first.what};
 }
 
 Result<> Visit::publish_targets() {
@@ -357,7 +385,10 @@ Result<> Visit::publish_targets() {
     target.complete = missing.empty();
     if (!target.complete) {
       for (const auto& file : missing)  // e.g. two pointers with one digest and different sizes: not both can be true
-        if (!failed_.contains(file.sha256)) report_.problems.push_back({file.path, Error{Errc::Corrupt, "its pointer states " + std::to_string(file.size_bytes) + " bytes, which is not the size of " + file.sha256.hex()}});
+        if (!failed_.contains(file.sha256))
+          report_.problems.push_back(
+              {file.path, Error{Errc::Corrupt, "its pointer states " + std::to_string(file.size_bytes) +
+                                                   " bytes, which is not the size of " + file.sha256.hex()}});
       continue;
     }
     provenance::PublishedRevision revision;
@@ -370,8 +401,10 @@ Result<> Visit::publish_targets() {
     if (target.plan.left_out_files != 0) revision.selection = request_.selection.text();
     revision.card_front_matter = provenance::front_matter(target.plan.readme);
     const bool known = target.published && is_satisfied_by(*target.published);
-    if (known) revision.selection = target.published->selection;
-    else report_.bytes_verified += target.plan.git_bytes_hashed;
+    if (known)
+      revision.selection = target.published->selection;
+    else
+      report_.bytes_verified += target.plan.git_bytes_hashed;
     revisions.push_back(std::move(revision));
     report_.published.push_back(target.commit);
   }
@@ -392,7 +425,8 @@ Result<> Visit::move_refs_in(const std::string& path) {
   std::vector<std::pair<std::string, std::optional<GitOid>>> changes;
   for (const auto& [ref, oid] : local) {
     if (ref.starts_with("refs/hubmirror/")) continue;
-    if (ref.starts_with("refs/pr/") && !request_.pull_requests) continue;  // fetched by an earlier run that asked for them
+    if (ref.starts_with("refs/pr/") && !request_.pull_requests)
+      continue;  // fetched by an earlier run that asked for them
     const auto now = seen_.refs.find(ref);
     if (now != seen_.refs.end() && now->second == oid) continue;
     bool kept = false;
@@ -404,7 +438,8 @@ Result<> Visit::move_refs_in(const std::string& path) {
     if (now == seen_.refs.end()) changes.emplace_back(ref, std::nullopt);
   }
   for (const auto& [ref, oid] : seen_.refs)
-    if (const auto before = local.find(ref); before == local.end() || before->second != oid) changes.emplace_back(ref, oid);
+    if (const auto before = local.find(ref); before == local.end() || before->second != oid)
+      changes.emplace_back(ref, oid);
   return repository.update_refs(changes, seen_.head);
 }
 
@@ -418,10 +453,15 @@ awaitable<Result<>> Visit::move_refs() {
 
 MirrorReport Visit::finish(std::optional<Error> error) {
   report_.error = std::move(error);
-  if (!report_.error && !report_.problems.empty()) report_.error = Error{report_.problems.front().error.code, printable(report_.problems.front().path) + ": " + report_.problems.front().error.what};
+  if (!report_.error && !report_.problems.empty())
+    report_.error = Error{report_.problems.front().error.code,
+                          printable(report_.problems.front().path) + ": " + report_.problems.front().error.what};
   tell(Stage::Done);
   log(LogLevel::Info, report_.error ? "not complete" : "mirrored",
-      {{"repo", repo_.text()}, {"revisions", std::to_string(report_.published.size())}, {"bytes", std::to_string(report_.bytes_fetched)}, {"error", report_.error ? report_.error->what : std::string("-")}});
+      {{"repo", repo_.text()},
+       {"revisions", std::to_string(report_.published.size())},
+       {"bytes", std::to_string(report_.bytes_fetched)},
+       {"error", report_.error ? report_.error->what : std::string("-")}});
   return std::move(report_);
 }
 }  // namespace hm::crawler

@@ -1,5 +1,6 @@
-// crawler/visit.hpp: the steps of one repository's visit, each a method; crawler/pipeline.cpp puts them in order. Layer 5.
-// Threads: one coroutine on the network executor; blocking parts run on the git pool and touch only what they are given.
+// crawler/visit.hpp: the steps of one repository's visit, each a method; crawler/pipeline.cpp puts them in order.
+// Layer 5. Threads: one coroutine on the network executor; blocking parts run on the git pool and touch only what they
+// are given.
 #pragma once
 #include <map>
 #include <optional>
@@ -30,7 +31,7 @@ class Visit {
     std::map<std::string, GitOid> refs;
     std::optional<storage::SnapshotRow> published;  ///< what is published of it already
     mirror::RevisionPlan plan;
-    bool complete = false;                          ///< all blobs are here
+    bool complete = false;  ///< all blobs are here
   };
 
   awaitable<Result<>> look();
@@ -46,7 +47,8 @@ class Visit {
   awaitable<Result<>> move_refs();
 
   Result<> select_targets(const mirror::Repository& repository);
-  Result<std::optional<Commit>> commit_of_request(const mirror::Repository& repository, const std::map<std::string, Commit>& commits) const;
+  Result<std::optional<Commit>> commit_of_request(const mirror::Repository& repository,
+                                                  const std::map<std::string, Commit>& commits) const;
   Result<> plan_target(const mirror::Repository& repository, Target& target);
   Result<> use_published(Target& target, const storage::Manifest& manifest);
   bool is_satisfied_by(const storage::SnapshotRow& snapshot) const;
@@ -68,8 +70,8 @@ class Visit {
   ProgressEvent event_;
   std::optional<std::int64_t> stage_since_ms_;
   Stage timed_stage_ = Stage::Visit;
-  RepoId repo_;              ///< under upstream's present name
-  storage::RepoRow row_;     ///< after the visit was recorded
+  RepoId repo_;           ///< under upstream's present name
+  storage::RepoRow row_;  ///< after the visit was recorded
   mirror::Advertisement seen_;
   hub::BudgetedClient git_client_;
   std::optional<mirror::GitRemote> remote_;

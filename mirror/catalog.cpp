@@ -23,7 +23,10 @@ Result<> Catalog::each_repo(const std::function<bool(const storage::RepoRow&)>& 
 }
 
 Result<storage::RepoRow> Catalog::find(const RepoId& repo) const {
-  auto absent = [&] { return Error{Errc::NotFound, printable(repo.text()) + " is not mirrored here; run: hubmirror mirror " + printable(repo.text())}; };
+  auto absent = [&] {
+    return Error{Errc::NotFound,
+                 printable(repo.text()) + " is not mirrored here; run: hubmirror mirror " + printable(repo.text())};
+  };
   HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
   if (!bytes) return absent();
   HM_TRY(const auto name, storage::unpack_name(*bytes));
@@ -74,7 +77,9 @@ Result<std::vector<RevisionView>> Catalog::revisions(const RepoKey& k) const {
   for (RevisionView& view : out)
     for (const storage::RefRow& ref : published)
       if (ref.commit == view.snapshot.commit) view.refs.push_back(ref.ref);
-  std::stable_sort(out.begin(), out.end(), [](const RevisionView& a, const RevisionView& b) { return a.snapshot.observed_ms > b.snapshot.observed_ms; });
+  std::stable_sort(out.begin(), out.end(), [](const RevisionView& a, const RevisionView& b) {
+    return a.snapshot.observed_ms > b.snapshot.observed_ms;
+  });
   return out;
 }
 
@@ -105,8 +110,11 @@ Result<storage::SnapshotRow> Catalog::resolve(const storage::RepoRow& repo, std:
       if (view.snapshot.commit.hex().starts_with(wanted)) matches.push_back(std::move(view.snapshot));
   if (matches.size() == 1) return std::move(matches.front());
   const std::string name = printable(repo.repo.text());
-  if (all.empty()) return Error{Errc::NotFound, "no revision of " + name + " is published here yet; run: hubmirror mirror " + name};
-  return Error{Errc::NotFound, "revision \"" + printable(wanted) + "\" of " + name + (matches.empty() ? " is not published here" : " is ambiguous") + "; see: hubmirror show " + name};
+  if (all.empty())
+    return Error{Errc::NotFound, "no revision of " + name + " is published here yet; run: hubmirror mirror " + name};
+  return Error{Errc::NotFound, "revision \"" + printable(wanted) + "\" of " + name +
+                                   (matches.empty() ? " is not published here" : " is ambiguous") +
+                                   "; see: hubmirror show " + name};
 }
 
 Result<storage::Manifest> Catalog::manifest(const Sha256& id) const {
@@ -115,7 +123,9 @@ Result<storage::Manifest> Catalog::manifest(const Sha256& id) const {
   return storage::unpack_manifest(*stored, id);
 }
 
-Result<std::optional<std::string>> Catalog::document(const Sha256& id) const { return index_.get(Family::Documents, id.view()); }
+Result<std::optional<std::string>> Catalog::document(const Sha256& id) const {
+  return index_.get(Family::Documents, id.view());
+}
 
 std::string Catalog::git_path(const storage::RepoRow& repo) const { return dir_.git({repo.repo.kind, repo.rid}); }
 

@@ -1,5 +1,5 @@
-// mirror/catalog.hpp: the read side: which repositories, revisions and files are here. Layer 4. Only published revisions are seen.
-// Threads: safe; calls block on the index.
+// mirror/catalog.hpp: the read side: which repositories, revisions and files are here. Layer 4. Only published
+// revisions are seen. Threads: safe; calls block on the index.
 #pragma once
 #include <functional>
 #include <optional>
@@ -22,7 +22,8 @@ struct RevisionView {
 
 class Catalog {
  public:
-  Catalog(const storage::Index& index, const storage::BlobStore& blobs, const storage::DataDir& dir) : index_(index), blobs_(blobs), dir_(dir) {}
+  Catalog(const storage::Index& index, const storage::BlobStore& blobs, const storage::DataDir& dir)
+      : index_(index), blobs_(blobs), dir_(dir) {}
 
   /// All repositories that hold something (removed ones are left out), in key order, until `visit` returns false.
   Result<> each_repo(const std::function<bool(const storage::RepoRow&)>& visit) const;
@@ -31,7 +32,8 @@ class Catalog {
   Result<std::optional<storage::RepoRow>> find(const RepoKey& key) const;
   Result<std::vector<RevisionView>> revisions(const RepoKey& key) const;  ///< newest observation first
   Result<std::vector<storage::RefRow>> refs(const RepoKey& key) const;
-  /// Branch, tag, full ref, 40-hex commit or unique abbreviation (≥ 7); empty = upstream's default branch. @returns NotFound with what is there.
+  /// Branch, tag, full ref, 40-hex commit or unique abbreviation (≥ 7); empty = upstream's default branch. @returns
+  /// NotFound with what is there.
   Result<storage::SnapshotRow> resolve(const storage::RepoRow& repo, std::string_view revision) const;
   Result<storage::Manifest> manifest(const Sha256& id) const;
   Result<std::optional<std::string>> document(const Sha256& id) const;

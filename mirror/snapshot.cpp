@@ -24,8 +24,9 @@ storage::FileMode mode_of(std::uint32_t git_mode) {
   return (git_mode & 0111) != 0 ? storage::FileMode::Executable : storage::FileMode::Regular;
 }
 
-Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit, const config::Selection& selection, const storage::Manifest* also, BlobFactsCache& cache,
-                                   std::uint64_t git_file_bytes_max) {
+Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit,
+                                   const config::Selection& selection, const storage::Manifest* also,
+                                   BlobFactsCache& cache, std::uint64_t git_file_bytes_max) {
   RevisionPlan plan;
   plan.commit = commit;
   HM_TRY(plan.tree, repository.tree_of(commit));
@@ -40,7 +41,8 @@ Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& c
     }
     auto known = cache.find(file.oid);
     if (known == cache.end()) {
-      auto facts = within(read_facts(repository, file, git_file_bytes_max), [&] { return "reading " + printable(file.path) + " at " + commit.hex(); });
+      auto facts = within(read_facts(repository, file, git_file_bytes_max),
+                          [&] { return "reading " + printable(file.path) + " at " + commit.hex(); });
       if (!facts) return std::move(facts).as_failure();
       known = cache.emplace(file.oid, facts.assume_value()).first;
       if (!known->second.is_lfs) plan.git_bytes_hashed += known->second.size_bytes;
@@ -64,7 +66,8 @@ Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& c
     }
     return ok();
   }));
-  std::sort(plan.manifest.files.begin(), plan.manifest.files.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  std::sort(plan.manifest.files.begin(), plan.manifest.files.end(),
+            [](const auto& a, const auto& b) { return a.path < b.path; });
   return plan;
 }
 

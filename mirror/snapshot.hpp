@@ -1,5 +1,5 @@
-// mirror/snapshot.hpp: one revision: which files it has, which of them are wanted, what has to be fetched, and the manifest that follows. Layer 4.
-// Threads: blocking, on the git pool; one Repository per call.
+// mirror/snapshot.hpp: one revision: which files it has, which of them are wanted, what has to be fetched, and the
+// manifest that follows. Layer 4. Threads: blocking, on the git pool; one Repository per call.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -19,7 +19,7 @@ storage::FileMode mode_of(std::uint32_t git_mode);
 
 /// sha256 and LFS pointers of git blobs that were read before: revisions share most of their files.
 struct BlobFacts {
-  Sha256 sha256;                ///< of the file's bytes: for a pointer, of what it points to
+  Sha256 sha256;  ///< of the file's bytes: for a pointer, of what it points to
   std::uint64_t size_bytes = 0;
   bool is_lfs = false;
 };
@@ -28,17 +28,20 @@ using BlobFactsCache = std::unordered_map<GitOid, BlobFacts>;
 struct RevisionPlan {
   Commit commit;
   GitOid tree;
-  storage::Manifest manifest;    ///< of the wanted files; complete before a byte is fetched, because pointers name digest and size
+  storage::Manifest
+      manifest;  ///< of the wanted files; complete before a byte is fetched, because pointers name digest and size
   std::uint64_t left_out_files = 0, left_out_bytes = 0;
   std::vector<std::string> submodules;
-  std::string readme;                ///< README.md of this commit, at most 512 KiB; "" when there is none
+  std::string readme;  ///< README.md of this commit, at most 512 KiB; "" when there is none
   std::uint64_t git_bytes_hashed = 0;
 };
 
-/// Walks the commit's tree and reads its small files. `also` are files wanted besides the selection (published earlier under another one).
+/// Walks the commit's tree and reads its small files. `also` are files wanted besides the selection (published earlier
+/// under another one).
 /// @returns Refused for a file that git stores and that is larger than `git_file_bytes_max`.
-Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit, const config::Selection& selection, const storage::Manifest* also, BlobFactsCache& cache,
-                                   std::uint64_t git_file_bytes_max);
+Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit,
+                                   const config::Selection& selection, const storage::Manifest* also,
+                                   BlobFactsCache& cache, std::uint64_t git_file_bytes_max);
 
 /// LFS blobs of the manifest, each digest once.
 std::vector<WantedBlob> blobs_of(const RevisionPlan& plan);

@@ -22,7 +22,8 @@ class CardParser {
  public:
   explicit CardParser(std::string_view yaml) {
     ready_ = yaml_parser_initialize(&parser_) != 0;
-    if (ready_) yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(yaml.data()), yaml.size());
+    if (ready_)
+      yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(yaml.data()), yaml.size());
   }
   ~CardParser() {
     if (ready_) yaml_parser_delete(&parser_);
@@ -36,7 +37,8 @@ class CardParser {
       if (events > kEventsMax) return "more than " + std::to_string(kEventsMax) + " YAML events";
       yaml_event_t event;
       if (yaml_parser_parse(&parser_, &event) == 0)
-        return "not valid YAML in line " + std::to_string(parser_.problem_mark.line + 1) + (parser_.problem != nullptr ? std::string(": ") + parser_.problem : "");
+        return "not valid YAML in line " + std::to_string(parser_.problem_mark.line + 1) +
+               (parser_.problem != nullptr ? std::string(": ") + parser_.problem : "");
       const auto problem = take(event, fields);
       yaml_event_delete(&event);
       if (problem) return problem;
@@ -48,7 +50,9 @@ class CardParser {
   std::optional<std::string> take(const yaml_event_t& event, Fields& fields) {
     switch (event.type) {
       case YAML_STREAM_END_EVENT:
-      case YAML_DOCUMENT_END_EVENT: done_ = true; break;  // one document is the card
+      case YAML_DOCUMENT_END_EVENT:
+        done_ = true;
+        break;  // one document is the card
       case YAML_MAPPING_START_EVENT:
       case YAML_SEQUENCE_START_EVENT:
         if (++depth_ > kDepthMax) return "nested deeper than " + std::to_string(kDepthMax);
@@ -62,8 +66,10 @@ class CardParser {
         break;
       case YAML_SCALAR_EVENT: {
         const std::string value(reinterpret_cast<const char*>(event.data.scalar.value), event.data.scalar.length);
-        const bool null = event.data.scalar.plain_implicit != 0 && event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (value.empty() || value == "~" || value == "null");
-        if (event.data.scalar.anchor != nullptr) anchors_[reinterpret_cast<const char*>(event.data.scalar.anchor)] = value;
+        const bool null = event.data.scalar.plain_implicit != 0 && event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+                          (value.empty() || value == "~" || value == "null");
+        if (event.data.scalar.anchor != nullptr)
+          anchors_[reinterpret_cast<const char*>(event.data.scalar.anchor)] = value;
         return scalar(value, null, fields);
       }
       case YAML_ALIAS_EVENT: {
@@ -71,7 +77,8 @@ class CardParser {
         if (it == anchors_.end()) return "an alias of something that is not a scalar";
         return scalar(it->second, false, fields);
       }
-      default: break;
+      default:
+        break;
     }
     return std::nullopt;
   }
@@ -87,8 +94,10 @@ class CardParser {
 
   void end_value() {
     in_list_ = false;
-    if (std::exchange(complex_key_, false)) key_.emplace();
-    else key_.reset();
+    if (std::exchange(complex_key_, false))
+      key_.emplace();
+    else
+      key_.reset();
   }
 
   std::optional<std::string> scalar(const std::string& value, bool null, Fields& fields) {
@@ -132,7 +141,8 @@ std::string front_matter(std::string_view readme) {
   const std::string_view body = readme.substr(0, kFrontMatterBytesMax + 8);
   for (std::string_view rest = body; !rest.empty();) {
     const auto offset = static_cast<std::size_t>(rest.data() - body.data());
-    if (next_line(rest) == "---") return offset > kFrontMatterBytesMax ? std::string() : std::string(body.substr(0, offset));
+    if (next_line(rest) == "---")
+      return offset > kFrontMatterBytesMax ? std::string() : std::string(body.substr(0, offset));
   }
   return {};
 }

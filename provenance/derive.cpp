@@ -23,12 +23,15 @@ std::int64_t number_of(const json::object& entry, const char* field) {
 Error bad_entry(const storage::JournalEntry& entry, std::string_view what) {
   return {Errc::Corrupt, "journal entry " + std::to_string(entry.sequence) + ": " + std::string(what)};
 }
-Error bad_field(const char* field) { return {Errc::Corrupt, std::string("a journal entry has a wrong field \"") + field + "\""}; }
+Error bad_field(const char* field) {
+  return {Errc::Corrupt, std::string("a journal entry has a wrong field \"") + field + "\""};
+}
 }  // namespace
 
 void Deriver::look_into(const storage::Batch& batch) {
   for (const auto& change : batch.changes())
-    if (!change.removal && (change.family == Family::Documents || change.family == Family::Manifests)) owned_[{change.family, change.key}] = change.value;
+    if (!change.removal && (change.family == Family::Documents || change.family == Family::Manifests))
+      owned_[{change.family, change.key}] = change.value;
 }
 
 Result<std::optional<std::string>> Deriver::get(Family family, const std::string& k) const {
@@ -37,15 +40,19 @@ Result<std::optional<std::string>> Deriver::get(Family family, const std::string
   return index_.get(family, k);
 }
 
-Result<> Deriver::scan(Family family, const std::string& prefix, const std::function<Result<>(const std::string&, const std::string&)>& visit) const {
+Result<> Deriver::scan(Family family, const std::string& prefix,
+                       const std::function<Result<>(const std::string&, const std::string&)>& visit) const {
   std::map<std::string, std::string> rows;
   HM_TRY(index_.scan(family, prefix, [&](std::string_view k, std::string_view v) {
     rows.emplace(k, v);
     return true;
   }));
-  for (auto it = pending_.lower_bound({family, prefix}); it != pending_.end() && it->first.first == family && it->first.second.starts_with(prefix); ++it) {
-    if (it->second) rows[it->first.second] = *it->second;
-    else rows.erase(it->first.second);
+  for (auto it = pending_.lower_bound({family, prefix});
+       it != pending_.end() && it->first.first == family && it->first.second.starts_with(prefix); ++it) {
+    if (it->second)
+      rows[it->first.second] = *it->second;
+    else
+      rows.erase(it->first.second);
   }
   for (const auto& [k, v] : rows) {
     HM_TRY(visit(k, v));
@@ -121,7 +128,8 @@ Result<> Deriver::derive_refs(const json::object& e, const RepoKey& k, storage::
   if (!bytes) return Error{Errc::Corrupt, "document " + document->hex() + " of the journal is not stored"};
   HM_TRY(const auto refs, parse_canonical_json(*bytes));
   if (!refs.is_object()) return bad_field("refs");
-  // A ref that upstream deleted names nothing any more; its commits stay, reachable by id. A ref that moved keeps its old meaning until the new one is published.
+  // A ref that upstream deleted names nothing any more; its commits stay, reachable by id. A ref that moved keeps its
+  // old meaning until the new one is published.
   std::vector<std::string> vanished;
   HM_TRY(scan(Family::Refs, key::repo(k), [&](const std::string& row_key, const std::string& value) -> Result<> {
     HM_TRY(const auto ref, storage::unpack_ref(value));
@@ -139,7 +147,8 @@ Result<> Deriver::take_name(const RepoKey& k, const RepoId& repo_id, storage::Ba
   if (bytes) {
     HM_TRY(name, storage::unpack_name(*bytes));
     if (name.key == k && name.name == repo_id.name) return ok();
-    if (name.key != k) name.former.push_back(name.key.rid.text());  // the name means somebody else now: a fact worth keeping
+    if (name.key != k)
+      name.former.push_back(name.key.rid.text());  // the name means somebody else now: a fact worth keeping
   }
   name.key = k;
   name.name = repo_id.name;
@@ -150,12 +159,14 @@ Result<> Deriver::take_name(const RepoKey& k, const RepoId& repo_id, storage::Ba
 Result<> Deriver::derive_moved(const json::object& e, const RepoKey& k, storage::RepoRow& row, storage::Batch& batch) {
   const std::string to = text_of(e, "to");
   if (to.empty()) return bad_field("to");
-  if (std::find(row.former_names.begin(), row.former_names.end(), row.repo.name) == row.former_names.end()) row.former_names.push_back(row.repo.name);
+  if (std::find(row.former_names.begin(), row.former_names.end(), row.repo.name) == row.former_names.end())
+    row.former_names.push_back(row.repo.name);
   row.repo.name = to;
   return take_name(k, {k.kind, to}, batch);
 }
 
-Result<> Deriver::each_blob(const Sha256& manifest, const std::function<void(const storage::ManifestFile&)>& visit) const {
+Result<> Deriver::each_blob(const Sha256& manifest,
+                            const std::function<void(const storage::ManifestFile&)>& visit) const {
   HM_TRY(const auto stored, get(Family::Manifests, std::string(manifest.view())));
   if (!stored) return Error{Errc::Corrupt, "manifest " + manifest.hex() + " of the journal is not stored"};
   HM_TRY(const auto files, storage::unpack_manifest(*stored, manifest));
@@ -200,7 +211,9 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
   }
   put(batch, Family::Snapshots, snapshot_key, storage::pack(to_json(row)));
   if (!same_files) {
-    HM_TRY(each_blob(*manifest, [&](const storage::ManifestFile& f) { batch.put(Family::BlobRefs, key::blob_ref(f.sha256, k, *commit), key::u64(f.size_bytes)); }));
+    HM_TRY(each_blob(*manifest, [&](const storage::ManifestFile& f) {
+      batch.put(Family::BlobRefs, key::blob_ref(f.sha256, k, *commit), key::u64(f.size_bytes));
+    }));
   }
   const std::string ref = text_of(e, "ref");
   if (ref.empty()) return ok();
@@ -215,7 +228,9 @@ Result<> Deriver::drop_snapshot(const RepoKey& k, const Commit& commit, storage:
   HM_TRY(const auto bytes, get(Family::Snapshots, snapshot_key));
   if (!bytes) return ok();
   HM_TRY(const auto row, storage::unpack_snapshot(*bytes));
-  HM_TRY(each_blob(row.manifest, [&](const storage::ManifestFile& f) { batch.remove(Family::BlobRefs, key::blob_ref(f.sha256, k, commit)); }));
+  HM_TRY(each_blob(row.manifest, [&](const storage::ManifestFile& f) {
+    batch.remove(Family::BlobRefs, key::blob_ref(f.sha256, k, commit));
+  }));
   drop(batch, Family::Snapshots, snapshot_key);
   return ok();
 }

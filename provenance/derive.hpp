@@ -1,5 +1,5 @@
-// provenance/derive.hpp: one journal entry → the index rows that follow from it. Layer 4. Recording and rebuilding both run this and nothing else.
-// Threads: one Deriver per batch, used by one thread.
+// provenance/derive.hpp: one journal entry → the index rows that follow from it. Layer 4. Recording and rebuilding both
+// run this and nothing else. Threads: one Deriver per batch, used by one thread.
 #pragma once
 #include <functional>
 #include <map>
@@ -14,7 +14,8 @@
 #include "storage/rows.hpp"
 
 namespace hm::provenance {
-/// Sees the index as it will be once the batch under construction is committed: later entries of a batch build on earlier ones.
+/// Sees the index as it will be once the batch under construction is committed: later entries of a batch build on
+/// earlier ones.
 class Deriver {
  public:
   explicit Deriver(const storage::Index& index) : index_(index) {}
@@ -26,7 +27,8 @@ class Deriver {
  private:
   using Slot = std::pair<storage::Family, std::string>;
   Result<std::optional<std::string>> get(storage::Family family, const std::string& key) const;
-  Result<> scan(storage::Family family, const std::string& prefix, const std::function<Result<>(const std::string&, const std::string&)>& visit) const;
+  Result<> scan(storage::Family family, const std::string& prefix,
+                const std::function<Result<>(const std::string&, const std::string&)>& visit) const;
   void put(storage::Batch& batch, storage::Family family, std::string key, std::string value);
   void drop(storage::Batch& batch, storage::Family family, const std::string& key);
 

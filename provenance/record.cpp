@@ -10,7 +10,7 @@ namespace key = storage::key;
 using storage::Family;
 
 namespace {
-constexpr char kRebuildMark[] = "rebuild";      // Meta: set while the derived families are incomplete
+constexpr char kRebuildMark[] = "rebuild";            // Meta: set while the derived families are incomplete
 constexpr std::size_t kRebuildBatchChanges = 20'000;  // bounds the memory of a rebuild
 
 std::string visit_key(const RepoKey& k) { return "visit:" + key::repo(k); }
@@ -23,13 +23,16 @@ Sha256 store_document(storage::Batch& batch, std::string text) {
 }  // namespace
 
 json::object Recorder::entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid) const {
-  return {{"t", std::string(type)}, {"src", src}, {"kind", std::string(name_of(repo.kind))}, {"id", repo.name}, {"rid", rid.text()}, {"obs", clock_.unix_ms()}, {"node", node_}};
+  return {{"t", std::string(type)}, {"src", src},        {"kind", std::string(name_of(repo.kind))},
+          {"id", repo.name},        {"rid", rid.text()}, {"obs", clock_.unix_ms()},
+          {"node", node_}};
 }
 
 Result<> Recorder::append(std::vector<json::object> entries, storage::Batch batch) {
   Deriver deriver(index_);
   deriver.look_into(batch);
-  HM_TRY(journal_.append(std::move(entries), std::move(batch), [&](const storage::JournalEntry& e, storage::Batch& b) { return deriver.derive(e, b); }));
+  HM_TRY(journal_.append(std::move(entries), std::move(batch),
+                         [&](const storage::JournalEntry& e, storage::Batch& b) { return deriver.derive(e, b); }));
   return ok();
 }
 
@@ -49,7 +52,9 @@ Result<storage::RepoRow> Recorder::record_visit(const Observation& seen) {
     entries.push_back(entry("moved", seen.src, known->repo, seen.rid));
     entries.back()["to"] = seen.repo.name;
   }
-  const bool changed = !known || !entries.empty() || known->removed || known->gone_status != 0 || known->refs_document != refs_id || known->head != seen.head || known->visibility != seen.visibility;
+  const bool changed = !known || !entries.empty() || known->removed || known->gone_status != 0 ||
+                       known->refs_document != refs_id || known->head != seen.head ||
+                       known->visibility != seen.visibility;
   if (!changed) {
     HM_TRY(index_.commit(batch));
     return *known;
@@ -122,7 +127,8 @@ Result<> Recorder::record_gone(const storage::RepoRow& row, int http_status) {
   return append(std::move(entries), {});
 }
 
-Result<> Recorder::decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value, const std::string& reason) {
+Result<> Recorder::decide(const storage::RepoRow& row, std::string_view act, const char* field,
+                          const std::string& value, const std::string& reason) {
   const std::lock_guard lock(mutex_);
   std::vector<json::object> entries{entry("policy", row.src, row.repo, row.rid)};
   entries.back()["act"] = std::string(act);
@@ -130,10 +136,18 @@ Result<> Recorder::decide(const storage::RepoRow& row, std::string_view act, con
   if (!reason.empty()) entries.back()["reason"] = printable(reason);
   return append(std::move(entries), {});
 }
-Result<> Recorder::pin(const storage::RepoRow& row, const std::string& revision, const std::string& reason) { return decide(row, "pin", "rev", revision, reason); }
-Result<> Recorder::unpin(const storage::RepoRow& row, const std::string& revision) { return decide(row, "unpin", "rev", revision, ""); }
-Result<> Recorder::remove(const storage::RepoRow& row, const std::string& reason) { return decide(row, "remove", "rev", "", reason); }
-Result<> Recorder::retire(const storage::RepoRow& row, const Commit& commit, const std::string& reason) { return decide(row, "retire", "commit", commit.hex(), reason); }
+Result<> Recorder::pin(const storage::RepoRow& row, const std::string& revision, const std::string& reason) {
+  return decide(row, "pin", "rev", revision, reason);
+}
+Result<> Recorder::unpin(const storage::RepoRow& row, const std::string& revision) {
+  return decide(row, "unpin", "rev", revision, "");
+}
+Result<> Recorder::remove(const storage::RepoRow& row, const std::string& reason) {
+  return decide(row, "remove", "rev", "", reason);
+}
+Result<> Recorder::retire(const storage::RepoRow& row, const Commit& commit, const std::string& reason) {
+  return decide(row, "retire", "commit", commit.hex(), reason);
+}
 
 Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journal& journal) {
   storage::Batch mark;

@@ -1,6 +1,6 @@
-// provenance/record.hpp: observations and decisions → journal entries + the index rows that follow from them. Layer 4. docs/formats/journal.md
-// derive() is the one place where an entry becomes rows: recording and rebuilding run the same code.
-// Threads: safe; calls block on the index.
+// provenance/record.hpp: observations and decisions → journal entries + the index rows that follow from them. Layer 4.
+// docs/formats/journal.md derive() is the one place where an entry becomes rows: recording and rebuilding run the same
+// code. Threads: safe; calls block on the index.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -20,44 +20,48 @@
 namespace hm::provenance {
 /// What one visit saw.
 struct Observation {
-  std::string src;                            ///< host of the upstream
-  RepoId repo;                                ///< name as upstream spells it
+  std::string src;  ///< host of the upstream
+  RepoId repo;      ///< name as upstream spells it
   Rid rid;
   std::string visibility = "public";
   std::int64_t upstream_modified_ms = 0;
-  std::string head;                           ///< full ref
-  std::map<std::string, GitOid> refs;         ///< full ref → oid, upstream's own names only
-  std::string info_json;                      ///< the Hub's answer as received; "" when it gave none
+  std::string head;                    ///< full ref
+  std::map<std::string, GitOid> refs;  ///< full ref → oid, upstream's own names only
+  std::string info_json;               ///< the Hub's answer as received; "" when it gave none
 };
 /// One revision whose blobs, objects and manifest are durable.
 struct PublishedRevision {
   Commit commit;
   GitOid tree;
   storage::Manifest manifest;
-  std::map<std::string, GitOid> refs;         ///< refs that name it → their target (tag object or commit)
-  std::string selection;                      ///< config::Selection::text()
+  std::map<std::string, GitOid> refs;  ///< refs that name it → their target (tag object or commit)
+  std::string selection;               ///< config::Selection::text()
   std::uint64_t left_out_files = 0, left_out_bytes = 0;
-  std::string card_front_matter;              ///< of README.md at this commit, cut at 256 KiB; "" when none
+  std::string card_front_matter;  ///< of README.md at this commit, cut at 256 KiB; "" when none
 };
 
 class Recorder {
  public:
-  Recorder(storage::Index& index, storage::Journal& journal, const Clock& clock, std::string node) : index_(index), journal_(journal), clock_(clock), node_(std::move(node)) {}
+  Recorder(storage::Index& index, storage::Journal& journal, const Clock& clock, std::string node)
+      : index_(index), journal_(journal), clock_(clock), node_(std::move(node)) {}
 
   /// Journals a changed ref list, a new name, a changed visibility; an unchanged visit writes no entry, only last_seen.
   /// Same rid with another name is `moved`; the old name keeps pointing here until somebody else takes it.
   Result<storage::RepoRow> record_visit(const Observation& seen);
-  /// Journals one `snapshot` entry per ref (or one without ref) and makes the revision visible, all in one durable batch. Publishing the same (commit, manifest, ref) again writes nothing.
+  /// Journals one `snapshot` entry per ref (or one without ref) and makes the revision visible, all in one durable
+  /// batch. Publishing the same (commit, manifest, ref) again writes nothing.
   Result<> publish(const std::string& src, const RepoKey& key, const std::vector<PublishedRevision>& revisions);
   Result<> record_gone(const storage::RepoRow& row, int http_status);
   Result<> pin(const storage::RepoRow& row, const std::string& revision, const std::string& reason);
   Result<> unpin(const storage::RepoRow& row, const std::string& revision);
   Result<> remove(const storage::RepoRow& row, const std::string& reason);
-  Result<> retire(const storage::RepoRow& row, const Commit& commit, const std::string& reason);  ///< retention dropped one revision
+  Result<> retire(const storage::RepoRow& row, const Commit& commit,
+                  const std::string& reason);  ///< retention dropped one revision
 
  private:
   Result<> append(std::vector<json::object> entries, storage::Batch batch);
-  Result<> decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value, const std::string& reason);
+  Result<> decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value,
+                  const std::string& reason);
   json::object entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid) const;
   storage::Index& index_;
   storage::Journal& journal_;
@@ -66,11 +70,13 @@ class Recorder {
   std::mutex mutex_;
 };
 
-/// Empties the derived families and derives them anew from the journal, documents and manifests. Returns the number of entries replayed.
-/// Killed in the middle it leaves a mark, and check_index_whole() refuses the index until a rebuild ran to its end.
+/// Empties the derived families and derives them anew from the journal, documents and manifests. Returns the number of
+/// entries replayed. Killed in the middle it leaves a mark, and check_index_whole() refuses the index until a rebuild
+/// ran to its end.
 Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journal& journal);
 Result<> check_index_whole(const storage::Index& index);
 
-/// When a repository was last visited, changed or not: kept beside the journal, because a visit that saw nothing new is no entry.
+/// When a repository was last visited, changed or not: kept beside the journal, because a visit that saw nothing new is
+/// no entry.
 Result<std::optional<std::int64_t>> last_visit_ms(const storage::Index& index, const RepoKey& key);
 }  // namespace hm::provenance

@@ -30,8 +30,8 @@ constexpr int kOpenFilesMax = 512;  // of the writer; the soft limit of most sys
 constexpr std::uint64_t kValueApartBytesMin =
     4096;  // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
 constexpr int kReadAttemptsMax = 50;  // the writer may delete a file between our reading its name and opening it
-// Less free space than this and nothing is written: RocksDB as Debian builds it aborts the process when it goes on with a
-// file whose last write failed. Room for a log of one large batch, a manifest and the files of a small flush.
+// Less free space than this and nothing is written: RocksDB as Debian builds it aborts the process when it goes on with
+// a file whose last write failed. Room for a log of one large batch, a manifest and the files of a small flush.
 constexpr std::uint64_t kFreeBytesMin = 8U << 20;
 constexpr std::uint64_t kSyncSliceBytes = 1U << 20;  // background writes reach the disk in slices, not in one burst
 
@@ -239,8 +239,9 @@ class RocksIndex final : public Index {
     if (!space) space = real_file_system().space(std::filesystem::path(directory_).parent_path().string());
     HM_TRY(const DiskSpace there, std::move(space));
     if (there.free_bytes >= kFreeBytesMin + more_bytes) return ok();
-    return Error{Errc::NoSpace, "not enough space for the index in " + directory_ + ": " + human_bytes(there.free_bytes) +
-                                    " free, at least " + human_bytes(kFreeBytesMin + more_bytes) + " needed"};
+    return Error{Errc::NoSpace, "not enough space for the index in " + directory_ + ": " +
+                                    human_bytes(there.free_bytes) + " free, at least " +
+                                    human_bytes(kFreeBytesMin + more_bytes) + " needed"};
   }
 
   std::vector<rocksdb::ColumnFamilyDescriptor> families() const {

@@ -38,7 +38,7 @@ std::string name(const RepoId& repo);                       ///< Names: kind byt
 std::string ref(const RepoKey& key, std::string_view full_ref);  ///< Refs: repo + full ref name
 std::string snapshot(const RepoKey& key, const Commit& commit);  ///< Snapshots: repo + commit (20 bytes)
 std::string blob_ref(const Sha256& blob, const RepoKey& key,
-                     const Commit& commit);  ///< BlobRefs: blob (32) + repo (13) + commit (20)
+                     const Commit& commit);                   ///< BlobRefs: blob (32) + repo (13) + commit (20)
 std::string task(const RepoKey& key, std::string_view what);  ///< Tasks: repo + what
 }  // namespace key
 }  // namespace hm::storage

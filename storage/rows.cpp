@@ -44,8 +44,10 @@ class RowReader {
     if (v == nullptr) return out;
     if (!v->is_array()) return fail(key), out;
     for (const json::value& item : v->get_array()) {
-      if (!item.is_string()) fail(key);
-      else out.emplace_back(item.get_string());
+      if (!item.is_string())
+        fail(key);
+      else
+        out.emplace_back(item.get_string());
     }
     return out;
   }
@@ -69,7 +71,8 @@ class RowReader {
     return v != nullptr ? v->if_object() : nullptr;
   }
   void fail(std::string_view key) {
-    if (problem_.empty()) problem_ = "field \"" + std::string(key) + "\" of an index row is wrong; run: hubmirror index rebuild";
+    if (problem_.empty())
+      problem_ = "field \"" + std::string(key) + "\" of an index row is wrong; run: hubmirror index rebuild";
   }
   template <class Row>
   Result<Row> finish(Row row) {
@@ -85,7 +88,8 @@ class RowReader {
 
 Result<json::object> parse_row(std::string_view bytes) {
   auto value = parse_json(bytes);
-  if (!value || !value.assume_value().is_object()) return Error{Errc::Corrupt, "an index row is not a JSON object; run: hubmirror index rebuild"};
+  if (!value || !value.assume_value().is_object())
+    return Error{Errc::Corrupt, "an index row is not a JSON object; run: hubmirror index rebuild"};
   return std::move(value).assume_value().get_object();
 }
 
@@ -108,21 +112,41 @@ CardFacts read_card(const json::object& object, RowReader& outer) {
 }  // namespace
 
 json::object to_json(const NameRow& row) {
-  return {{"kind", std::string(name_of(row.key.kind))}, {"rid", row.key.rid.text()}, {"name", row.name}, {"former", strings(row.former)}};
+  return {{"kind", std::string(name_of(row.key.kind))},
+          {"rid", row.key.rid.text()},
+          {"name", row.name},
+          {"former", strings(row.former)}};
 }
 
 json::object to_json(const CardFacts& card) {
-  json::object out{{"licences", strings(card.licences)}, {"base_models", strings(card.base_models)}, {"datasets", strings(card.datasets)}, {"languages", strings(card.languages)}};
-  for (const auto& [key, value] : {std::pair{"licence_name", &card.licence_name}, {"licence_link", &card.licence_link}, {"base_model_relation", &card.base_model_relation},
-                                   {"pipeline_tag", &card.pipeline_tag}, {"library_name", &card.library_name}, {"problem", &card.problem}})
+  json::object out{{"licences", strings(card.licences)},
+                   {"base_models", strings(card.base_models)},
+                   {"datasets", strings(card.datasets)},
+                   {"languages", strings(card.languages)}};
+  for (const auto& [key, value] : {std::pair{"licence_name", &card.licence_name},
+                                   {"licence_link", &card.licence_link},
+                                   {"base_model_relation", &card.base_model_relation},
+                                   {"pipeline_tag", &card.pipeline_tag},
+                                   {"library_name", &card.library_name},
+                                   {"problem", &card.problem}})
     if (!value->empty()) out[key] = *value;
   return out;
 }
 
 json::object to_json(const RepoRow& row) {
-  json::object out{{"kind", std::string(name_of(row.repo.kind))}, {"id", row.repo.name}, {"rid", row.rid.text()}, {"src", row.src}, {"visibility", row.visibility},
-                   {"first_seen_ms", row.first_seen_ms}, {"last_change_ms", row.last_change_ms}, {"upstream_modified_ms", row.upstream_modified_ms}, {"head", row.head},
-                   {"former_names", strings(row.former_names)}, {"pins", strings(row.pins)}, {"removed", row.removed}, {"gone_status", row.gone_status},
+  json::object out{{"kind", std::string(name_of(row.repo.kind))},
+                   {"id", row.repo.name},
+                   {"rid", row.rid.text()},
+                   {"src", row.src},
+                   {"visibility", row.visibility},
+                   {"first_seen_ms", row.first_seen_ms},
+                   {"last_change_ms", row.last_change_ms},
+                   {"upstream_modified_ms", row.upstream_modified_ms},
+                   {"head", row.head},
+                   {"former_names", strings(row.former_names)},
+                   {"pins", strings(row.pins)},
+                   {"removed", row.removed},
+                   {"gone_status", row.gone_status},
                    {"last_entry", static_cast<std::int64_t>(row.last_entry)}};
   if (row.info_document) out["info"] = row.info_document->hex();
   if (row.refs_document) out["refs"] = row.refs_document->hex();
@@ -130,12 +154,22 @@ json::object to_json(const RepoRow& row) {
 }
 
 json::object to_json(const SnapshotRow& row) {
-  return {{"commit", row.commit.hex()}, {"tree", row.tree.hex()}, {"manifest", row.manifest.hex()}, {"files", static_cast<std::int64_t>(row.files)}, {"bytes", static_cast<std::int64_t>(row.bytes)},
-          {"left_out_files", static_cast<std::int64_t>(row.left_out_files)}, {"left_out_bytes", static_cast<std::int64_t>(row.left_out_bytes)}, {"selection", row.selection},
-          {"observed_ms", row.observed_ms}, {"card", to_json(row.card)}, {"entry", static_cast<std::int64_t>(row.entry)}};
+  return {{"commit", row.commit.hex()},
+          {"tree", row.tree.hex()},
+          {"manifest", row.manifest.hex()},
+          {"files", static_cast<std::int64_t>(row.files)},
+          {"bytes", static_cast<std::int64_t>(row.bytes)},
+          {"left_out_files", static_cast<std::int64_t>(row.left_out_files)},
+          {"left_out_bytes", static_cast<std::int64_t>(row.left_out_bytes)},
+          {"selection", row.selection},
+          {"observed_ms", row.observed_ms},
+          {"card", to_json(row.card)},
+          {"entry", static_cast<std::int64_t>(row.entry)}};
 }
 
-json::object to_json(const RefRow& row) { return {{"ref", row.ref}, {"target", row.target.hex()}, {"commit", row.commit.hex()}}; }
+json::object to_json(const RefRow& row) {
+  return {{"ref", row.ref}, {"target", row.target.hex()}, {"commit", row.commit.hex()}};
+}
 
 std::string pack(const json::object& row) {
   auto bytes = canonical_json(row);
@@ -148,8 +182,10 @@ Result<NameRow> unpack_name(std::string_view bytes) {
   RowReader r(object);
   NameRow row;
   row.key.kind = parse_repo_kind(r.text("kind")).value_or(RepoKind::Model);
-  if (const auto rid = Rid::parse(r.text("rid"))) row.key.rid = *rid;
-  else r.fail("rid");
+  if (const auto rid = Rid::parse(r.text("rid")))
+    row.key.rid = *rid;
+  else
+    r.fail("rid");
   row.name = r.text("name");
   row.former = r.list("former");
   return r.finish(std::move(row));
@@ -159,11 +195,15 @@ Result<RepoRow> unpack_repo(std::string_view bytes) {
   HM_TRY(const json::object object, parse_row(bytes));
   RowReader r(object);
   RepoRow row;
-  if (const auto kind = parse_repo_kind(r.text("kind"))) row.repo.kind = *kind;
-  else r.fail("kind");
+  if (const auto kind = parse_repo_kind(r.text("kind")))
+    row.repo.kind = *kind;
+  else
+    r.fail("kind");
   row.repo.name = r.text("id");
-  if (const auto rid = Rid::parse(r.text("rid"))) row.rid = *rid;
-  else r.fail("rid");
+  if (const auto rid = Rid::parse(r.text("rid")))
+    row.rid = *rid;
+  else
+    r.fail("rid");
   row.src = r.text("src");
   row.visibility = r.text("visibility");
   row.first_seen_ms = r.integer("first_seen_ms");

@@ -1,4 +1,5 @@
-// storage/rows.hpp: the values of the derived families as structs. Layer 3; values. Written by provenance/record, read by everybody. docs/formats/index_keys.md
+// storage/rows.hpp: the values of the derived families as structs. Layer 3; values. Written by provenance/record, read
+// by everybody. docs/formats/index_keys.md
 #pragma once
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -16,51 +17,52 @@ namespace hm::storage {
 /// Names: which repository a name means now, and what it meant before.
 struct NameRow {
   RepoKey key;
-  std::string name;                ///< as spelled upstream
-  std::vector<std::string> former; ///< rids that had this name earlier
+  std::string name;                 ///< as spelled upstream
+  std::vector<std::string> former;  ///< rids that had this name earlier
 };
 /// What a card declares; empty vectors mean "declares none", which is not "has none".
 struct CardFacts {
-  std::vector<std::string> licences;                       ///< as written
+  std::vector<std::string> licences;  ///< as written
   std::string licence_name, licence_link;
   std::vector<std::string> base_models, datasets, languages;
   std::string base_model_relation, pipeline_tag, library_name;
-  std::string problem;                                     ///< why the card could not be read; empty when it could
+  std::string problem;  ///< why the card could not be read; empty when it could
   bool operator==(const CardFacts&) const = default;
 };
 /// Repos: the present state of one repository.
 struct RepoRow {
   RepoId repo;
   Rid rid;
-  std::string src;                            ///< host of the upstream
-  std::string visibility = "public";          ///< public, gated-auto, gated-manual, private
-  std::int64_t first_seen_ms = 0, last_change_ms = 0, upstream_modified_ms = 0;  ///< last_change: of the newest journal entry
-  std::string head;                           ///< full ref that upstream's HEAD names
-  std::optional<Sha256> info_document;        ///< Documents: the Hub's JSON as received
-  std::optional<Sha256> refs_document;        ///< Documents: canonical JSON of upstream's refs at the last change
+  std::string src;                    ///< host of the upstream
+  std::string visibility = "public";  ///< public, gated-auto, gated-manual, private
+  std::int64_t first_seen_ms = 0, last_change_ms = 0,
+               upstream_modified_ms = 0;  ///< last_change: of the newest journal entry
+  std::string head;                       ///< full ref that upstream's HEAD names
+  std::optional<Sha256> info_document;    ///< Documents: the Hub's JSON as received
+  std::optional<Sha256> refs_document;    ///< Documents: canonical JSON of upstream's refs at the last change
   std::vector<std::string> former_names;
-  std::vector<std::string> pins;              ///< revisions (or "*") that retention may not drop
-  bool removed = false;                       ///< dropped locally by decision; facts stay
-  int gone_status = 0;                        ///< HTTP status when upstream no longer has it, else 0
-  std::uint64_t last_entry = 0;               ///< journal sequence
+  std::vector<std::string> pins;  ///< revisions (or "*") that retention may not drop
+  bool removed = false;           ///< dropped locally by decision; facts stay
+  int gone_status = 0;            ///< HTTP status when upstream no longer has it, else 0
+  std::uint64_t last_entry = 0;   ///< journal sequence
 };
 /// Snapshots: one published revision.
 struct SnapshotRow {
   Commit commit;
   GitOid tree;
   Sha256 manifest;
-  std::uint64_t files = 0, bytes = 0;         ///< in the manifest
+  std::uint64_t files = 0, bytes = 0;  ///< in the manifest
   std::uint64_t left_out_files = 0, left_out_bytes = 0;
-  std::string selection;                      ///< "" when whole
+  std::string selection;  ///< "" when whole
   std::int64_t observed_ms = 0;
   CardFacts card;
-  std::uint64_t entry = 0;                    ///< journal sequence
+  std::uint64_t entry = 0;  ///< journal sequence
   bool partial() const { return left_out_files != 0; }
 };
 /// Refs: a published ref.
 struct RefRow {
   std::string ref;
-  GitOid target;   ///< what upstream's ref names (a tag object for annotated tags)
+  GitOid target;  ///< what upstream's ref names (a tag object for annotated tags)
   Commit commit;
 };
 

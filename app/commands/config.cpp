@@ -1,9 +1,9 @@
 // hubmirror config check, config print, version: what is in force, and what this program is made of.
-#include <boost/version.hpp>
 #include <curl/curl.h>
 #include <git2/common.h>
 #include <openssl/crypto.h>
 #include <rocksdb/version.h>
+#include <boost/version.hpp>
 
 #include <algorithm>
 #include <ostream>
@@ -31,8 +31,11 @@ Result<Exit> run_command(Context& context, const ConfigCheckCommand& command) {
     HM_TRY(config::apply_environment(config));
   }
   HM_TRY(within(config::check_config(config), [&] { return "checking " + printable(file); }));
-  if (context.options.json) print_json(context.io.out, json::object{{"file", json_text(file)}, {"right", true}});
-  else if (!context.options.quiet) context.io.out << (file.empty() ? "no configuration file; the defaults are in force" : printable(file) + ": right") << "\n";
+  if (context.options.json)
+    print_json(context.io.out, json::object{{"file", json_text(file)}, {"right", true}});
+  else if (!context.options.quiet)
+    context.io.out << (file.empty() ? "no configuration file; the defaults are in force" : printable(file) + ": right")
+                   << "\n";
   return Exit::Done;
 }
 
@@ -57,11 +60,12 @@ Result<Exit> run_command(Context& context, const ConfigPrintCommand&) {
   }
   HM_TRY(config::Config shown, config::parse_config(text, "printed"));  // what print_config() hides is hidden here too
   json::object out;
-  config::each_setting(shown, [&](std::string_view section, std::string_view key, const auto& member, const config::Rule&) {
-    json::value& part = out[json::string_view(section.data(), section.size())];
-    if (part.is_null()) part = json::object();
-    part.get_object()[json::string_view(key.data(), key.size())] = value_json(member);
-  });
+  config::each_setting(shown,
+                       [&](std::string_view section, std::string_view key, const auto& member, const config::Rule&) {
+                         json::value& part = out[json::string_view(section.data(), section.size())];
+                         if (part.is_null()) part = json::object();
+                         part.get_object()[json::string_view(key.data(), key.size())] = value_json(member);
+                       });
   print_json(context.io.out, out);
   return Exit::Done;
 }
@@ -70,16 +74,25 @@ Result<Exit> run_command(Context& context, const VersionCommand&) {
   int major = 0, minor = 0, revision = 0;
   ::git_libgit2_version(&major, &minor, &revision);
   const std::string git = std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(revision);
-  const std::string rocks = std::to_string(ROCKSDB_MAJOR) + "." + std::to_string(ROCKSDB_MINOR) + "." + std::to_string(ROCKSDB_PATCH);
-  const std::string boost = std::to_string(BOOST_VERSION / 100000) + "." + std::to_string(BOOST_VERSION / 100 % 1000) + "." + std::to_string(BOOST_VERSION % 100);
+  const std::string rocks =
+      std::to_string(ROCKSDB_MAJOR) + "." + std::to_string(ROCKSDB_MINOR) + "." + std::to_string(ROCKSDB_PATCH);
+  const std::string boost = std::to_string(BOOST_VERSION / 100000) + "." + std::to_string(BOOST_VERSION / 100 % 1000) +
+                            "." + std::to_string(BOOST_VERSION % 100);
   const std::vector<std::pair<std::string, std::string>> libraries{
-      {"boost", boost}, {"curl", ::curl_version_info(CURLVERSION_NOW)->version}, {"libgit2", git}, {"openssl", ::OpenSSL_version(OPENSSL_VERSION_STRING)}, {"rocksdb", rocks}};
+      {"boost", boost},
+      {"curl", ::curl_version_info(CURLVERSION_NOW)->version},
+      {"libgit2", git},
+      {"openssl", ::OpenSSL_version(OPENSSL_VERSION_STRING)},
+      {"rocksdb", rocks}};
   std::string version = product_version();
   std::replace(version.begin(), version.end(), '/', ' ');
   if (context.options.json) {
     json::object parts;
     for (const auto& [name, text] : libraries) parts[name] = text;
-    print_json(context.io.out, json::object{{"compiler", __VERSION__}, {"data_dir_version", storage::kDataDirVersion}, {"libraries", std::move(parts)}, {"version", version.substr(version.find(' ') + 1)}});
+    print_json(context.io.out, json::object{{"compiler", __VERSION__},
+                                            {"data_dir_version", storage::kDataDirVersion},
+                                            {"libraries", std::move(parts)},
+                                            {"version", version.substr(version.find(' ') + 1)}});
     return Exit::Done;
   }
   context.io.out << version << "\n";

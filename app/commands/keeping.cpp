@@ -18,7 +18,8 @@ void say(Context& context, const std::string& text) {
   if (!context.options.quiet && !context.options.json) context.io.out << printable(text) << "\n";
 }
 Result<> check_reason(const std::string& reason) {
-  if (reason.size() > kReasonBytesMax) return Error{Errc::BadInput, "--reason is longer than " + std::to_string(kReasonBytesMax) + " bytes"};
+  if (reason.size() > kReasonBytesMax)
+    return Error{Errc::BadInput, "--reason is longer than " + std::to_string(kReasonBytesMax) + " bytes"};
   if (printable(reason) != reason) return Error{Errc::BadInput, "--reason holds control characters or invalid UTF-8"};
   return ok();
 }
@@ -28,12 +29,16 @@ Result<std::string> pinned_revision(const mirror::Catalog& catalog, const storag
   HM_TRY(const auto snapshot, catalog.resolve(row, *spec.revision));
   return snapshot.commit.hex();
 }
-std::string named(const storage::RepoRow& row, const std::string& revision) { return row.repo.text() + (revision == "*" ? std::string() : "@" + revision); }
+std::string named(const storage::RepoRow& row, const std::string& revision) {
+  return row.repo.text() + (revision == "*" ? std::string() : "@" + revision);
+}
 }  // namespace
 
 Result<Exit> run_command(Context& context, const InitCommand&) {
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "init", Create::IfAbsent));
-  if (context.options.json) print_json(context.io.out, json::object{{"data_dir", json_text(context.data_dir)}, {"version", storage::kDataDirVersion}});
+  if (context.options.json)
+    print_json(context.io.out,
+               json::object{{"data_dir", json_text(context.data_dir)}, {"version", storage::kDataDirVersion}});
   say(context, "data directory: " + context.data_dir);
   return Exit::Done;
 }
@@ -56,7 +61,8 @@ Result<Exit> run_command(Context& context, const UnpinCommand& command) {
   HM_TRY(const auto row, store->catalog.find(spec.repo));
   HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
   if (std::find(row.pins.begin(), row.pins.end(), revision) == row.pins.end()) {
-    return Error{Errc::NotFound, named(row, revision) + " is not pinned; hubmirror show " + row.repo.text() + " lists its pins"};
+    return Error{Errc::NotFound,
+                 named(row, revision) + " is not pinned; hubmirror show " + row.repo.text() + " lists its pins"};
   }
   HM_TRY(store->recorder.unpin(row, revision));
   if (context.options.json) print_json(context.io.out, json::object{{"repo", row.repo.text()}, {"unpinned", revision}});
@@ -65,11 +71,14 @@ Result<Exit> run_command(Context& context, const UnpinCommand& command) {
 }
 
 namespace {
-Result<std::vector<storage::RepoRow>> rows_to_remove(const mirror::Catalog& catalog, const std::vector<RepoSpec>& specs) {
+Result<std::vector<storage::RepoRow>> rows_to_remove(const mirror::Catalog& catalog,
+                                                     const std::vector<RepoSpec>& specs) {
   std::vector<storage::RepoRow> rows;
   for (const RepoSpec& spec : specs) {
     HM_TRY(auto row, catalog.find(spec.repo));
-    if (!row.pins.empty()) return Error{Errc::Refused, row.repo.text() + " is pinned; to drop it, run first: hubmirror unpin " + named(row, row.pins.front())};
+    if (!row.pins.empty())
+      return Error{Errc::Refused, row.repo.text() + " is pinned; to drop it, run first: hubmirror unpin " +
+                                      named(row, row.pins.front())};
     rows.push_back(std::move(row));
   }
   return rows;
@@ -87,11 +96,15 @@ Result<Exit> run_command(Context& context, const RmCommand& command) {
   std::vector<RepoSpec> specs;
   for (const std::string& text : command.repos) {
     HM_TRY(RepoSpec spec, repo_spec_of(text));
-    if (spec.revision) return Error{Errc::BadInput, printable(text) + ": rm drops whole repositories; single revisions go by retention (retention.superseded_days)"};
+    if (spec.revision)
+      return Error{Errc::BadInput,
+                   printable(text) +
+                       ": rm drops whole repositories; single revisions go by retention (retention.superseded_days)"};
     specs.push_back(std::move(spec));
   }
   HM_TRY(check_reason(command.reason));
-  if (!command.yes && !context.io.in_is_terminal) return Error{Errc::BadInput, "rm asks before it drops, and standard input is no terminal; say --yes"};
+  if (!command.yes && !context.io.in_is_terminal)
+    return Error{Errc::BadInput, "rm asks before it drops, and standard input is no terminal; say --yes"};
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "rm"));
   HM_TRY(const auto rows, rows_to_remove(store->catalog, specs));
   if (!command.yes && !confirmed(context, rows)) {
@@ -105,21 +118,26 @@ Result<Exit> run_command(Context& context, const RmCommand& command) {
     say(context, "dropped " + row.repo.text());
   }
   if (context.options.json) print_json(context.io.out, json::object{{"removed", std::move(removed)}});
-  say(context, "hubmirror gc frees the bytes, " + counted(static_cast<std::uint64_t>(context.config.retention.grace_hours), "hour") + " after they were last needed");
+  say(context, "hubmirror gc frees the bytes, " +
+                   counted(static_cast<std::uint64_t>(context.config.retention.grace_hours), "hour") +
+                   " after they were last needed");
   return Exit::Done;
 }
 
 namespace {
 json::object gc_json(const crawler::GcReport& report, bool dry_run) {
   json::array items;
-  for (const crawler::GcItem& item : report.items) items.emplace_back(json::object{{"bytes", item.bytes}, {"kind", item.kind}, {"subject", json_text(item.subject)}});
-  return {{"bytes", report.bytes}, {"dry_run", dry_run}, {"items", std::move(items)}, {"kept_young", report.kept_young}};
+  for (const crawler::GcItem& item : report.items)
+    items.emplace_back(json::object{{"bytes", item.bytes}, {"kind", item.kind}, {"subject", json_text(item.subject)}});
+  return {
+      {"bytes", report.bytes}, {"dry_run", dry_run}, {"items", std::move(items)}, {"kept_young", report.kept_young}};
 }
 std::string gc_text(const crawler::GcReport& report, bool dry_run) {
   Table table({{"KIND"}, {"SIZE", Table::Align::Right}, {"WHAT"}});
   for (const crawler::GcItem& item : report.items) table.add({item.kind, human_bytes(item.bytes), item.subject});
   std::string out = table.empty() ? std::string() : table.render();
-  out += (dry_run ? "would free " : "freed ") + human_bytes(report.bytes) + " in " + counted(report.items.size(), "item");
+  out +=
+      (dry_run ? "would free " : "freed ") + human_bytes(report.bytes) + " in " + counted(report.items.size(), "item");
   if (report.kept_young != 0) out += "; " + std::to_string(report.kept_young) + " more are within the grace period";
   return out + "\n";
 }
@@ -132,14 +150,18 @@ Result<Exit> run_command(Context& context, const GcCommand& command) {
   options.grace_hours = context.config.retention.grace_hours;
   options.quarantine_days = context.config.retention.quarantine_days;
   options.dry_run = command.dry_run;
-  HM_TRY(const auto report, crawler::collect_garbage(store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, store->recorder, system_clock(), options));
-  if (context.options.json) print_json(context.io.out, gc_json(report, command.dry_run));
-  else if (!context.options.quiet) context.io.out << gc_text(report, command.dry_run);
+  HM_TRY(const auto report, crawler::collect_garbage(store->catalog, *store->index, *store->blobs, real_file_system(),
+                                                     store->dir, store->recorder, system_clock(), options));
+  if (context.options.json)
+    print_json(context.io.out, gc_json(report, command.dry_run));
+  else if (!context.options.quiet)
+    context.io.out << gc_text(report, command.dry_run);
   return Exit::Done;
 }
 
 Result<Exit> run_command(Context& context, const IndexRebuildCommand&) {
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "index rebuild", Create::No, Completeness::NotNeeded));
+  HM_TRY(const auto store,
+         WriteServices::open(context.config, context.data_dir, "index rebuild", Create::No, Completeness::NotNeeded));
   HM_TRY(const std::uint64_t entries, provenance::rebuild_index(*store->index, store->journal));
   if (context.options.json) print_json(context.io.out, json::object{{"entries", entries}});
   say(context, "index derived anew from " + counted(entries, "journal entry"));

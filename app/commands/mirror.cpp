@@ -26,8 +26,11 @@ Result<std::vector<std::string>> read_list(std::istream& in, const std::string& 
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
     const std::string place = printable(name) + ":" + std::to_string(number);
-    if (number > kListLinesMax) return Error{Errc::BadInput, place + ": more than " + std::to_string(kListLinesMax) + " lines"};
-    if (line.size() > kListLineBytesMax) return Error{Errc::BadInput, place + ": a line longer than " + std::to_string(kListLineBytesMax) + " bytes names no repository"};
+    if (number > kListLinesMax)
+      return Error{Errc::BadInput, place + ": more than " + std::to_string(kListLinesMax) + " lines"};
+    if (line.size() > kListLineBytesMax)
+      return Error{Errc::BadInput,
+                   place + ": a line longer than " + std::to_string(kListLineBytesMax) + " bytes names no repository"};
     const std::string_view text = trim(line);
     if (text.empty() || text.starts_with('#')) continue;
     HM_TRY(within(parse_repo_spec(text), [&] { return "reading " + place; }));
@@ -45,7 +48,9 @@ Result<std::vector<std::string>> names_asked_for(Context& context, const MirrorC
     HM_TRY(listed, read_list(context.io.in, "standard input"));
   } else {
     std::ifstream in(command.from);
-    if (!in) return Error{Errc::BadInput, "--from: cannot open " + printable(command.from) + "; give a file with one repository per line"};
+    if (!in)
+      return Error{Errc::BadInput,
+                   "--from: cannot open " + printable(command.from) + "; give a file with one repository per line"};
     HM_TRY(listed, read_list(in, command.from));
   }
   names.insert(names.end(), listed.begin(), listed.end());
@@ -59,7 +64,8 @@ Result<config::Selection> selection_of(const config::Mirror& defaults, const Mir
   selection.formats = command.formats.empty() ? defaults.formats : command.formats;
   for (std::string& format : selection.formats) format = ascii_lower(trim(format));
   if (!command.file_bytes_max.empty()) {
-    HM_TRY(selection.file_bytes_max, within(parse_bytes(command.file_bytes_max), [] { return "reading --max-file-size"; }));
+    HM_TRY(selection.file_bytes_max,
+           within(parse_bytes(command.file_bytes_max), [] { return "reading --max-file-size"; }));
   } else if (defaults.file_bytes_max != 0) {
     selection.file_bytes_max = defaults.file_bytes_max;
   }
@@ -68,7 +74,8 @@ Result<config::Selection> selection_of(const config::Mirror& defaults, const Mir
 }
 
 /// One request per repository and revision, in the order they were named.
-Result<std::vector<crawler::MirrorRequest>> requests_of(const Context& context, const MirrorCommand& command, const std::vector<std::string>& names) {
+Result<std::vector<crawler::MirrorRequest>> requests_of(const Context& context, const MirrorCommand& command,
+                                                        const std::vector<std::string>& names) {
   HM_TRY(const config::Selection selection, selection_of(context.config.mirror, command));
   std::vector<crawler::MirrorRequest> requests;
   std::set<std::string> seen;
@@ -98,7 +105,8 @@ void print_errors(const std::vector<MirrorOutcome>& outcomes, Streams& io) {
   }
 }
 
-/// True when the repository failed for a reason that has nothing to do with it: the disk, the lock, an upstream that never answered.
+/// True when the repository failed for a reason that has nothing to do with it: the disk, the lock, an upstream that
+/// never answered.
 bool cannot_continue(const MirrorOutcome& outcome) {
   if (!outcome.begun) return true;
   if (!outcome.report.error) return false;
@@ -107,24 +115,33 @@ bool cannot_continue(const MirrorOutcome& outcome) {
     case Errc::NoSpace:
     case Errc::Io:
     case Errc::Busy:
-    case Errc::Cancelled: return true;
+    case Errc::Cancelled:
+      return true;
     case Errc::Unreachable:
-    case Errc::RateLimited: return !answered;
-    default: return false;
+    case Errc::RateLimited:
+      return !answered;
+    default:
+      return false;
   }
 }
 
 Exit exit_of_run(const std::vector<MirrorOutcome>& outcomes) {
-  if (std::all_of(outcomes.begin(), outcomes.end(), [](const MirrorOutcome& o) { return o.complete(); })) return Exit::Done;
-  const bool ended_early = std::any_of(outcomes.begin(), outcomes.end(), [](const MirrorOutcome& o) { return !o.begun || (o.report.error && crawler::stops_everything(*o.report.error)); });
+  if (std::all_of(outcomes.begin(), outcomes.end(), [](const MirrorOutcome& o) { return o.complete(); }))
+    return Exit::Done;
+  const bool ended_early = std::any_of(outcomes.begin(), outcomes.end(), [](const MirrorOutcome& o) {
+    return !o.begun || (o.report.error && crawler::stops_everything(*o.report.error));
+  });
   const bool hopeless = std::all_of(outcomes.begin(), outcomes.end(), cannot_continue);
   return ended_early || hopeless ? Exit::CannotContinue : Exit::Incomplete;
 }
 
-MirrorRunOptions run_options(const Context& context, NetworkServices& network, UnfinishedList& unfinished, std::size_t repos) {
+MirrorRunOptions run_options(const Context& context, NetworkServices& network, UnfinishedList& unfinished,
+                             std::size_t repos) {
   MirrorRunOptions options;
   options.parallel = context.config.mirror.repos_parallel;
-  options.on_end = [&](std::size_t slot, const MirrorOutcome& outcome) {  // a durable write: not on the network thread. The outcome stays where it is until the pools were joined.
+  options.on_end = [&](std::size_t slot,
+                       const MirrorOutcome& outcome) {  // a durable write: not on the network thread. The outcome stays
+                                                        // where it is until the pools were joined.
     boost::asio::post(network.git_pool, [&unfinished, slot, &outcome] { unfinished.ended(slot, outcome); });
   };
   if (repos > 1) options.summary = [](const MirrorOutcome& outcome) { return summary_line(outcome.report); };
@@ -142,7 +159,9 @@ void name_those_not_begun(std::vector<MirrorOutcome>& outcomes, const std::vecto
 
 Result<Exit> run_command(Context& context, const MirrorCommand& command) {
   HM_TRY(const auto names, names_asked_for(context, command));
-  if (names.empty() && !command.unfinished) return Error{Errc::BadInput, command.from.empty() ? "no repository named; write e.g.: hubmirror mirror org/name" : "the list names no repository"};
+  if (names.empty() && !command.unfinished)
+    return Error{Errc::BadInput, command.from.empty() ? "no repository named; write e.g.: hubmirror mirror org/name"
+                                                      : "the list names no repository"};
   HM_TRY(auto requests, requests_of(context, command, names));
   HM_TRY(auto plan, NetworkServices::plan(context.config));
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "mirror", Create::IfAbsent));
@@ -154,18 +173,22 @@ Result<Exit> run_command(Context& context, const MirrorCommand& command) {
   HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
 
   ProgressDisplay display(context.io.err, display_mode(context), requests.size());
-  auto outcomes = run_mirror(*network, requests, run_options(context, *network, unfinished, requests.size()), display, context.stop);
+  auto outcomes = run_mirror(*network, requests, run_options(context, *network, unfinished, requests.size()), display,
+                             context.stop);
   network->stop();
   const auto noted = unfinished.close();
   name_those_not_begun(outcomes, requests);
 
   const bool stopped = context.stop.stop_requested();
   const Exit exit = exit_of_run(outcomes);
-  if (context.options.json) print_json(context.io.out, summary_json(outcomes, stopped));
-  else if (!context.options.quiet) context.io.out << summary_text(outcomes, store->catalog) << std::flush;
+  if (context.options.json)
+    print_json(context.io.out, summary_json(outcomes, stopped));
+  else if (!context.options.quiet)
+    context.io.out << summary_text(outcomes, store->catalog) << std::flush;
   print_errors(outcomes, context.io);
   HM_TRY(noted);
-  if (exit != Exit::Done && stopped) context.io.err << "hubmirror: stopped; what is here is kept. Go on with: hubmirror mirror --unfinished\n";
+  if (exit != Exit::Done && stopped)
+    context.io.err << "hubmirror: stopped; what is here is kept. Go on with: hubmirror mirror --unfinished\n";
   return exit;
 }
 }  // namespace hm::app

@@ -30,16 +30,21 @@ void add_published(std::string& out, const crawler::MirrorReport& report, const 
   if (!snapshot) return;
   const storage::SnapshotRow& row = snapshot.assume_value();
   std::string text = row.commit.hex();
-  if (report.published.size() > 1) text += ", " + counted(report.published.size(), "revision") + " published by this run";
+  if (report.published.size() > 1)
+    text += ", " + counted(report.published.size(), "revision") + " published by this run";
   field(out, "published", text);
   field(out, "holds", counted(row.files, "file") + ", " + human_bytes(row.bytes));
-  if (row.partial()) field(out, "PARTIAL", counted(row.left_out_files, "file") + " of " + human_bytes(row.left_out_bytes) + " left out by " + row.selection);
+  if (row.partial())
+    field(out, "PARTIAL",
+          counted(row.left_out_files, "file") + " of " + human_bytes(row.left_out_bytes) + " left out by " +
+              row.selection);
 }
 
 template <class List, class Text>
 void add_list(std::string& out, std::string_view name, const List& list, const Text& text_of) {
   for (std::size_t i = 0; i < list.size() && i < kListedMax; ++i) field(out, name, text_of(list[i]));
-  if (list.size() > kListedMax) field(out, name, "and " + std::to_string(list.size() - kListedMax) + " more; --json lists all");
+  if (list.size() > kListedMax)
+    field(out, name, "and " + std::to_string(list.size() - kListedMax) + " more; --json lists all");
 }
 
 std::string block(const MirrorOutcome& outcome, const mirror::Catalog& catalog) {
@@ -47,7 +52,8 @@ std::string block(const MirrorOutcome& outcome, const mirror::Catalog& catalog) 
   std::string out = printable(r.repo.text()) + ": " + state_of(outcome) + "\n";
   if (!outcome.begun) return out;
   add_published(out, r, catalog);
-  std::string fetched = counted(r.blobs_fetched, "large file") + ", " + human_bytes(r.bytes_fetched) + " in " + duration_text(r.elapsed_ms);
+  std::string fetched = counted(r.blobs_fetched, "large file") + ", " + human_bytes(r.bytes_fetched) + " in " +
+                        duration_text(r.elapsed_ms);
   if (const std::string rate = rate_text(r.bytes_fetched, r.elapsed_ms); !rate.empty()) fetched += " (" + rate + ")";
   if (!r.unchanged) field(out, "fetched", fetched);
   if (r.git_objects != 0) field(out, "git", counted(r.git_objects, "object") + ", " + human_bytes(r.git_bytes));
@@ -60,7 +66,8 @@ std::string block(const MirrorOutcome& outcome, const mirror::Catalog& catalog) 
 }
 
 struct Totals {
-  std::uint64_t repos = 0, complete = 0, unchanged = 0, bytes_fetched = 0, bytes_verified = 0, blobs_fetched = 0, git_objects = 0;
+  std::uint64_t repos = 0, complete = 0, unchanged = 0, bytes_fetched = 0, bytes_verified = 0, blobs_fetched = 0,
+                git_objects = 0;
 };
 Totals totals_of(const std::vector<MirrorOutcome>& outcomes) {
   Totals t;
@@ -82,7 +89,8 @@ std::string summary_line(const crawler::MirrorReport& report) {
   if (report.error) return text + "INCOMPLETE: " + printable(report.error->what);
   if (report.unchanged) return text + "nothing new";
   text += report.problems.empty() ? "complete" : "INCOMPLETE";
-  text += ", " + counted(report.blobs_fetched, "large file") + " fetched, " + human_bytes(report.bytes_fetched + report.git_bytes) + " in " + duration_text(report.elapsed_ms);
+  text += ", " + counted(report.blobs_fetched, "large file") + " fetched, " +
+          human_bytes(report.bytes_fetched + report.git_bytes) + " in " + duration_text(report.elapsed_ms);
   if (report.files_left_out != 0) text += ", PARTIAL: " + counted(report.files_left_out, "file") + " left out";
   return text;
 }
@@ -92,7 +100,8 @@ std::string summary_text(const std::vector<MirrorOutcome>& outcomes, const mirro
   for (const MirrorOutcome& outcome : outcomes) out += block(outcome, catalog);
   if (outcomes.size() < 2) return out;
   const Totals t = totals_of(outcomes);
-  out += "total: " + std::to_string(t.complete) + " of " + counted(t.repos, "repository") + " complete, " + counted(t.blobs_fetched, "large file") + " and " + human_bytes(t.bytes_fetched) + " fetched, " +
+  out += "total: " + std::to_string(t.complete) + " of " + counted(t.repos, "repository") + " complete, " +
+         counted(t.blobs_fetched, "large file") + " and " + human_bytes(t.bytes_fetched) + " fetched, " +
          human_bytes(t.bytes_verified) + " verified\n";
   return out;
 }
@@ -109,8 +118,13 @@ json::object summary_json(const std::vector<MirrorOutcome>& outcomes, bool stopp
   json::object out;
   out["repos"] = std::move(repositories);
   out["stopped"] = stopped;
-  out["totals"] = json::object{{"repositories", t.repos},           {"complete", t.complete},           {"unchanged", t.unchanged},    {"bytes_fetched", t.bytes_fetched},
-                               {"bytes_verified", t.bytes_verified}, {"blobs_fetched", t.blobs_fetched}, {"git_objects", t.git_objects}};
+  out["totals"] = json::object{{"repositories", t.repos},
+                               {"complete", t.complete},
+                               {"unchanged", t.unchanged},
+                               {"bytes_fetched", t.bytes_fetched},
+                               {"bytes_verified", t.bytes_verified},
+                               {"blobs_fetched", t.blobs_fetched},
+                               {"git_objects", t.git_objects}};
   return out;
 }
 }  // namespace hm::app

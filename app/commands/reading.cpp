@@ -32,19 +32,26 @@ Result<std::vector<Listed>> list_repos(const mirror::Catalog& catalog, const std
   for (Listed& one : listed) {
     HM_TRY(auto revisions, catalog.revisions({one.row.repo.kind, one.row.rid}));
     one.revisions = revisions.size();
-    const auto head = std::find_if(revisions.begin(), revisions.end(), [&](const mirror::RevisionView& v) { return std::find(v.refs.begin(), v.refs.end(), one.row.head) != v.refs.end(); });
-    if (head != revisions.end()) one.head = head->snapshot;
-    else if (!revisions.empty()) one.head = revisions.front().snapshot;
+    const auto head = std::find_if(revisions.begin(), revisions.end(), [&](const mirror::RevisionView& v) {
+      return std::find(v.refs.begin(), v.refs.end(), one.row.head) != v.refs.end();
+    });
+    if (head != revisions.end())
+      one.head = head->snapshot;
+    else if (!revisions.empty())
+      one.head = revisions.front().snapshot;
   }
-  std::sort(listed.begin(), listed.end(), [](const Listed& a, const Listed& b) { return a.row.repo.text() < b.row.repo.text(); });
+  std::sort(listed.begin(), listed.end(),
+            [](const Listed& a, const Listed& b) { return a.row.repo.text() < b.row.repo.text(); });
   return listed;
 }
 
 std::string state_of(const Listed& one) {
   std::string state;
   auto add = [&](const std::string& word) { state += (state.empty() ? "" : ", ") + word; };
-  if (!one.head) add("nothing published");
-  else if (one.head->partial()) add("partial");
+  if (!one.head)
+    add("nothing published");
+  else if (one.head->partial())
+    add("partial");
   if (one.row.gone_status != 0) add("gone upstream");
   if (!one.row.pins.empty()) add("pinned");
   if (one.row.visibility != "public") add(one.row.visibility);
@@ -53,7 +60,8 @@ std::string state_of(const Listed& one) {
 
 std::string list_text(const std::vector<Listed>& listed, bool long_form) {
   using Align = Table::Align;
-  std::vector<Table::Column> columns{{"REPOSITORY"}, {"REVISION"}, {"FILES", Align::Right}, {"SIZE", Align::Right}, {"CHANGED (UTC)"}, {"STATE"}};
+  std::vector<Table::Column> columns{{"REPOSITORY"},         {"REVISION"},      {"FILES", Align::Right},
+                                     {"SIZE", Align::Right}, {"CHANGED (UTC)"}, {"STATE"}};
   if (long_form) columns.insert(columns.end(), {{"REVISIONS", Align::Right}, {"LICENCE"}, {"FROM"}, {"ID"}});
   Table table(std::move(columns));
   for (const Listed& one : listed) {
@@ -68,7 +76,8 @@ std::string list_text(const std::vector<Listed>& listed, bool long_form) {
       if (one.head) {
         for (const std::string& licence : one.head->card.licences) licences += (licences.empty() ? "" : ",") + licence;
       }
-      cells.insert(cells.end(), {std::to_string(one.revisions), licences.empty() ? "-" : licences, one.row.src, one.row.rid.text()});
+      cells.insert(cells.end(),
+                   {std::to_string(one.revisions), licences.empty() ? "-" : licences, one.row.src, one.row.rid.text()});
     }
     table.add(std::move(cells));
   }
@@ -81,8 +90,13 @@ json::object list_json(const std::vector<Listed>& listed) {
     json::object repo = shown_json(one.row);
     repo["revisions"] = one.revisions;
     repo["partial"] = one.head && one.head->partial();
-    if (one.head) repo["newest"] = json::object{{"commit", one.head->commit.hex()}, {"files", one.head->files}, {"bytes", one.head->bytes}, {"licences", texts_json(one.head->card.licences)}};
-    else repo["newest"] = nullptr;
+    if (one.head)
+      repo["newest"] = json::object{{"commit", one.head->commit.hex()},
+                                    {"files", one.head->files},
+                                    {"bytes", one.head->bytes},
+                                    {"licences", texts_json(one.head->card.licences)}};
+    else
+      repo["newest"] = nullptr;
     repos.emplace_back(std::move(repo));
   }
   return {{"repos", std::move(repos)}};
@@ -95,7 +109,8 @@ std::string files_text(const storage::Manifest& manifest, bool long_form) {
   columns.push_back({"PATH"});
   Table table(std::move(columns));
   for (const storage::ManifestFile& file : manifest.files) {
-    std::vector<std::string> cells{long_form ? std::to_string(file.size_bytes) : human_bytes(file.size_bytes), file.is_lfs ? "blobs" : "git"};
+    std::vector<std::string> cells{long_form ? std::to_string(file.size_bytes) : human_bytes(file.size_bytes),
+                                   file.is_lfs ? "blobs" : "git"};
     if (long_form) cells.insert(cells.end(), {file.sha256.hex(), file.git_oid.hex()});
     cells.push_back(file.path);
     table.add(std::move(cells));
@@ -118,12 +133,16 @@ Result<bool> list_files(Context& context, const ReadServices& services, const Ls
   if (context.options.json) {
     json::array files;
     for (const storage::ManifestFile& file : manifest.files) files.emplace_back(to_json(file));
-    print_json(context.io.out, json::object{{"repo", row.assume_value().repo.text()}, {"commit", snapshot.commit.hex()}, {"partial", snapshot.partial()}, {"files", std::move(files)}});
+    print_json(context.io.out, json::object{{"repo", row.assume_value().repo.text()},
+                                            {"commit", snapshot.commit.hex()},
+                                            {"partial", snapshot.partial()},
+                                            {"files", std::move(files)}});
     return true;
   }
   context.io.out << files_text(manifest, command.long_form);
   if (snapshot.partial() && !context.options.quiet) {
-    context.io.out << "partial: " << counted(snapshot.left_out_files, "file") << " of " << human_bytes(snapshot.left_out_bytes) << " left out by " << printable(snapshot.selection) << "\n";
+    context.io.out << "partial: " << counted(snapshot.left_out_files, "file") << " of "
+                   << human_bytes(snapshot.left_out_bytes) << " left out by " << printable(snapshot.selection) << "\n";
   }
   return true;
 }
@@ -135,11 +154,15 @@ Result<Exit> run_command(Context& context, const LsCommand& command) {
   if (listed_files) return Exit::Done;
   HM_TRY(const auto listed, list_repos(services->catalog, command.target));
   if (listed.empty() && !command.target.empty()) {
-    return Error{Errc::NotFound, "nothing here matches \"" + printable(command.target) + "\"; hubmirror ls lists everything"};
+    return Error{Errc::NotFound,
+                 "nothing here matches \"" + printable(command.target) + "\"; hubmirror ls lists everything"};
   }
-  if (context.options.json) print_json(context.io.out, list_json(listed));
-  else if (listed.empty()) context.io.err << "nothing is mirrored here yet; run: hubmirror mirror org/name\n";
-  else context.io.out << list_text(listed, command.long_form);
+  if (context.options.json)
+    print_json(context.io.out, list_json(listed));
+  else if (listed.empty())
+    context.io.err << "nothing is mirrored here yet; run: hubmirror mirror org/name\n";
+  else
+    context.io.out << list_text(listed, command.long_form);
   return Exit::Done;
 }
 
@@ -155,20 +178,28 @@ struct Located {
   std::string text;  ///< a path, or a command
   bool is_command = false;
 };
-Result<Located> locate(const ReadServices& services, const storage::RepoRow& row, const RepoSpec& spec, const PathCommand& command) {
+Result<Located> locate(const ReadServices& services, const storage::RepoRow& row, const RepoSpec& spec,
+                       const PathCommand& command) {
   const std::string git_path = services.catalog.git_path(row);
   if (command.file.empty()) return Located{git_path, false};
   HM_TRY(const auto snapshot, services.catalog.resolve(row, spec.revision.value_or("")));
   HM_TRY(const auto manifest, services.catalog.manifest(snapshot.manifest));
-  const auto file = std::lower_bound(manifest.files.begin(), manifest.files.end(), command.file, [](const storage::ManifestFile& f, const std::string& path) { return f.path < path; });
+  const auto file =
+      std::lower_bound(manifest.files.begin(), manifest.files.end(), command.file,
+                       [](const storage::ManifestFile& f, const std::string& path) { return f.path < path; });
   if (file == manifest.files.end() || file->path != command.file) return not_in_revision(command.file, row, snapshot);
   if (file->is_lfs) {
-    HM_TRY(std::string path, within(services.blobs->path(file->sha256), [&] { return "looking for " + printable(command.file) + " (verify --repair fetches it again)"; }));
+    HM_TRY(std::string path, within(services.blobs->path(file->sha256), [&] {
+             return "looking for " + printable(command.file) + " (verify --repair fetches it again)";
+           }));
     return Located{std::move(path), false};
   }
   const std::string shown = "git --git-dir=" + shell_quoted(git_path) + " cat-file blob " + file->git_oid.hex();
   if (command.git) return Located{shown, true};
-  return Error{Errc::NotFound, "\"" + printable(command.file) + "\" is a small file, which git stores: it has no path of its own. This command, which path --git prints, writes its bytes: " + printable(shown)};
+  return Error{Errc::NotFound, "\"" + printable(command.file) +
+                                   "\" is a small file, which git stores: it has no path of its own. This command, "
+                                   "which path --git prints, writes its bytes: " +
+                                   printable(shown)};
 }
 }  // namespace
 
@@ -177,8 +208,11 @@ Result<Exit> run_command(Context& context, const PathCommand& command) {
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   HM_TRY(const auto row, services->catalog.find(spec.repo));
   HM_TRY(const Located located, locate(*services, row, spec, command));
-  if (context.options.json) print_json(context.io.out, json::object{{"repo", row.repo.text()}, {located.is_command ? "command" : "path", json_text(located.text)}});
-  else context.io.out << located.text << "\n";  // for other programs: as it is
+  if (context.options.json)
+    print_json(context.io.out, json::object{{"repo", row.repo.text()},
+                                            {located.is_command ? "command" : "path", json_text(located.text)}});
+  else
+    context.io.out << located.text << "\n";  // for other programs: as it is
   return Exit::Done;
 }
 
@@ -206,7 +240,11 @@ std::string repo_text(const RepoFacts& facts, std::optional<std::int64_t> last_v
   std::string out = printable(row.repo.text()) + "\n";
   field(out, "kind", std::string(name_of(row.repo.kind)), 2);
   field(out, "id", row.rid.text(), 2);
-  field(out, "from", row.src + (row.gone_status != 0 ? ", where it is GONE (HTTP " + std::to_string(row.gone_status) + "); this copy stays" : ""), 2);
+  field(out, "from",
+        row.src + (row.gone_status != 0
+                       ? ", where it is GONE (HTTP " + std::to_string(row.gone_status) + "); this copy stays"
+                       : ""),
+        2);
   field(out, "visibility", row.visibility, 2);
   field(out, "first seen", time_text(row.first_seen_ms) + " UTC", 2);
   field(out, "last change", time_text(row.last_change_ms) + " UTC", 2);
@@ -236,14 +274,23 @@ std::string revision_text(const RevisionFacts& revision) {
   const storage::SnapshotRow& row = revision.view.snapshot;
   std::vector<std::string> refs;
   for (const std::string& ref : revision.view.refs) refs.push_back(short_ref(ref));
-  std::string out = "  " + row.commit.hex() + (refs.empty() ? "  no ref names it any more" : "  " + printable(joined(refs))) + "\n";
+  std::string out =
+      "  " + row.commit.hex() + (refs.empty() ? "  no ref names it any more" : "  " + printable(joined(refs))) + "\n";
   field(out, "observed", time_text(row.observed_ms) + " UTC", 4);
   field(out, "files", counted(row.files, "file") + ", " + human_bytes(row.bytes), 4);
-  if (row.partial()) field(out, "partial", counted(row.left_out_files, "file") + " of " + human_bytes(row.left_out_bytes) + " left out by " + row.selection, 4);
+  if (row.partial())
+    field(out, "partial",
+          counted(row.left_out_files, "file") + " of " + human_bytes(row.left_out_bytes) + " left out by " +
+              row.selection,
+          4);
   field(out, "manifest", "sha256 " + row.manifest.hex(), 4);
   field(out, "tree", row.tree.hex(), 4);
   add_card(out, row.card);
-  for (const storage::ManifestFile& file : revision.missing) field(out, "MISSING", file.path + " (sha256 " + file.sha256.hex() + ", " + human_bytes(file.size_bytes) + "); verify --repair fetches it", 4);
+  for (const storage::ManifestFile& file : revision.missing)
+    field(out, "MISSING",
+          file.path + " (sha256 " + file.sha256.hex() + ", " + human_bytes(file.size_bytes) +
+              "); verify --repair fetches it",
+          4);
   return out;
 }
 
@@ -251,10 +298,15 @@ constexpr std::size_t kRevisionsShown = 20;  // in text; --json has them all
 
 std::string facts_text(const RepoFacts& facts, std::optional<std::int64_t> last_visit_ms) {
   std::string out = repo_text(facts, last_visit_ms);
-  for (std::size_t i = 0; i < facts.revisions.size() && i < kRevisionsShown; ++i) out += revision_text(facts.revisions[i]);
-  if (facts.revisions.size() > kRevisionsShown) out += "  and " + counted(facts.revisions.size() - kRevisionsShown, "older revision") + "; --json has all\n";
-  for (std::size_t i = 0; i < facts.unpublished.size() && i < kRevisionsShown; ++i) field(out, "not published", facts.unpublished[i].ref + " " + facts.unpublished[i].target, 2);
-  if (facts.unpublished.size() > kRevisionsShown) out += "  and " + counted(facts.unpublished.size() - kRevisionsShown, "other ref") + " of upstream not published; --json has all\n";
+  for (std::size_t i = 0; i < facts.revisions.size() && i < kRevisionsShown; ++i)
+    out += revision_text(facts.revisions[i]);
+  if (facts.revisions.size() > kRevisionsShown)
+    out += "  and " + counted(facts.revisions.size() - kRevisionsShown, "older revision") + "; --json has all\n";
+  for (std::size_t i = 0; i < facts.unpublished.size() && i < kRevisionsShown; ++i)
+    field(out, "not published", facts.unpublished[i].ref + " " + facts.unpublished[i].target, 2);
+  if (facts.unpublished.size() > kRevisionsShown)
+    out += "  and " + counted(facts.unpublished.size() - kRevisionsShown, "other ref") +
+           " of upstream not published; --json has all\n";
   if (facts.files_of) out += "\nfiles of " + facts.files_of->commit.hex() + "\n" + files_text(facts.files, true);
   return out;
 }

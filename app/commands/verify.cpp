@@ -29,7 +29,8 @@ struct Stores {
   std::unique_ptr<ReadServices> reading;
   std::unique_ptr<WriteServices> writing;
   crawler::VerifyParts parts() const {
-    if (reading) return {reading->catalog, *reading->index, *reading->blobs, real_file_system(), reading->dir, system_clock()};
+    if (reading)
+      return {reading->catalog, *reading->index, *reading->blobs, real_file_system(), reading->dir, system_clock()};
     return {writing->catalog, *writing->index, *writing->blobs, real_file_system(), writing->dir, system_clock()};
   }
 };
@@ -53,38 +54,46 @@ Result<crawler::VerifyOptions> options_of(const Context& context, const VerifyCo
   }
   for (const std::string& text : command.repos) {
     HM_TRY(const RepoSpec spec, repo_spec_of(text));
-    if (spec.revision) return Error{Errc::BadInput, printable(text) + ": verify takes whole repositories; leave the revision out"};
+    if (spec.revision)
+      return Error{Errc::BadInput, printable(text) + ": verify takes whole repositories; leave the revision out"};
     options.only.push_back(spec.repo);
   }
   return options;
 }
 
 /// Runs on a thread of its own, so that the main thread can draw; Ctrl-C reaches it through the token.
-Result<crawler::VerifyReport> verify_drawing(Context& context, const Stores& stores, const crawler::VerifyOptions& options) {
+Result<crawler::VerifyReport> verify_drawing(Context& context, const Stores& stores,
+                                             const crawler::VerifyOptions& options) {
   VerifyDisplay display(context.io.err, context.shows_progress(), context.io.err_is_terminal);
   const crawler::VerifyParts parts = stores.parts();
   auto work = std::async(std::launch::async, [&] {
     return crawler::verify(parts, options, [&](const crawler::VerifyProgress& p) { display.apply(p); }, context.stop);
   });
-  while (work.wait_for(std::chrono::milliseconds(1000 / kDrawsPerSecond)) != std::future_status::ready) display.draw(system_clock().monotonic_ms());
+  while (work.wait_for(std::chrono::milliseconds(1000 / kDrawsPerSecond)) != std::future_status::ready)
+    display.draw(system_clock().monotonic_ms());
   display.close();
   return work.get();
 }
 
-Result<crawler::RepairReport> repair_findings(Context& context, const Stores& stores, NetworkServices::Plan plan, const std::vector<crawler::Finding>& findings) {
+Result<crawler::RepairReport> repair_findings(Context& context, const Stores& stores, NetworkServices::Plan plan,
+                                              const std::vector<crawler::Finding>& findings) {
   HM_TRY(const auto network, NetworkServices::open(context.config, *stores.writing, std::move(plan)));
   auto promise = std::make_shared<std::promise<Result<crawler::RepairReport>>>();
   auto future = promise->get_future();
   auto signal = std::make_shared<asio::cancellation_signal>();
   auto ended = [promise](std::exception_ptr thrown, Result<crawler::RepairReport> result) {
-    if (thrown) promise->set_value(Error{Errc::Cancelled, "the repair was stopped"});
-    else promise->set_value(std::move(result));
+    if (thrown)
+      promise->set_value(Error{Errc::Cancelled, "the repair was stopped"});
+    else
+      promise->set_value(std::move(result));
   };
   std::vector<crawler::Finding> copy = findings;
   const crawler::VerifyParts parts = stores.parts();  // the coroutine refers to it until `future` is ready
   asio::co_spawn(*network->context, crawler::repair(parts, network->downloader, network->git_pool, std::move(copy)),
                  asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
-  const std::stop_callback on_stop(context.stop, [&] { asio::post(*network->context, [signal] { signal->emit(asio::cancellation_type::terminal); }); });
+  const std::stop_callback on_stop(context.stop, [&] {
+    asio::post(*network->context, [signal] { signal->emit(asio::cancellation_type::terminal); });
+  });
   auto result = future.get();
   network->stop();
   return result;
@@ -93,7 +102,11 @@ Result<crawler::RepairReport> repair_findings(Context& context, const Stores& st
 json::object to_json(const crawler::Finding& finding) {
   json::array used_by;
   for (const std::string& user : finding.used_by) used_by.emplace_back(json_text(user));
-  return {{"bad", finding.bad}, {"detail", json_text(finding.detail)}, {"kind", std::string(name_of(finding.kind))}, {"subject", json_text(finding.subject)}, {"used_by", std::move(used_by)}};
+  return {{"bad", finding.bad},
+          {"detail", json_text(finding.detail)},
+          {"kind", std::string(name_of(finding.kind))},
+          {"subject", json_text(finding.subject)},
+          {"used_by", std::move(used_by)}};
 }
 json::array to_json(const std::vector<crawler::Finding>& findings) {
   json::array out;
@@ -102,7 +115,8 @@ json::array to_json(const std::vector<crawler::Finding>& findings) {
 }
 
 std::string text_of(const crawler::Finding& finding) {
-  std::string out = std::string(finding.bad ? "" : "note: ") + std::string(name_of(finding.kind)) + "  " + printable(finding.subject);
+  std::string out =
+      std::string(finding.bad ? "" : "note: ") + std::string(name_of(finding.kind)) + "  " + printable(finding.subject);
   if (!finding.detail.empty()) out += "\n    " + printable(finding.detail);
   for (const std::string& user : finding.used_by) out += "\n    used by " + printable(user);
   return out + "\n";
@@ -112,18 +126,25 @@ std::string text_of(const crawler::VerifyReport& report) {
   if (report.git_objects != 0) out += ", " + counted(report.git_objects, "git object");
   if (report.manifests != 0) out += ", " + counted(report.manifests, "manifest");
   out += " in " + duration_text(report.elapsed_ms);
-  if (report.elapsed_ms > 0) out += " (" + human_bytes(report.bytes * 1000 / static_cast<std::uint64_t>(report.elapsed_ms)) + "/s)";
+  if (report.elapsed_ms > 0)
+    out += " (" + human_bytes(report.bytes * 1000 / static_cast<std::uint64_t>(report.elapsed_ms)) + "/s)";
   return out;
 }
 
 std::uint64_t bad_count(const std::vector<crawler::Finding>& findings) {
-  return static_cast<std::uint64_t>(std::count_if(findings.begin(), findings.end(), [](const auto& f) { return f.bad; }));
+  return static_cast<std::uint64_t>(
+      std::count_if(findings.begin(), findings.end(), [](const auto& f) { return f.bad; }));
 }
 
-void print(Context& context, const crawler::VerifyReport& report, const std::optional<crawler::RepairReport>& repaired) {
+void print(Context& context, const crawler::VerifyReport& report,
+           const std::optional<crawler::RepairReport>& repaired) {
   if (context.options.json) {
-    json::object out{{"blobs", report.blobs},         {"bytes", report.bytes},          {"elapsed_ms", report.elapsed_ms}, {"findings", to_json(report.findings)},
-                     {"git_objects", report.git_objects}, {"manifests", report.manifests}};
+    json::object out{{"blobs", report.blobs},
+                     {"bytes", report.bytes},
+                     {"elapsed_ms", report.elapsed_ms},
+                     {"findings", to_json(report.findings)},
+                     {"git_objects", report.git_objects},
+                     {"manifests", report.manifests}};
     if (repaired) out["repair"] = json::object{{"left", to_json(repaired->left)}, {"repaired", repaired->repaired}};
     print_json(context.io.out, out);
     return;
@@ -152,7 +173,9 @@ Result<Exit> run_command(Context& context, const VerifyCommand& command) {
   }
   HM_TRY(const Stores stores, open_stores(context, command.repair));
   auto report = verify_drawing(context, stores, options);
-  if (!report) return context.stop.stop_requested() ? interrupted("nothing was changed; run it again to go through all") : report.assume_error();
+  if (!report)
+    return context.stop.stop_requested() ? interrupted("nothing was changed; run it again to go through all")
+                                         : report.assume_error();
   std::optional<crawler::RepairReport> repaired;
   if (command.repair && bad_count(report.assume_value().findings) != 0) {
     HM_TRY(repaired, repair_findings(context, stores, std::move(*plan), report.assume_value().findings));

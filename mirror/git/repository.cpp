@@ -26,8 +26,9 @@ constexpr std::string_view kConfig =
     "[transfer]\n"
     "\thideRefs = refs/hubmirror\n";
 constexpr std::size_t kHeadBytesMax = 4096;
-// A tree may name the same subtree often: ten levels of ten are 10^10 files in eleven objects. Ten times as many entries as
-// the Hub recommends for a repository end a walk; a manifest of so many files takes about 200 MB while it is made.
+// A tree may name the same subtree often: ten levels of ten are 10^10 files in eleven objects. Ten times as many
+// entries as the Hub recommends for a repository end a walk; a manifest of so many files takes about 200 MB while it is
+// made.
 constexpr std::uint64_t kWalkEntriesMax = 1'000'000;
 constexpr std::int64_t kMsPerSecond = 1000;
 
@@ -55,8 +56,10 @@ Result<> create_bare_repository(FileSystem& fs, const std::string& path) {
     }
     return ok();
   }
-  // All names first, then their directories to the medium: one journal commit of the filesystem instead of one per directory.
-  static constexpr std::array kDirectories{"", "/objects", "/objects/pack", "/objects/info", "/refs", "/refs/heads", "/refs/tags"};
+  // All names first, then their directories to the medium: one journal commit of the filesystem instead of one per
+  // directory.
+  static constexpr std::array kDirectories{"",      "/objects",    "/objects/pack", "/objects/info",
+                                           "/refs", "/refs/heads", "/refs/tags"};
   for (const char* directory : kDirectories) {
     HM_TRY(fs.make_directory(path + directory));
   }

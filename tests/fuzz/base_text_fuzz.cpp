@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (hm::percent_decode(hm::percent_encode(text)) != text) std::abort();
   if (hm::fold_path(hm::fold_path(text)) != hm::fold_path(text)) std::abort();
   if (const auto ms = hm::parse_iso8601(text); ms && hm::parse_iso8601(hm::iso8601(*ms)) != ms) std::abort();
-  if (const auto bytes = hm::parse_bytes(text); bytes && bytes.assume_value() > 9'100'000'000'000'000'000ULL) std::abort();
+  if (const auto bytes = hm::parse_bytes(text); bytes && bytes.assume_value() > 9'100'000'000'000'000'000ULL)
+    std::abort();
   const std::size_t half = size / 2;
   (void)hm::glob_match(text.substr(0, half), text.substr(half));
   if (!hm::glob_match("*", text)) std::abort();

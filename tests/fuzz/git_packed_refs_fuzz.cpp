@@ -15,6 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = parse_packed_refs(render_packed_refs(refs));
     if (!again || again.assume_value() != refs) std::abort();
   }
-  if (is_valid_ref_name(text) && (!text.starts_with("refs/") || text.find("..") != text.npos || text.ends_with(".lock") || text.size() > kRefNameBytesMax)) std::abort();
+  if (is_valid_ref_name(text) && (!text.starts_with("refs/") || text.find("..") != text.npos ||
+                                  text.ends_with(".lock") || text.size() > kRefNameBytesMax))
+    std::abort();
   return 0;
 }

@@ -1,4 +1,5 @@
-// git's packets: what is read does not depend on how the bytes were split on their way. The readers of whole answers keep to their limits.
+// git's packets: what is read does not depend on how the bytes were split on their way. The readers of whole answers
+// keep to their limits.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

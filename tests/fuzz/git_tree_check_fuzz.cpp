@@ -12,8 +12,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string_view before;
     for (const TreeEntry& entry : entries) {
       const std::string_view name = entry.name;
-      if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos || name.find('\0') != name.npos || spells_dot_git(name)) std::abort();
-      if (name == before || name.data() < bytes.data() || name.data() + name.size() > bytes.data() + bytes.size()) std::abort();
+      if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos || name.find('\0') != name.npos ||
+          spells_dot_git(name))
+        std::abort();
+      if (name == before || name.data() < bytes.data() || name.data() + name.size() > bytes.data() + bytes.size())
+        std::abort();
       before = name;
     }
   }

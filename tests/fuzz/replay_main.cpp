@@ -1,5 +1,5 @@
-// Runs a fuzz target without a fuzzer: over each file of the given directories, over its beginnings, and over copies with one byte changed.
-// The same inputs in every run, so a failure can be repeated: it names the file and the variant.
+// Runs a fuzz target without a fuzzer: over each file of the given directories, over its beginnings, and over copies
+// with one byte changed. The same inputs in every run, so a failure can be repeated: it names the file and the variant.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -30,7 +30,8 @@ std::size_t replay(const std::filesystem::path& file) {
   std::size_t runs = 1;
   run(seed);
   const std::size_t step = seed.size() / kBeginningsMax + 1;
-  for (std::size_t size = 0; size < seed.size(); size += step, ++runs) run({seed.begin(), seed.begin() + static_cast<std::ptrdiff_t>(size)});
+  for (std::size_t size = 0; size < seed.size(); size += step, ++runs)
+    run({seed.begin(), seed.begin() + static_cast<std::ptrdiff_t>(size)});
   std::mt19937 random(static_cast<std::uint32_t>(seed.size()));
   for (std::size_t i = 0; i < std::min(kChangesMax, seed.size()); ++i, ++runs) {
     std::vector<std::uint8_t> changed = seed;

@@ -11,7 +11,8 @@
 using namespace hm::storage;
 
 namespace {
-constexpr std::size_t kSegmentsChecked = 4096;  // more are legal, but walking over millions leaves no time for other inputs
+constexpr std::size_t kSegmentsChecked =
+    4096;  // more are legal, but walking over millions leaves no time for other inputs
 
 void check(const PartialState& state) {
   if (state.complete.size() != state.header.layout.count() || state.complete_bytes() > state.header.layout.size_bytes)

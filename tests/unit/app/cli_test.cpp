@@ -49,7 +49,10 @@ TEST(CommandLine, SmallestUse) {
 }
 
 TEST(CommandLine, GlobalOptionsBeforeOrAfterTheCommand) {
-  for (const auto& arguments : std::vector<std::vector<const char*>>{{"--data-dir", "/d", "--jobs", "3", "--json", "mirror", "a/b"}, {"mirror", "a/b", "--data-dir", "/d", "--jobs", "3", "--json"}, {"mirror", "--data-dir=/d", "-j3", "--json", "a/b"}}) {
+  for (const auto& arguments :
+       std::vector<std::vector<const char*>>{{"--data-dir", "/d", "--jobs", "3", "--json", "mirror", "a/b"},
+                                             {"mirror", "a/b", "--data-dir", "/d", "--jobs", "3", "--json"},
+                                             {"mirror", "--data-dir=/d", "-j3", "--json", "a/b"}}) {
     const Invocation i = accepted(arguments);
     EXPECT_EQ(i.global.data_dir, "/d");
     EXPECT_EQ(i.global.jobs, 3);
@@ -66,7 +69,8 @@ TEST(CommandLine, GlobalOptionsAfterANestedCommand) {
 }
 
 TEST(CommandLine, ListOptionsDoNotSwallowTheRepositories) {
-  const Invocation i = accepted({"mirror", "--include", "*.json", "org/a", "--exclude", "*.bin", "--exclude=*.pt", "--formats", "gguf,safetensors", "org/b", "--allow-private", "10.0.0.1", "org/c"});
+  const Invocation i = accepted({"mirror", "--include", "*.json", "org/a", "--exclude", "*.bin", "--exclude=*.pt",
+                                 "--formats", "gguf,safetensors", "org/b", "--allow-private", "10.0.0.1", "org/c"});
   const auto& m = std::get<MirrorCommand>(i.command);
   EXPECT_THAT(m.repos, ElementsAre("org/a", "org/b", "org/c"));
   EXPECT_THAT(m.include, ElementsAre("*.json"));
@@ -76,7 +80,8 @@ TEST(CommandLine, ListOptionsDoNotSwallowTheRepositories) {
 }
 
 TEST(CommandLine, EveryOptionOfMirror) {
-  const Invocation i = accepted({"mirror", "--from", "-", "--unfinished", "--revision", "v1", "--max-file-size", "200M", "--all-history", "--pull-requests"});
+  const Invocation i = accepted({"mirror", "--from", "-", "--unfinished", "--revision", "v1", "--max-file-size", "200M",
+                                 "--all-history", "--pull-requests"});
   const auto& m = std::get<MirrorCommand>(i.command);
   EXPECT_EQ(m.from, "-");
   EXPECT_TRUE(m.unfinished);
@@ -91,7 +96,8 @@ TEST(CommandLine, EveryOtherCommand) {
   EXPECT_TRUE(std::get<LsCommand>(accepted({"ls", "--long"}).command).long_form);
   EXPECT_EQ(std::get<LsCommand>(accepted({"ls", "qwen*"}).command).target, "qwen*");
   EXPECT_TRUE(std::get<ShowCommand>(accepted({"show", "a/b", "--files"}).command).files);
-  const auto verify = std::get<VerifyCommand>(accepted({"verify", "a/b", "c/d", "--deep", "--repair", "--rate", "10M"}).command);
+  const auto verify =
+      std::get<VerifyCommand>(accepted({"verify", "a/b", "c/d", "--deep", "--repair", "--rate", "10M"}).command);
   EXPECT_TRUE(verify.deep && verify.repair);
   EXPECT_EQ(verify.rate, "10M");
   EXPECT_THAT(verify.repos, ElementsAre("a/b", "c/d"));
@@ -118,8 +124,10 @@ TEST(CommandLine, NamesThatLookLikeCommandsOrOptions) {
 }
 
 TEST(CommandLineErrors, NameTheLikelyWord) {
-  EXPECT_EQ(refused({"mirorr", "org/name"}), "unknown command \"mirorr\"; did you mean \"mirror\"?; see `hubmirror --help`");
-  EXPECT_THAT(refused({"mirror", "--inclde=x", "org/name"}), HasSubstr("unknown option \"--inclde=x\"; did you mean \"--include\"?"));
+  EXPECT_EQ(refused({"mirorr", "org/name"}),
+            "unknown command \"mirorr\"; did you mean \"mirror\"?; see `hubmirror --help`");
+  EXPECT_THAT(refused({"mirror", "--inclde=x", "org/name"}),
+              HasSubstr("unknown option \"--inclde=x\"; did you mean \"--include\"?"));
   EXPECT_THAT(refused({"mirror", "--dat-dir", "x", "org/name"}), HasSubstr("did you mean \"--data-dir\"?"));
   EXPECT_THAT(refused({"config", "chek"}), HasSubstr("did you mean \"check\"?"));
 }
@@ -135,7 +143,8 @@ TEST(CommandLineErrors, MissingAndSuperfluousParts) {
   EXPECT_THAT(refused({"--jobs", "many", "ls"}), HasSubstr("--jobs"));
 }
 TEST(CommandLineErrors, StayOnOneLineAndHarmless) {
-  for (const auto& arguments : std::vector<std::vector<const char*>>{{"\x1b]0;owned\x07"}, {"ls", "a", "b\nhubmirror: error: forged"}, {"--jobs", "\x1b[2J", "ls"}}) {
+  for (const auto& arguments : std::vector<std::vector<const char*>>{
+           {"\x1b]0;owned\x07"}, {"ls", "a", "b\nhubmirror: error: forged"}, {"--jobs", "\x1b[2J", "ls"}}) {
     EXPECT_EQ(refused(arguments).find_first_of("\x1b\x07\n\r"), std::string::npos);
   }
 }
@@ -147,7 +156,8 @@ TEST(CommandLineHelp, OfTheProgramOfACommandOfAll) {
   EXPECT_THAT(help({"mirror", "--help"}), HasSubstr("Exit codes: 0 done"));
   EXPECT_THAT(help({"config", "print", "-h"}), HasSubstr("without secrets"));
   const std::string all = help({"--help-all"});
-  for (const char* word : {"--unfinished", "--dry-run", "--repair", "rebuild", "--allow-private"}) EXPECT_THAT(all, HasSubstr(word));
+  for (const char* word : {"--unfinished", "--dry-run", "--repair", "rebuild", "--allow-private"})
+    EXPECT_THAT(all, HasSubstr(word));
 }
 
 /// run() with a home of its own and nothing in the environment.
@@ -158,7 +168,9 @@ class Run : public testing::Test {
     std::filesystem::remove_all(home_);
     std::filesystem::create_directories(home_);
     ::setenv("HOME", home_.c_str(), 1);
-    for (const char* name : {"HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUBMIRROR_CONFIG", "HUBMIRROR_DATA_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME"}) ::unsetenv(name);
+    for (const char* name : {"HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUBMIRROR_CONFIG",
+                             "HUBMIRROR_DATA_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME"})
+      ::unsetenv(name);
   }
   void TearDown() override { std::filesystem::remove_all(home_); }
   Exit run_with(std::vector<const char*> arguments, const std::string& input = {}) {
@@ -177,7 +189,8 @@ class Run : public testing::Test {
 TEST_F(Run, WrongUsageIsTwoAndOneLine) {
   EXPECT_EQ(run_with({"mirorr"}), Exit::Usage);
   EXPECT_EQ(out_.str(), "");
-  EXPECT_EQ(err_.str(), "hubmirror: error: unknown command \"mirorr\"; did you mean \"mirror\"?; see `hubmirror --help`\n");
+  EXPECT_EQ(err_.str(),
+            "hubmirror: error: unknown command \"mirorr\"; did you mean \"mirror\"?; see `hubmirror --help`\n");
 }
 TEST_F(Run, WrongValuesAreTwo) {
   EXPECT_EQ(run_with({"--log-level", "loud", "ls"}), Exit::Usage);
@@ -206,9 +219,11 @@ TEST_F(Run, ListsAreReadWithTheirLines) {
 TEST_F(Run, ConfigurationErrorsNameThePlace) {
   const std::string path = home_ + "/bad.toml";
   std::ofstream(path) << "[mirror]\nfiles_paralel = 3\n";
-  for (const auto& arguments : std::vector<std::vector<const char*>>{{"--config", path.c_str(), "ls"}, {"config", "check", path.c_str()}}) {
+  for (const auto& arguments :
+       std::vector<std::vector<const char*>>{{"--config", path.c_str(), "ls"}, {"config", "check", path.c_str()}}) {
     EXPECT_EQ(run_with(arguments), Exit::Usage);
-    EXPECT_THAT(err_.str(), HasSubstr(path + ":2:1: unknown key \"files_paralel\" in [mirror]; did you mean \"files_parallel\"?"));
+    EXPECT_THAT(err_.str(),
+                HasSubstr(path + ":2:1: unknown key \"files_paralel\" in [mirror]; did you mean \"files_parallel\"?"));
   }
 }
 TEST_F(Run, ConfigPrintAndVersion) {
@@ -241,7 +256,9 @@ TEST(ExitCodes, FollowTheErrors) {
   EXPECT_EQ(exit_of({Errc::BadInput, ""}), Exit::Usage);
   EXPECT_EQ(exit_of({Errc::NotFound, ""}), Exit::Incomplete);
   EXPECT_EQ(exit_of({Errc::Gated, ""}), Exit::Incomplete);
-  for (const Errc code : {Errc::Busy, Errc::NoSpace, Errc::Unreachable, Errc::Io, Errc::Cancelled, Errc::Corrupt, Errc::Refused}) EXPECT_EQ(exit_of({code, ""}), Exit::CannotContinue);
+  for (const Errc code :
+       {Errc::Busy, Errc::NoSpace, Errc::Unreachable, Errc::Io, Errc::Cancelled, Errc::Corrupt, Errc::Refused})
+    EXPECT_EQ(exit_of({code, ""}), Exit::CannotContinue);
 }
 }  // namespace
 }  // namespace hm::app

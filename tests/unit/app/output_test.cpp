@@ -42,19 +42,25 @@ TEST(Tables, MissingCellsAreEmpty) {
 TEST(Fit, KeepsBothEnds) {
   EXPECT_EQ(fit("short", 10), "short");
   EXPECT_EQ(fit("model-00001-of-00004.safetensors", 20), "model-000...etensors");
-  for (std::size_t width = 0; width < 40; ++width) EXPECT_LE(display_width(fit("model-00001-of-00004.safetensors", width)), width);
+  for (std::size_t width = 0; width < 40; ++width)
+    EXPECT_LE(display_width(fit("model-00001-of-00004.safetensors", width)), width);
   for (std::size_t width = 0; width < 20; ++width) EXPECT_LE(display_width(fit("模型权重模型权重模型", width)), width);
 }
 TEST(Fit, NeverCutsACharacter) {
-  for (std::size_t width = 0; width < 20; ++width) EXPECT_TRUE(parse_json("\"" + fit("äöüßéèêëñ模型ç", width) + "\"")) << width;
+  for (std::size_t width = 0; width < 20; ++width)
+    EXPECT_TRUE(parse_json("\"" + fit("äöüßéèêëñ模型ç", width) + "\"")) << width;
 }
 
 TEST(Json, KeysAreSortedAtEveryLevel) {
-  EXPECT_EQ(printed(json::object{{"b", json::object{{"z", 1}, {"a", json::array{json::object{{"y", 1}, {"x", 2}}}}}}, {"a", nullptr}}),
-            "{\n  \"a\": null,\n  \"b\": {\n    \"a\": [\n      {\n        \"x\": 2,\n        \"y\": 1\n      }\n    ],\n    \"z\": 1\n  }\n}\n");
+  EXPECT_EQ(printed(json::object{{"b", json::object{{"z", 1}, {"a", json::array{json::object{{"y", 1}, {"x", 2}}}}}},
+                                 {"a", nullptr}}),
+            "{\n  \"a\": null,\n  \"b\": {\n    \"a\": [\n      {\n        \"x\": 2,\n        \"y\": 1\n      }\n    "
+            "],\n    \"z\": 1\n  }\n}\n");
 }
 TEST(Json, WhatActsOnATerminalIsEscapedAndKeepsItsValue) {
-  const std::string hostile = "a\x1b[2J\x7f\xc2\x9b\xe2\x80\xae" "b\n";
+  const std::string hostile =
+      "a\x1b[2J\x7f\xc2\x9b\xe2\x80\xae"
+      "b\n";
   const std::string text = printed(json::object{{"x", json_text(hostile)}});
   for (const char* raw : {"\x1b", "\x7f", "\xc2\x9b", "\xe2\x80\xae"}) EXPECT_EQ(text.find(raw), std::string::npos);
   const auto back = parse_json(text);

@@ -20,7 +20,8 @@ ProgressEvent event(const std::string& name, Stage stage) {
   e.stage = stage;
   return e;
 }
-ProgressEvent bytes(const std::string& name, std::uint64_t done, std::uint64_t total, const std::string& file = {}, std::uint64_t file_total = 0, std::uint64_t more = 0, bool file_done = false) {
+ProgressEvent bytes(const std::string& name, std::uint64_t done, std::uint64_t total, const std::string& file = {},
+                    std::uint64_t file_total = 0, std::uint64_t more = 0, bool file_done = false) {
   ProgressEvent e = event(name, Stage::Blobs);
   e.files_total = 4;
   e.files_done = 1;
@@ -38,7 +39,8 @@ TEST(Rate, IsThatOfTheLastSeconds) {
   EXPECT_EQ(rate.bytes_per_second(0), 0U);
   for (std::int64_t t = 0; t <= 5000; t += 100) rate.sample(static_cast<std::uint64_t>(t), t);  // 1000 B/s
   EXPECT_NEAR(static_cast<double>(rate.bytes_per_second(5000)), 1000, 60);
-  for (std::int64_t t = 5000; t <= 30000; t += 100) rate.sample(static_cast<std::uint64_t>(5000 + (t - 5000) * 10), t);  // 10000 B/s
+  for (std::int64_t t = 5000; t <= 30000; t += 100)
+    rate.sample(static_cast<std::uint64_t>(5000 + (t - 5000) * 10), t);  // 10000 B/s
   EXPECT_NEAR(static_cast<double>(rate.bytes_per_second(30000)), 10000, 500);
   EXPECT_LT(rate.bytes_per_second(90000), 2000U) << "a stall shows";
 }
@@ -63,7 +65,8 @@ TEST(ProgressLines, SayStageRateAndTimeLeft) {
   EXPECT_EQ(state.line(0, 0), "org/name: asking the Hub");
   state.apply(0, bytes("org/name", 0, 4 << 20), 1000);
   state.apply(0, bytes("org/name", 1 << 20, 4 << 20, "w.bin", 4 << 20, 1 << 20), 2000);
-  EXPECT_EQ(state.line(0, 2000), "org/name: fetching files: 1 of 4 files, 1.0 MiB of 4.0 MiB (25 %), 512.0 KiB/s, 6 s left");
+  EXPECT_EQ(state.line(0, 2000),
+            "org/name: fetching files: 1 of 4 files, 1.0 MiB of 4.0 MiB (25 %), 512.0 KiB/s, 6 s left");
   EXPECT_EQ(state.total_line(2000), "25 % of 4.0 MiB, 512.0 KiB/s, 6 s left");
 }
 
@@ -101,9 +104,12 @@ TEST(ProgressBars, ShowTheBusiestFilesFirstAndFitAnyTerminal) {
   ProgressState state(2);
   for (int file = 0; file < 12; ++file) {
     const std::string path = "folder/model-000" + std::to_string(file) + ".safetensors";
-    for (int t = 0; t <= 4; ++t) state.apply(0, bytes("org/name", 0, 100 << 20, path, 10 << 20, static_cast<std::uint64_t>(file + 1) * 1000), t * 300);
+    for (int t = 0; t <= 4; ++t)
+      state.apply(0, bytes("org/name", 0, 100 << 20, path, 10 << 20, static_cast<std::uint64_t>(file + 1) * 1000),
+                  t * 300);
   }
-  state.apply(1, bytes("org/模型模型模型模型模型模型模型模型模型模型模型模型模型模型", 0, 1 << 20, "x\x1b[2J", 10, 0), 1300);
+  state.apply(1, bytes("org/模型模型模型模型模型模型模型模型模型模型模型模型模型模型", 0, 1 << 20, "x\x1b[2J", 10, 0),
+              1300);
   const auto lines = state.render(79, 20, 1300);
   ASSERT_EQ(lines.size(), 9U);  // six files, two repositories, the total
   EXPECT_THAT(lines[0], HasSubstr("model-00011"));

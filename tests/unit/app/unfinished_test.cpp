@@ -57,7 +57,8 @@ TEST_F(Unfinished, NothingAtFirst) { EXPECT_TRUE(left().empty()); }
 
 TEST_F(Unfinished, DoneOnesAreForgottenOthersStay) {
   UnfinishedList list(*index_, "hub");
-  ASSERT_TRUE(list.begin({request("org/a"), request("org/b"), request("org/c"), request("org/d@v1/x"), request("org/e")}));
+  ASSERT_TRUE(
+      list.begin({request("org/a"), request("org/b"), request("org/c"), request("org/d@v1/x"), request("org/e")}));
   list.ended(0, outcome({}));
   list.ended(1, outcome(Error{Errc::Unreachable, "no answer"}));
   list.ended(2, outcome(Error{Errc::NotFound, "no such repository"}));

@@ -15,7 +15,8 @@ std::string canonical(std::string_view text) {
 }
 
 TEST(CanonicalJson, SortsKeysByTheirBytesAndDropsBlanks) {
-  EXPECT_EQ(canonical(R"( { "b" : 1 , "a" : [ true , false , null ] , "" : {} } )"), R"({"":{},"a":[true,false,null],"b":1})");
+  EXPECT_EQ(canonical(R"( { "b" : 1 , "a" : [ true , false , null ] , "" : {} } )"),
+            R"({"":{},"a":[true,false,null],"b":1})");
   EXPECT_EQ(canonical(R"({"\u00e9":1,"z":2,"Z":3})"), "{\"Z\":3,\"z\":2,\"\xc3\xa9\":1}");
   EXPECT_EQ(canonical("[]"), "[]");
 }
@@ -24,7 +25,8 @@ TEST(CanonicalJson, EscapesAsLittleAsPossible) {
   EXPECT_EQ(canonical(R"("\"\\\b\f\n\r\t\u0001\u001f\u007f")"), "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\"");
 }
 TEST(CanonicalJson, WritesIntegersInFull) {
-  EXPECT_EQ(canonical("[0,-1,9223372036854775807,-9223372036854775808,18446744073709551615]"), "[0,-1,9223372036854775807,-9223372036854775808,18446744073709551615]");
+  EXPECT_EQ(canonical("[0,-1,9223372036854775807,-9223372036854775808,18446744073709551615]"),
+            "[0,-1,9223372036854775807,-9223372036854775808,18446744073709551615]");
 }
 TEST(CanonicalJson, RefusesFractions) {
   for (const char* text : {"1.5", "[1e2]", R"({"a":0.1})", "18446744073709551616"}) {
@@ -46,7 +48,8 @@ TEST(CanonicalJson, IsAFixedPoint) {
   EXPECT_EQ(canonical_json(parse_canonical_json(bytes).value()).value(), bytes);
 }
 TEST(CanonicalJson, OtherFormsOfTheSameValueAreRefused) {
-  for (const char* text : {R"({"a": 1})", R"({"b":1,"a":2})", R"(["\u0041"])", "[1]\n", R"({"a":1,"a":2})", "[01]", "[-0]", "[1.0]"}) {
+  for (const char* text :
+       {R"({"a": 1})", R"({"b":1,"a":2})", R"(["\u0041"])", "[1]\n", R"({"a":1,"a":2})", "[01]", "[-0]", "[1.0]"}) {
     const auto value = parse_canonical_json(text);
     ASSERT_FALSE(value) << text;
     EXPECT_EQ(value.error().code, Errc::BadInput) << text;
@@ -54,7 +57,8 @@ TEST(CanonicalJson, OtherFormsOfTheSameValueAreRefused) {
 }
 
 TEST(ParseJson, RefusesWhatIsNoJson) {
-  for (const char* text : {"", " ", "{", "[1,]", "{\"a\"}", "nul", "1 2", "'a'", "\"\xff\"", "\"\n\"", "[NaN]", "\"\\ud800\"", "// x\n1"}) {
+  for (const char* text : {"", " ", "{", "[1,]", "{\"a\"}", "nul", "1 2", "'a'", "\"\xff\"", "\"\n\"", "[NaN]",
+                           "\"\\ud800\"", "// x\n1"}) {
     const auto value = parse_json(text);
     EXPECT_FALSE(value) << text;
   }

@@ -18,8 +18,10 @@ const std::vector<Vector>& nist_vectors() {
   static const std::vector<Vector> vectors{
       {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
       {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-      {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
-      {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+      {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+       "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+      {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrst"
+       "u",
        "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
       {std::string(1'000'000, 'a'), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
   };
@@ -42,7 +44,8 @@ TEST(Sha256, DoesNotDependOnHowTheBytesAreCut) {
   const Sha256 whole = sha256(std::span<const std::byte>(bytes));
   for (std::size_t piece = 1; piece <= 130; ++piece) {
     Sha256Hasher hasher;
-    for (std::size_t at = 0; at < bytes.size(); at += piece) hasher.update(std::span(bytes).subspan(at, std::min(piece, bytes.size() - at)));
+    for (std::size_t at = 0; at < bytes.size(); at += piece)
+      hasher.update(std::span(bytes).subspan(at, std::min(piece, bytes.size() - at)));
     EXPECT_EQ(hasher.hashed_bytes(), bytes.size());
     EXPECT_EQ(hasher.finish(), whole) << "pieces of " << piece;
   }
@@ -76,7 +79,8 @@ TEST(Sha256, GivesNoStateInTheMiddleOfABlock) {
 }
 
 TEST(Sha256, AStateKeepsItsPlaceBehindFourGibibytes) {
-  // The bit count fills both words of the context from 512 MiB on: a state that lost the upper one would give another digest.
+  // The bit count fills both words of the context from 512 MiB on: a state that lost the upper one would give another
+  // digest.
   Sha256Hasher::Midstate state;
   state.h = {1, 2, 3, 4, 5, 6, 7, 8};
   state.hashed_bytes = 5ULL << 30;

@@ -33,7 +33,9 @@ class FailingFileSystem final : public FileSystem {
     HM_TRY(step("create"));
     return wrap(real().create_new(path));
   }
-  Result<std::unique_ptr<File>> open_existing(const std::string& path) override { return wrap(real().open_existing(path)); }
+  Result<std::unique_ptr<File>> open_existing(const std::string& path) override {
+    return wrap(real().open_existing(path));
+  }
   Result<> rename(const std::string& from, const std::string& to) override {
     HM_TRY(step("rename"));
     return real().rename(from, to);
@@ -63,7 +65,9 @@ class FailingFileSystem final : public FileSystem {
   class FailingFile final : public File {
    public:
     FailingFile(std::unique_ptr<File> file, FailingFileSystem& owner) : file_(std::move(file)), owner_(owner) {}
-    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override { return file_->read_at(offset, into); }
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override {
+      return file_->read_at(offset, into);
+    }
     Result<> write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
       HM_TRY(owner_.step("write"));
       return file_->write_at(offset, bytes);
@@ -71,7 +75,9 @@ class FailingFileSystem final : public FileSystem {
     Result<std::uint64_t> size() const override { return file_->size(); }
     Result<> truncate(std::uint64_t size_bytes) override { return file_->truncate(size_bytes); }
     Result<> allocate(std::uint64_t size_bytes) override { return file_->allocate(size_bytes); }
-    void start_writeback(std::uint64_t offset, std::uint64_t length) override { file_->start_writeback(offset, length); }
+    void start_writeback(std::uint64_t offset, std::uint64_t length) override {
+      file_->start_writeback(offset, length);
+    }
     Result<> sync_data() override {
       HM_TRY(owner_.step("sync"));
       return file_->sync_data();
@@ -186,7 +192,7 @@ TEST(RealFileSystem, ReadOnlyFilesSayTheirMode) {
   FileSystem& fs = real_file_system();
   ASSERT_TRUE(replace_file(fs, dir.path + "/f", "x"));
   ASSERT_TRUE(fs.set_read_only(dir.path + "/f"));
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat((dir.path + "/f").c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0444U);
 }

@@ -22,7 +22,8 @@ TEST(RepoSpec, ReadsWhatPeopleWrite) {
       {"datasets/squad", RepoKind::Dataset, "squad", nullptr},
       {"spaces/org/app@v1", RepoKind::Space, "org/app", "v1"},
       {"org/name@refs/pr/3", RepoKind::Model, "org/name", "refs/pr/3"},
-      {"org/name@0123456789012345678901234567890123456789", RepoKind::Model, "org/name", "0123456789012345678901234567890123456789"},
+      {"org/name@0123456789012345678901234567890123456789", RepoKind::Model, "org/name",
+       "0123456789012345678901234567890123456789"},
       {"https://huggingface.co/org/name", RepoKind::Model, "org/name", nullptr},
       {"https://huggingface.co/org/name/", RepoKind::Model, "org/name", nullptr},
       {"https://huggingface.co/org/name.git", RepoKind::Model, "org/name", nullptr},
@@ -43,8 +44,28 @@ TEST(RepoSpec, ReadsWhatPeopleWrite) {
 }
 
 TEST(RepoSpec, RefusesWithAnExample) {
-  for (const char* text : {"", "/", "a/", "/a", "a/b/c", "a b/c", "-a/b", "a/b.", "../etc", "a/..", "a--b/c", "a/b@", "a/b@-x", "a/b@x..y", "a/b@x y", "a/\xc3\xa9",
-                           "https://huggingface.co", "https://huggingface.co/", "a/b@x~1", "hf://spaces/raw//cpp", "a/b@x%\x7f", "org/name@\x01\x1b[0m:"}) {
+  for (const char* text : {"",
+                           "/",
+                           "a/",
+                           "/a",
+                           "a/b/c",
+                           "a b/c",
+                           "-a/b",
+                           "a/b.",
+                           "../etc",
+                           "a/..",
+                           "a--b/c",
+                           "a/b@",
+                           "a/b@-x",
+                           "a/b@x..y",
+                           "a/b@x y",
+                           "a/\xc3\xa9",
+                           "https://huggingface.co",
+                           "https://huggingface.co/",
+                           "a/b@x~1",
+                           "hf://spaces/raw//cpp",
+                           "a/b@x%\x7f",
+                           "org/name@\x01\x1b[0m:"}) {
     const auto spec = parse_repo_spec(text);
     ASSERT_FALSE(spec) << text;
     EXPECT_EQ(spec.error().code, Errc::BadInput) << text;
@@ -71,7 +92,8 @@ TEST(RepoName, FollowsTheHubsRules) {
   EXPECT_FALSE(is_valid_repo_name("org/name.git"));
   EXPECT_TRUE(is_valid_repo_name("org/git"));
   EXPECT_TRUE(is_valid_repo_name("0x/_a.b-c_"));
-  for (const char* bad : {"", ".", "..", ".a", "a.", "-a", "a-", "a..b", "a--b", "a/b/c", "a//b", "a\\b", "a%2fb"}) EXPECT_FALSE(is_valid_repo_name(bad)) << bad;
+  for (const char* bad : {"", ".", "..", ".a", "a.", "-a", "a-", "a..b", "a--b", "a/b/c", "a//b", "a\\b", "a%2fb"})
+    EXPECT_FALSE(is_valid_repo_name(bad)) << bad;
 }
 
 TEST(Rid, IsTwentyFourHexDigits) {
@@ -82,7 +104,8 @@ TEST(Rid, IsTwentyFourHexDigits) {
 }
 
 TEST(Rid, DerivedOnesDependOnHostKindAndName) {
-  const RepoId model{RepoKind::Model, "org/name"}, dataset{RepoKind::Dataset, "org/name"}, other{RepoKind::Model, "org/name2"};
+  const RepoId model{RepoKind::Model, "org/name"}, dataset{RepoKind::Dataset, "org/name"},
+      other{RepoKind::Model, "org/name2"};
   const Rid rid = derived_rid("hub.example", model);
   EXPECT_EQ(rid, derived_rid("hub.example", model));
   EXPECT_NE(rid, derived_rid("other.example", model));
@@ -92,8 +115,10 @@ TEST(Rid, DerivedOnesDependOnHostKindAndName) {
 }
 
 TEST(RepoPath, KeepsFilesInsideTheirRepository) {
-  for (const char* good : {"a", "a/b", "-x", "...", "a b/c#d%20", ".gitattributes", "\xc3\xa9", "a/.git2", "git"}) EXPECT_TRUE(is_safe_repo_path(good)) << good;
-  for (const char* bad : {"", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.", ".git", ".GIT/config", "a/.Git/hooks"}) EXPECT_FALSE(is_safe_repo_path(bad)) << bad;
+  for (const char* good : {"a", "a/b", "-x", "...", "a b/c#d%20", ".gitattributes", "\xc3\xa9", "a/.git2", "git"})
+    EXPECT_TRUE(is_safe_repo_path(good)) << good;
+  for (const char* bad : {"", "/a", "a/", "a//b", ".", "..", "a/../b", "a/.", ".git", ".GIT/config", "a/.Git/hooks"})
+    EXPECT_FALSE(is_safe_repo_path(bad)) << bad;
   EXPECT_FALSE(is_safe_repo_path(std::string_view("a\0b", 3)));
   EXPECT_TRUE(is_safe_repo_path(std::string(4096, 'a')));
   EXPECT_FALSE(is_safe_repo_path(std::string(4097, 'a')));
@@ -103,8 +128,9 @@ TEST(Commit, IsFortyLowercaseHexDigits) {
   EXPECT_TRUE(is_commit_hex("0123456789012345678901234567890123456789"));
   EXPECT_FALSE(is_commit_hex("012345678901234567890123456789012345678"));
   EXPECT_FALSE(is_commit_hex("main"));
-  EXPECT_FALSE(is_commit_hex("0123456789012345678901234567890123456789"
-                             "012345678901234567890123"));
+  EXPECT_FALSE(
+      is_commit_hex("0123456789012345678901234567890123456789"
+                    "012345678901234567890123"));
 }
 }  // namespace
 }  // namespace hm

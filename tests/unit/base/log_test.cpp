@@ -16,13 +16,17 @@ namespace {
   std::exit(0);
 }
 TEST(LogDeathTest, WritesOneTextLineWithFields) {
-  EXPECT_EXIT(write(LogLevel::Info, false, LogLevel::Info), testing::ExitedWithCode(0), R"(Z I fetched repo=org/name note="two words" path=a\\x0ab\\x1b\[31m)");
+  EXPECT_EXIT(write(LogLevel::Info, false, LogLevel::Info), testing::ExitedWithCode(0),
+              R"(Z I fetched repo=org/name note="two words" path=a\\x0ab\\x1b\[31m)");
 }
 TEST(LogDeathTest, WritesOneJsonObject) {
-  EXPECT_EXIT(write(LogLevel::Info, true, LogLevel::Error), testing::ExitedWithCode(0),
-              R"(^\{"time":"20[^"]*Z","level":"error","event":"fetched","repo":"org/name","note":"two words","path":"a\\\\x0ab\\\\x1b\[31m"\})");
+  EXPECT_EXIT(
+      write(LogLevel::Info, true, LogLevel::Error), testing::ExitedWithCode(0),
+      R"(^\{"time":"20[^"]*Z","level":"error","event":"fetched","repo":"org/name","note":"two words","path":"a\\\\x0ab\\\\x1b\[31m"\})");
 }
-TEST(LogDeathTest, IsSilentBelowItsLevel) { EXPECT_EXIT(write(LogLevel::Warning, false, LogLevel::Info), testing::ExitedWithCode(0), "^$"); }
+TEST(LogDeathTest, IsSilentBelowItsLevel) {
+  EXPECT_EXIT(write(LogLevel::Warning, false, LogLevel::Info), testing::ExitedWithCode(0), "^$");
+}
 
 TEST(Log, WithoutSetUpLinesGoNowhere) {
   testing::internal::CaptureStderr();

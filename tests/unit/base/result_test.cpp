@@ -45,7 +45,8 @@ TEST(Result, ReadingTheAbsentSideAborts) { EXPECT_DEATH((void)half(1).value(), "
 
 TEST(Errc, EachCodeHasItsOwnName) {
   std::set<std::string_view> names;
-  for (int i = 0; i <= static_cast<int>(Errc::Internal); ++i) EXPECT_TRUE(names.insert(name_of(static_cast<Errc>(i))).second) << i;
+  for (int i = 0; i <= static_cast<int>(Errc::Internal); ++i)
+    EXPECT_TRUE(names.insert(name_of(static_cast<Errc>(i))).second) << i;
   EXPECT_EQ(names.count("unknown"), 0U);
 }
 TEST(ErrnoError, ChoosesTheCodeCallersActOn) {

@@ -17,9 +17,15 @@ TEST(Printable, LeavesTextAndEscapesWhatMovesACursor) {
 TEST(Printable, EscapesBrokenUtf8AndSecondControlSet) {
   EXPECT_EQ(printable("\xff"), "\\xff");
   EXPECT_EQ(printable("\xc3"), "\\xc3");
-  EXPECT_EQ(printable("\xc2\x9b" "31m"), "\\xc2\\x9b" "31m");      // C1: a CSI in one character
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");        // a surrogate
-  EXPECT_EQ(printable("a\xe2\x80\xae" "b"), "a\\xe2\\x80\\xae" "b");  // right-to-left override
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "\\xc2\\x9b"
+            "31m");                                         // C1: a CSI in one character
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
+  EXPECT_EQ(printable("a\xe2\x80\xae"
+                      "b"),
+            "a\\xe2\\x80\\xae"
+            "b");  // right-to-left override
 }
 
 TEST(HumanBytes, UsesBinaryUnits) {
@@ -77,14 +83,16 @@ TEST(SmallTools, DoWhatTheirNamesSay) {
 }
 TEST(ParseU64, TakesDigitsOnly) {
   EXPECT_EQ(parse_u64("18446744073709551615"), ~0ULL);
-  for (const char* bad : {"", "18446744073709551616", "+1", "-1", " 1", "1 ", "0x1", "1a"}) EXPECT_FALSE(parse_u64(bad)) << bad;
+  for (const char* bad : {"", "18446744073709551616", "+1", "-1", " 1", "1 ", "0x1", "1a"})
+    EXPECT_FALSE(parse_u64(bad)) << bad;
   EXPECT_EQ(parse_u64("007"), 7U);
 }
 
 TEST(FoldPath, FindsTwinsOfOtherFileSystems) {
   EXPECT_EQ(fold_path("README.md"), fold_path("readme.MD"));
-  EXPECT_EQ(fold_path("caf\xc3\xa9"), fold_path("cafe\xcc\x81"));     // composed and decomposed
-  EXPECT_EQ(fold_path("STRASSE"), fold_path("stra\xc3\x9f" "e"));      // full folding
+  EXPECT_EQ(fold_path("caf\xc3\xa9"), fold_path("cafe\xcc\x81"));  // composed and decomposed
+  EXPECT_EQ(fold_path("STRASSE"), fold_path("stra\xc3\x9f"
+                                            "e"));  // full folding
   EXPECT_NE(fold_path("a/b"), fold_path("a_b"));
   EXPECT_EQ(fold_path("\xff\xfe"), "\xff\xfe");
   EXPECT_EQ(fold_path(""), "");
@@ -99,7 +107,9 @@ TEST(Glob, MatchesLikeHubClientsDo) {
       {"*.safetensors", "model.safetensors", true},
       {"*.safetensors", "a/b/model.safetensors", true},  // '*' crosses '/', as fnmatch in Hub clients does
       {"*.safetensors", "model.safetensors.index.json", false},
-      {"model-????" "?-of-*", "model-00001-of-00002.bin", true},
+      {"model-????"
+       "?-of-*",
+       "model-00001-of-00002.bin", true},
       {"model-?", "model-", false},
       {"onnx/", "onnx/model.onnx", true},
       {"onnx/", "onnx2/model.onnx", false},
@@ -120,7 +130,8 @@ TEST(Glob, MatchesLikeHubClientsDo) {
   for (const GlobCase& c : cases) EXPECT_EQ(glob_match(c.pattern, c.path), c.matches) << c.pattern << " on " << c.path;
 }
 TEST(Glob, AHostilePatternStaysCheap) {
-  // Exponential matchers need 2^2000 steps here; this one needs |pattern|·|path|, which the test run itself proves by ending.
+  // Exponential matchers need 2^2000 steps here; this one needs |pattern|·|path|, which the test run itself proves by
+  // ending.
   std::string pattern;
   for (int i = 0; i < 2'000; ++i) pattern += "*a";
   EXPECT_FALSE(glob_match(pattern + "b", std::string(4'000, 'a')));
@@ -130,14 +141,16 @@ TEST(Iso8601, GoesBothWays) {
   EXPECT_EQ(iso8601(0), "1970-01-01T00:00:00.000Z");
   EXPECT_EQ(iso8601(-1), "1969-12-31T23:59:59.999Z");
   EXPECT_EQ(iso8601(1'795'188'000'123), "2026-11-20T15:20:00.123Z");
-  for (const std::int64_t ms : {0LL, 1LL, -1LL, 951'827'696'789LL, 1'795'188'000'123LL}) EXPECT_EQ(parse_iso8601(iso8601(ms)), ms);
+  for (const std::int64_t ms : {0LL, 1LL, -1LL, 951'827'696'789LL, 1'795'188'000'123LL})
+    EXPECT_EQ(parse_iso8601(iso8601(ms)), ms);
 }
 TEST(Iso8601, ReadsTheHubsFormsAndNoOthers) {
   EXPECT_EQ(parse_iso8601("2026-11-20T15:20:00Z"), 1'795'188'000'000);
   EXPECT_EQ(parse_iso8601("2026-11-20T15:20:00.5Z"), 1'795'188'000'500);
   EXPECT_EQ(parse_iso8601("2026-11-20T15:20:00.123456Z"), 1'795'188'000'123);
-  for (const char* bad : {"", "2026-11-20", "2026-11-20T15:20:00", "2026-11-20T15:20:00+01:00", "2026-11-20 15:20:00Z", "2026-13-20T15:20:00Z", "2026-11-31T15:20:00Z",
-                          "2026-11-20T25:20:00Z", "2026-11-20T15:20:00.Zx", "yesterday", "-026-11-20T15:20:00Z", "2026-1-2T3:4:5Z"})
+  for (const char* bad : {"", "2026-11-20", "2026-11-20T15:20:00", "2026-11-20T15:20:00+01:00", "2026-11-20 15:20:00Z",
+                          "2026-13-20T15:20:00Z", "2026-11-31T15:20:00Z", "2026-11-20T25:20:00Z",
+                          "2026-11-20T15:20:00.Zx", "yesterday", "-026-11-20T15:20:00Z", "2026-1-2T3:4:5Z"})
     EXPECT_FALSE(parse_iso8601(bad)) << bad;
 }
 }  // namespace

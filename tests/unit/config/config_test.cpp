@@ -42,8 +42,10 @@ struct Anything {
 };
 template <class T, class... A>
 constexpr std::size_t member_count() {
-  if constexpr (requires { T{A{}..., Anything{}}; }) return member_count<T, A..., Anything>();
-  else return sizeof...(A);
+  if constexpr (requires { T{A{}..., Anything{}}; })
+    return member_count<T, A..., Anything>();
+  else
+    return sizeof...(A);
 }
 
 TEST(ConfigDescription, EqualsTheDefaults) {
@@ -61,7 +63,8 @@ TEST(ConfigDescription, NamesEveryKeyWithAComment) {
   each_setting(any, [&](std::string_view section, std::string_view key, auto&, const Rule&) {
     const auto head = std::find(lines.begin(), lines.end(), "[" + std::string(section) + "]");
     ASSERT_NE(head, lines.end()) << section;
-    const auto line = std::find_if(head, lines.end(), [&](const std::string& l) { return l.starts_with(std::string(key) + " = "); });
+    const auto line =
+        std::find_if(head, lines.end(), [&](const std::string& l) { return l.starts_with(std::string(key) + " = "); });
     ASSERT_NE(line, lines.end()) << section << "." << key;
     EXPECT_THAT(*(line - 1), StartsWith("# ")) << section << "." << key << " has no explanation";
   });
@@ -72,7 +75,8 @@ TEST(ConfigDescription, GivesTheBoundsThatAreInForce) {
   const std::string text = described_file();
   Config any;
   each_setting(any, [&](std::string_view, std::string_view key, auto& member, const Rule& rule) {
-    if constexpr (std::is_integral_v<std::decay_t<decltype(member)>> && !std::is_same_v<std::decay_t<decltype(member)>, bool>) {
+    if constexpr (std::is_integral_v<std::decay_t<decltype(member)>> &&
+                  !std::is_same_v<std::decay_t<decltype(member)>, bool>) {
       const std::size_t at = text.find("\n" + std::string(key) + " = ");
       ASSERT_NE(at, std::string::npos);
       const std::size_t start = text.rfind("\n#", at - 1);
@@ -87,7 +91,8 @@ TEST(ConfigDescription, GivesTheBoundsThatAreInForce) {
 TEST(ConfigTable, HasEveryMemberOfEveryStruct) {
   std::map<std::string, std::size_t> keys;
   Config any;
-  each_setting(any, [&](std::string_view section, std::string_view, auto&, const Rule&) { ++keys[std::string(section)]; });
+  each_setting(any,
+               [&](std::string_view section, std::string_view, auto&, const Rule&) { ++keys[std::string(section)]; });
   EXPECT_EQ(keys.size(), member_count<Config>());
   EXPECT_EQ(keys["upstream"], member_count<Upstream>());
   EXPECT_EQ(keys["network"], member_count<Network>());
@@ -120,7 +125,8 @@ files_parallel = 3
 formats = ["gguf"]
 [retention]
 superseded_days = -1
-)", "x");
+)",
+                                   "x");
   ASSERT_TRUE(parsed) << parsed.error().what;
   const Config& c = parsed.value();
   EXPECT_EQ(c.upstream.url, "http://127.0.0.1:8080/hub");
@@ -134,15 +140,23 @@ superseded_days = -1
 }
 
 TEST(ConfigErrors, UnknownKeyNamesPlaceAndLikelyKey) {
-  EXPECT_EQ(message_of("[mirror]\nfile_parallel = 3\n"), "test.toml:2:1: unknown key \"file_parallel\" in [mirror]; did you mean \"files_parallel\"?");
+  EXPECT_EQ(message_of("[mirror]\nfile_parallel = 3\n"),
+            "test.toml:2:1: unknown key \"file_parallel\" in [mirror]; did you mean \"files_parallel\"?");
 }
 TEST(ConfigErrors, KeyInTheWrongSectionNamesTheRightOne) {
-  EXPECT_EQ(message_of("[mirror]\nreserve_bytes = 3\n"), "test.toml:2:1: unknown key \"reserve_bytes\" in [mirror]; it belongs into [storage]");
+  EXPECT_EQ(message_of("[mirror]\nreserve_bytes = 3\n"),
+            "test.toml:2:1: unknown key \"reserve_bytes\" in [mirror]; it belongs into [storage]");
 }
-TEST(ConfigErrors, UnknownSection) { EXPECT_EQ(message_of("[miror]\n"), "test.toml:1:2: unknown section [miror]; did you mean \"mirror\"?"); }
-TEST(ConfigErrors, KeyOutsideOfSections) { EXPECT_THAT(message_of("url = \"https://x\"\n"), HasSubstr("test.toml:1:1: \"url\" stands outside of any section; it belongs into [upstream]")); }
+TEST(ConfigErrors, UnknownSection) {
+  EXPECT_EQ(message_of("[miror]\n"), "test.toml:1:2: unknown section [miror]; did you mean \"mirror\"?");
+}
+TEST(ConfigErrors, KeyOutsideOfSections) {
+  EXPECT_THAT(message_of("url = \"https://x\"\n"),
+              HasSubstr("test.toml:1:1: \"url\" stands outside of any section; it belongs into [upstream]"));
+}
 TEST(ConfigErrors, WrongTypes) {
-  EXPECT_EQ(message_of("[mirror]\nfiles_parallel = \"3\"\n"), "test.toml:2:18: mirror.files_parallel must be a whole number, not a text");
+  EXPECT_EQ(message_of("[mirror]\nfiles_parallel = \"3\"\n"),
+            "test.toml:2:18: mirror.files_parallel must be a whole number, not a text");
   EXPECT_THAT(message_of("[mirror]\nfiles_parallel = 3.5\n"), HasSubstr("must be a whole number, not a fraction"));
   EXPECT_THAT(message_of("[mirror]\npull_requests = 1\n"), HasSubstr("must be true or false, not a whole number"));
   EXPECT_THAT(message_of("[mirror]\ninclude = \"*.bin\"\n"), HasSubstr("must be a list of texts"));
@@ -152,7 +166,8 @@ TEST(ConfigErrors, WrongTypes) {
   EXPECT_THAT(message_of("[upstream]\nurl = 2026-01-01\n"), HasSubstr("not a date or time"));
 }
 TEST(ConfigErrors, OutOfRangeGivesBoundsAndUnit) {
-  EXPECT_EQ(message_of("[mirror]\nfiles_parallel = 0\n"), "test.toml:2:18: mirror.files_parallel 0 is out of range; allowed are 1 to 256 files");
+  EXPECT_EQ(message_of("[mirror]\nfiles_parallel = 0\n"),
+            "test.toml:2:18: mirror.files_parallel 0 is out of range; allowed are 1 to 256 files");
   EXPECT_THAT(message_of("[mirror]\nfiles_parallel = 99999999999\n"), HasSubstr("allowed are 1 to 256 files"));
   EXPECT_THAT(message_of("[network]\nconnect_timeout_ms = 1\n"), HasSubstr("allowed are 100 to 300000 ms"));
   EXPECT_THAT(message_of("[storage]\nreserve_bytes = -1\n"), HasSubstr("-1 is out of range"));
@@ -205,7 +220,8 @@ TEST(ConfigPrint, HidesTheProxysPassword) {
 TEST(ConfigFile, PathsStartAtItsFolder) {
   const std::string folder = testing::TempDir() + "hm_config_file";
   std::filesystem::create_directories(folder);
-  std::ofstream(folder + "/c.toml") << "[storage]\ndata_dir = \"data\"\n[upstream]\ntoken_file = \"/abs/token\"\nca_file = \"~/ca.pem\"\n";
+  std::ofstream(folder + "/c.toml")
+      << "[storage]\ndata_dir = \"data\"\n[upstream]\ntoken_file = \"/abs/token\"\nca_file = \"~/ca.pem\"\n";
   const auto loaded = load_config_file(folder + "/c.toml");
   ASSERT_TRUE(loaded) << loaded.error().what;
   EXPECT_EQ(loaded.value().storage.data_dir, folder + "/data");

@@ -22,8 +22,9 @@ class Environment : public testing::Test {
     home_ = testing::TempDir() + "hm_env_" + std::to_string(::getpid());
     std::filesystem::remove_all(home_);
     std::filesystem::create_directories(home_);
-    for (const char* name : {"HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "HUBMIRROR_DATA_DIR",
-                             "HUBMIRROR_CONFIG"}) {
+    for (const char* name :
+         {"HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HOME", "XDG_CACHE_HOME",
+          "XDG_DATA_HOME", "XDG_CONFIG_HOME", "HUBMIRROR_DATA_DIR", "HUBMIRROR_CONFIG"}) {
       ::unsetenv(name);
     }
     set("HOME", home_);
@@ -156,7 +157,8 @@ TEST_F(Environment, TokensInOrder) {
 
 TEST_F(Environment, TheClientsTokenIsForTheHubOnly) {
   write(".cache/huggingface/token", "hf_cached");
-  for (const char* url : {"http://127.0.0.1:1", "https://evil.example", "https://huggingface.co.evil.example", "http://huggingface.co", "https://huggingface.co:444"}) {
+  for (const char* url : {"http://127.0.0.1:1", "https://evil.example", "https://huggingface.co.evil.example",
+                          "http://huggingface.co", "https://huggingface.co:444"}) {
     Config c;
     c.upstream.url = url;
     EXPECT_EQ(load_token(c).value(), "") << url;

@@ -44,7 +44,8 @@ TEST(Selection, CardsAndLicencesAlwaysPass) {
   s.include = {"*.gguf"};
   s.exclude = {"*"};
   s.file_bytes_max = 0;
-  for (const char* path : {"README.md", "readme.md", "LICENSE", "LICENSE.txt", "LICENCE", "NOTICE", "COPYING.LESSER", ".gitattributes", "sub/LICENSE"}) {
+  for (const char* path : {"README.md", "readme.md", "LICENSE", "LICENSE.txt", "LICENCE", "NOTICE", "COPYING.LESSER",
+                           ".gitattributes", "sub/LICENSE"}) {
     EXPECT_TRUE(s.wants(path, 10'000)) << path;
   }
   EXPECT_FALSE(s.wants("my-license.txt", 10));
@@ -64,8 +65,10 @@ TEST(Selection, FormatsLeaveOutOtherWeightsAndKeepTheRest) {
   EXPECT_TRUE(s.wants("Model.SafeTensors", 1));
   EXPECT_TRUE(s.wants("tokenizer.json", 1));
   EXPECT_TRUE(s.wants("data/train.parquet", 1));
-  for (const char* path : {"pytorch_model.bin", "a.pt", "a.pth", "v1.ckpt", "q4.gguf", "onnx/model.onnx", "onnx/model.onnx_data", "tf_model.h5", "saved_model.pb", "m.tflite", "flax_model.msgpack",
-                           "openvino/openvino_model.xml", "openvino_model.bin", "a.mlpackage/Data/weights.bin", "w.npz", "rust_model.ot"}) {
+  for (const char* path :
+       {"pytorch_model.bin", "a.pt", "a.pth", "v1.ckpt", "q4.gguf", "onnx/model.onnx", "onnx/model.onnx_data",
+        "tf_model.h5", "saved_model.pb", "m.tflite", "flax_model.msgpack", "openvino/openvino_model.xml",
+        "openvino_model.bin", "a.mlpackage/Data/weights.bin", "w.npz", "rust_model.ot"}) {
     EXPECT_FALSE(s.wants(path, 1)) << path;
   }
 }
@@ -120,7 +123,8 @@ TEST(SelectionText, ComesBackWhole) {
 }
 
 TEST(SelectionText, RefusesWhatItWouldNotWrite) {
-  for (const char* text : {"exclude", "exclude=", "nope=1", "include=b&include=a", "include=a&exclude=b", "max-file-size=x", "max-file-size=01", "formats=nope", "include=%2a", "include=a&", "&"}) {
+  for (const char* text : {"exclude", "exclude=", "nope=1", "include=b&include=a", "include=a&exclude=b",
+                           "max-file-size=x", "max-file-size=01", "formats=nope", "include=%2a", "include=a&", "&"}) {
     EXPECT_FALSE(Selection::parse(text)) << text;
   }
   EXPECT_FALSE(Selection::parse("include=" + std::string(100'000, 'a')));

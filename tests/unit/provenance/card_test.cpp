@@ -24,7 +24,9 @@ TEST(FrontMatter, IsEmptyWithoutAClosedFence) {
 }
 
 TEST(Card, ReadsScalarsAndLists) {
-  const auto card = parse_card("license: apache-2.0\nbase_model:\n- Qwen/Qwen2.5-0.5B\n- org/other\ndatasets: [a/b, c]\nlanguage: no\npipeline_tag: text-generation\nlibrary_name: peft\nbase_model_relation: adapter\n");
+  const auto card = parse_card(
+      "license: apache-2.0\nbase_model:\n- Qwen/Qwen2.5-0.5B\n- org/other\ndatasets: [a/b, c]\nlanguage: "
+      "no\npipeline_tag: text-generation\nlibrary_name: peft\nbase_model_relation: adapter\n");
   EXPECT_EQ(card.licences, Strings{"apache-2.0"});
   EXPECT_EQ(card.base_models, (Strings{"Qwen/Qwen2.5-0.5B", "org/other"}));
   EXPECT_EQ(card.datasets, (Strings{"a/b", "c"}));
@@ -41,7 +43,9 @@ TEST(Card, KeepsTheLastOfDuplicateKeysAndDropsNulls) {
   EXPECT_TRUE(parse_card("license:\nbase_model: null\n").base_models.empty());
 }
 TEST(Card, WalksOverDeeperStructure) {
-  const auto card = parse_card("model-index:\n- name: x\n  results:\n  - task: {type: t}\n    license: inner\n? [a, b]\n: license\nlicense: mit\n");
+  const auto card = parse_card(
+      "model-index:\n- name: x\n  results:\n  - task: {type: t}\n    license: inner\n? [a, b]\n: license\nlicense: "
+      "mit\n");
   EXPECT_EQ(card.licences, Strings{"mit"});
 }
 TEST(Card, ExpandsAliasesOfScalarsOnly) {
@@ -50,7 +54,8 @@ TEST(Card, ExpandsAliasesOfScalarsOnly) {
   EXPECT_NE(parse_card("a: &a [x]\nb: [*a, *a]\n").problem, "");
 }
 TEST(Card, SaysWhatIsWrongAndDeclaresNothingThen) {
-  for (const std::string& bad : {std::string("license: [mit\n"), std::string("- a\n- b\n"), std::string("just text\n"), std::string("license: \tmit\n\tx: y\n"), "a: " + std::string(100, '[') + "\n",
+  for (const std::string& bad : {std::string("license: [mit\n"), std::string("- a\n- b\n"), std::string("just text\n"),
+                                 std::string("license: \tmit\n\tx: y\n"), "a: " + std::string(100, '[') + "\n",
                                  "license: mit\nb: " + std::string(60, '[') + std::string(60, ']') + "\n"}) {
     const auto card = parse_card(bad);
     EXPECT_NE(card.problem, "") << bad.substr(0, 40);

@@ -26,7 +26,9 @@ GitOid oid(char digit) { return *GitOid::parse(std::string(40, digit)); }
 
 class RecordTest : public testing::Test {
  protected:
-  RecordTest() : dir_(fs::temp_directory_path() / ("hm-record-" + std::to_string(::getpid()) + testing::UnitTest::GetInstance()->current_test_info()->name())) {
+  RecordTest()
+      : dir_(fs::temp_directory_path() / ("hm-record-" + std::to_string(::getpid()) +
+                                          testing::UnitTest::GetInstance()->current_test_info()->name())) {
     fs::remove_all(dir_);
     index_ = storage::open_index(dir_.string(), storage::Index::Mode::Write, {}).value();
     journal_.emplace(*index_);
@@ -82,7 +84,11 @@ class RecordTest : public testing::Test {
     EXPECT_TRUE(check_index_whole(*index_));
   }
   std::uint64_t entries() const { return journal_->size().value(); }
-  bool has_blob_ref(char commit) const { return index_->get(Family::BlobRefs, storage::key::blob_ref(sha256("weights"), key_, oid(commit))).value().has_value(); }
+  bool has_blob_ref(char commit) const {
+    return index_->get(Family::BlobRefs, storage::key::blob_ref(sha256("weights"), key_, oid(commit)))
+        .value()
+        .has_value();
+  }
 
   fs::path dir_;
   ManualClock clock_;
@@ -105,7 +111,8 @@ TEST_F(RecordTest, AnUnchangedVisitWritesNoEntryButTheTimeOfTheVisit) {
 TEST_F(RecordTest, PublishingMakesRevisionRefAndBlobReferenceVisibleTogether) {
   ASSERT_TRUE(recorder_->record_visit(seen()));
   ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {revision()}));
-  const auto snapshot = storage::unpack_snapshot(*index_->get(Family::Snapshots, storage::key::snapshot(key_, oid('1'))).value()).value();
+  const auto snapshot =
+      storage::unpack_snapshot(*index_->get(Family::Snapshots, storage::key::snapshot(key_, oid('1'))).value()).value();
   EXPECT_EQ(snapshot.files, 1U);
   EXPECT_EQ(snapshot.bytes, 7U);
   EXPECT_THAT(snapshot.card.licences, testing::ElementsAre("mit"));
@@ -130,7 +137,8 @@ TEST_F(RecordTest, AFurtherRefOfAKnownRevisionKeepsItsCard) {
   tagged.card_front_matter.clear();
   tagged.refs["refs/tags/v1"] = oid('e');
   ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {tagged}));
-  const auto snapshot = storage::unpack_snapshot(*index_->get(Family::Snapshots, storage::key::snapshot(key_, oid('1'))).value()).value();
+  const auto snapshot =
+      storage::unpack_snapshot(*index_->get(Family::Snapshots, storage::key::snapshot(key_, oid('1'))).value()).value();
   EXPECT_THAT(snapshot.card.licences, testing::ElementsAre("mit"));
   EXPECT_TRUE(index_->get(Family::Refs, storage::key::ref(key_, "refs/tags/v1")).value());
   expect_rebuild_changes_nothing();
@@ -142,7 +150,8 @@ TEST_F(RecordTest, AMoveKeepsBothNamesPointingHere) {
   const auto row = recorder_->record_visit(seen("new-org/model")).value();
   EXPECT_EQ(row.repo.name, "new-org/model");
   EXPECT_THAT(row.former_names, testing::ElementsAre("org/model"));
-  for (const char* name : {"org/model", "NEW-org/Model"}) EXPECT_TRUE(index_->get(Family::Names, storage::key::name({RepoKind::Model, name})).value()) << name;
+  for (const char* name : {"org/model", "NEW-org/Model"})
+    EXPECT_TRUE(index_->get(Family::Names, storage::key::name({RepoKind::Model, name})).value()) << name;
   expect_rebuild_changes_nothing();
 }
 
@@ -151,7 +160,9 @@ TEST_F(RecordTest, AnotherRepositoryUnderAnOldNameIsAReplacementThatIsRemembered
   Observation other = seen();
   other.rid = *Rid::parse("ffffffffffffffffffffffff");
   ASSERT_TRUE(recorder_->record_visit(other));
-  const auto name = storage::unpack_name(*index_->get(Family::Names, storage::key::name({RepoKind::Model, "org/model"})).value()).value();
+  const auto name =
+      storage::unpack_name(*index_->get(Family::Names, storage::key::name({RepoKind::Model, "org/model"})).value())
+          .value();
   EXPECT_EQ(name.key.rid, other.rid);
   EXPECT_THAT(name.former, testing::ElementsAre("0123456789abcdef01234567"));
   expect_rebuild_changes_nothing();
@@ -173,7 +184,8 @@ TEST_F(RecordTest, AMovedRefKeepsItsMeaningUntilTheNewRevisionIsPublished) {
   ASSERT_TRUE(recorder_->record_visit(seen()));
   ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {revision()}));
   ASSERT_TRUE(recorder_->record_visit(seen("org/model", '2')));
-  const auto ref = storage::unpack_ref(*index_->get(Family::Refs, storage::key::ref(key_, "refs/heads/main")).value()).value();
+  const auto ref =
+      storage::unpack_ref(*index_->get(Family::Refs, storage::key::ref(key_, "refs/heads/main")).value()).value();
   EXPECT_EQ(ref.commit, oid('1'));
 }
 
@@ -181,11 +193,13 @@ TEST_F(RecordTest, DecisionsAreEntriesAndSurviveARebuild) {
   const auto row = recorder_->record_visit(seen()).value();
   ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {revision()}));
   ASSERT_TRUE(recorder_->pin(row, "*", "needed for audit 7"));
-  EXPECT_THAT(storage::unpack_repo(*index_->get(Family::Repos, storage::key::repo(key_)).value()).value().pins, testing::ElementsAre("*"));
+  EXPECT_THAT(storage::unpack_repo(*index_->get(Family::Repos, storage::key::repo(key_)).value()).value().pins,
+              testing::ElementsAre("*"));
   expect_rebuild_changes_nothing();
   ASSERT_TRUE(recorder_->unpin(row, "*"));
   ASSERT_TRUE(recorder_->record_gone(row, 404));
-  EXPECT_EQ(storage::unpack_repo(*index_->get(Family::Repos, storage::key::repo(key_)).value()).value().gone_status, 404);
+  EXPECT_EQ(storage::unpack_repo(*index_->get(Family::Repos, storage::key::repo(key_)).value()).value().gone_status,
+            404);
   ASSERT_TRUE(recorder_->retire(row, oid('1'), "superseded"));
   EXPECT_FALSE(has_blob_ref('1'));
   expect_rebuild_changes_nothing();

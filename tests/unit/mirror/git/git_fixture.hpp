@@ -1,4 +1,5 @@
-// tests/unit/mirror/git/git_fixture.hpp: real git and a real git server for tests: a temporary directory, commands in it, packs from it.
+// tests/unit/mirror/git/git_fixture.hpp: real git and a real git server for tests: a temporary directory, commands in
+// it, packs from it.
 #pragma once
 #include <gtest/gtest.h>
 #include <sys/types.h>
