@@ -124,7 +124,7 @@ class KindsTest(HubTest):
 
     def test_one_repository_given_twice(self):
         repo = self.sample("org/name")
-        self.mirror("org/name", "org/name", "ORG/Name@main")
+        self.mirror("org/name", "org/name", "org/name@main")
         self.assert_equals_origin(repo)
         self.assertEqual(len(self.hub.requests("cdn")), 2)
 
