@@ -105,8 +105,9 @@ class RealFileSystem final : public FileSystem {
       if (::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return ok();
       return errno_error("make directory", path, ENOTDIR);
     }
-    if (error != ENOENT || parent_directory(path) == path) return errno_error("make directory", path, error);
-    HM_TRY(make_directories(parent_directory(path)));
+    const std::string parent = parent_directory(path);
+    if (error != ENOENT || parent == path || exists(parent)) return errno_error("make directory", path, error);
+    HM_TRY(make_directories(parent));
     return make_directories(path);
   }
   Result<bool> make_directory(const std::string& path) override {

@@ -33,6 +33,7 @@ class Collector {
         options_(options) {}
 
   Result<GcReport> run() {
+    HM_TRY(check_index_fits());
     HM_TRY(plan_revisions());
     HM_TRY(plan_blobs());
     HM_TRY(plan_unfinished());
@@ -52,6 +53,34 @@ class Collector {
     return young;
   }
   std::int64_t grace_ms() const { return options_.grace_hours * kHourMs; }
+
+  /// An index that is older than the store (restored from a backup, damaged, lost) takes live files for garbage.
+  Result<> check_index_fits() {
+    const std::string advice =
+        "; gc would take files in use for garbage and removes nothing: restore the index, or mirror what is missing "
+        "again";
+    bool knows_any = false;
+    HM_TRY(index_.scan(Family::Repos, {}, [&](std::string_view, std::string_view) {
+      knows_any = true;
+      return false;
+    }));
+    bool holds_any = false;
+    HM_TRY(blobs_.each(
+        [&](const storage::BlobInfo&) {
+          holds_any = true;
+          return false;
+        },
+        [](const std::string&) {}));
+    if (holds_any && !knows_any)
+      return Error{Errc::Corrupt, "there are blobs, and the index knows no repository" + advice};
+    HM_TRY(const auto unknown, unknown_repositories(catalog_, fs_, dir_));
+    if (!unknown.empty())
+      return Error{Errc::Corrupt,
+                   "the index does not know " + unknown.front() +
+                       (unknown.size() > 1 ? " and " + std::to_string(unknown.size() - 1) + " more" : "") +
+                       ", so it is older than what is stored" + advice};
+    return ok();
+  }
 
   Result<> plan_revisions() {
     if (options_.superseded_days < 0) return ok();
@@ -126,7 +155,7 @@ class Collector {
         const auto rid = e.name.ends_with(".git") ? Rid::parse(e.name.substr(0, e.name.size() - 4)) : std::nullopt;
         if (!rid) continue;  // not ours: verify reports it as foreign
         HM_TRY(const auto row, catalog_.find(RepoKey{kind, *rid}));
-        if (!row || !row->removed) continue;
+        if (!row || !row->removed || is_young(row->last_change_ms, grace_ms())) continue;
         HM_TRY(const std::uint64_t bytes, tree_bytes(fs_, folder + "/" + e.name));
         dead_directories_.push_back(folder + "/" + e.name);
         report_.items.push_back({"repository", row->repo.text(), bytes});
@@ -197,6 +226,26 @@ class Collector {
   std::vector<DirectoryEntry> old_quarantine_;
 };
 }  // namespace
+
+Result<std::vector<std::string>> unknown_repositories(const mirror::Catalog& catalog, FileSystem& fs,
+                                                      const storage::DataDir& dir) {
+  std::vector<std::string> out;
+  for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
+    if (!fs.exists(dir.git(kind))) continue;
+    HM_TRY(const auto entries, fs.list(dir.git(kind)));
+    for (const DirectoryEntry& e : entries) {
+      const auto rid = e.name.ends_with(".git") ? Rid::parse(e.name.substr(0, e.name.size() - 4)) : std::nullopt;
+      const std::string path = "git/" + std::string(name_of(kind)) + "/" + e.name;
+      if (!rid) {
+        out.push_back(path);
+        continue;
+      }
+      HM_TRY(const auto row, catalog.find(RepoKey{kind, *rid}));
+      if (!row) out.push_back(path);
+    }
+  }
+  return out;
+}
 
 Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs,
                                  FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,

@@ -27,6 +27,9 @@ struct GcReport {
   std::uint64_t bytes = 0;
   std::uint64_t kept_young = 0;  ///< unreferenced, but within the grace period
 };
+/// Directories below git/ that no repository of the index has, relative to the data directory.
+Result<std::vector<std::string>> unknown_repositories(const mirror::Catalog& catalog, FileSystem& fs,
+                                                      const storage::DataDir& dir);
 Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs,
                                  FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
                                  const Clock& clock, const GcOptions& options);

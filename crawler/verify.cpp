@@ -6,6 +6,7 @@
 
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "crawler/gc.hpp"
 #include "crawler/verify_repository.hpp"
 #include "storage/journal.hpp"
 #include "storage/key_space.hpp"
@@ -125,6 +126,7 @@ class Verification {
     HM_TRY(check_repositories());
     HM_TRY(check_blobs());
     HM_TRY(list_unfinished());
+    HM_TRY(list_unknown());
     if (o_.deep) {
       HM_TRY(check_journal());
     }
@@ -221,6 +223,20 @@ class Verification {
     return ok();
   }
 
+  Result<> list_unknown() {
+    if (!o_.only.empty()) return ok();
+    HM_TRY(const auto unknown, unknown_repositories(p_.catalog, p_.fs, p_.dir));
+    for (const std::string& path : unknown) {
+      Finding finding;
+      finding.kind = FindingKind::Foreign;
+      finding.subject = printable(path);
+      finding.detail =
+          "the index knows no such repository: it is not hubmirror's, or the index is older than the store";
+      report_.findings.push_back(std::move(finding));
+    }
+    return ok();
+  }
+
   Result<> check_journal() {
     const storage::Journal journal(p_.index);
     std::map<std::string, std::int64_t> last;
@@ -311,8 +327,9 @@ Result<std::vector<RepairGroup>> prepare_repair(const VerifyParts& parts, std::v
     };
     if (!finding.blob) {
       leave(finding.kind == FindingKind::Foreign ? "; it is not hubmirror's: look at it and remove it yourself"
-                                                 : "; large files only can be repaired by digest: mirror the "
-                                                   "repository again under another data directory and compare");
+                                                 : "; only large files can be repaired by digest: move the "
+                                                   "repository's directory below git/ away (hubmirror path "
+                                                   "names it) and run mirror for it again");
       continue;
     }
     HM_TRY(auto users, users_of(parts, *finding.blob, kUsersMax));

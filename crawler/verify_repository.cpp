@@ -36,7 +36,10 @@ Result<> RepositoryCheck::run(const storage::RepoRow& row, std::vector<storage::
     for (const auto& file : files.files)
       if (file.is_lfs) blobs->push_back({file.sha256, file.size_bytes});
   }
-  return deep_ ? check_git(row, revisions) : Result<>(ok());
+  if (deep_) return check_git(row, revisions);
+  if (auto repository = mirror::Repository::open(catalog_.git_path(row)); !repository && !revisions.empty())
+    add(FindingKind::GitObject, row, "its git repository cannot be opened: " + repository.error().what);
+  return ok();
 }
 
 Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const std::vector<mirror::RevisionView>& revisions) {

@@ -61,7 +61,7 @@ awaitable<Result<>> Visit::look() {
   if (!info) {
     if (info.error().code != Errc::NotFound) co_return std::move(info).as_failure();
     auto known = co_await run_on(p_.git_pool, [this] { return catalog_.find(repo_); });
-    if (!known) co_return std::move(info).as_failure();
+    if (!known || known.assume_value().repo.name != repo_.name) co_return std::move(info).as_failure();
     report_.row = known.assume_value();
     HM_CO_TRY(co_await run_on(p_.git_pool, [this] { return p_.recorder.record_gone(report_.row, 404); }));
     co_return Error{Errc::NotFound, info.error().what + "; the copy that is here stays and was noted as gone upstream"};
@@ -166,6 +166,7 @@ Result<bool> Visit::everything_is_here() const {
   for (const Commit& commit : commits) {
     auto snapshot = catalog_.resolve(row_, commit.hex());
     if (!snapshot || !is_satisfied_by(snapshot.assume_value())) return false;
+    if (!repository.assume_value().tree_of(commit)) return false;  // its objects are gone
     HM_TRY(const auto manifest, catalog_.manifest(snapshot.assume_value().manifest));
     HM_TRY(const auto missing, catalog_.missing_blobs(manifest));
     if (!missing.empty()) return false;

@@ -325,6 +325,10 @@ class RocksIndex final : public Index {
         set_current(std::move(opened));
         return ok();
       }
+      if (s.IsInvalidArgument() && s.ToString().find("Column family not found") != std::string::npos)
+        return Error{Errc::NotFound,
+                     "the index at " + directory_ +
+                         " is just being made, or its making was interrupted; mirror something first, or try again"};
       if (!s.ok() && !s.IsIOError() && after.manifests == before.manifests)
         return failure(s, directory_, "opening it for reading");
     }

@@ -162,6 +162,13 @@ Result<Exit> run_command(Context& context, const GcCommand& command) {
 Result<Exit> run_command(Context& context, const IndexRebuildCommand&) {
   HM_TRY(const auto store,
          WriteServices::open(context.config, context.data_dir, "index rebuild", Create::No, Completeness::NotNeeded));
+  HM_TRY(const std::uint64_t known, store->journal.size());
+  HM_TRY(const auto unknown, crawler::unknown_repositories(store->catalog, real_file_system(), store->dir));
+  if (known == 0 && !unknown.empty())
+    return Error{Errc::Corrupt,
+                 "the journal is empty although " + unknown.front() +
+                     " is here: index/ was lost, and with it the journal; put back index/ from a backup, or mirror "
+                     "the repositories again (what is stored is not fetched twice)"};
   HM_TRY(const std::uint64_t entries, provenance::rebuild_index(*store->index, store->journal));
   if (context.options.json) print_json(context.io.out, json::object{{"entries", entries}});
   say(context, "index derived anew from " + counted(entries, "journal entry"));

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 from harness import HubTest, blob_path, git, main, pointers_of, refs_of, sha256_of, stored_blobs
@@ -345,6 +346,45 @@ class KeepingTest(HubTest):
         self.assert_error(self.hm("rm", "--yes", "org/a", code=(1, 3)), "pin")
         self.hm("unpin", "org/a")
         self.hm("rm", "--yes", "org/a")
+
+    def test_gc_and_rebuild_refuse_an_index_that_knows_less_than_is_stored(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.configure(retention={"grace_hours": 0})
+        self.mirror("org/a")
+        shutil.rmtree(os.path.join(self.data, "index"))
+        blobs = list(stored_blobs(self.data))
+        self.assertEqual(len(blobs), 1)
+        self.assert_error(self.hm("index", "rebuild", code=(1, 3)), "journal")
+        self.assert_error(self.hm("gc", code=(1, 3)), "index")
+        self.assertEqual(list(stored_blobs(self.data)), blobs)
+        self.assertIn("git/model/", self.hm("verify", code=1).stdout)
+        self.mirror("org/a")
+        self.hm("gc")
+        self.assertEqual(list(stored_blobs(self.data)), blobs)
+        self.assert_equals_origin(repo)
+
+    def test_gc_grants_a_removed_repository_the_grace_period(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        path = self.hm("path", "org/a").stdout.strip()
+        self.hm("rm", "--yes", "org/a")
+        self.hm("gc")
+        self.assertTrue(os.path.isdir(path))
+        self.configure(retention={"grace_hours": 0})
+        self.hm("gc")
+        self.assertFalse(os.path.exists(path))
+
+    def test_lost_git_objects_come_back(self):
+        repo = self.model("org/a", {"README.md": "x", "w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        path = self.hm("path", "org/a").stdout.strip()
+        shutil.rmtree(os.path.join(path, "objects", "pack"))
+        os.mkdir(os.path.join(path, "objects", "pack"))
+        self.mirror("org/a")
+        shutil.rmtree(path)
+        self.assertIn("git-object", self.hm("verify", code=1).stdout)
+        self.mirror("org/a")
+        self.assert_equals_origin(repo)
 
     def test_gc_removes_what_is_unfinished_and_quarantined(self):
         repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1), "x.bin": LfsRandom(40 << 20, 2)})
