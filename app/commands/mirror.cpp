@@ -15,6 +15,7 @@
 #include "app/unfinished.hpp"
 #include "base/text.hpp"
 #include "crawler/visit.hpp"
+#include "net/url.hpp"
 
 namespace hm::app {
 namespace {
@@ -38,6 +39,18 @@ Result<std::vector<std::string>> read_list(std::istream& in, const std::string& 
   }
   if (in.bad()) return Error{Errc::Io, "reading the list " + printable(name) + " failed"};
   return repos;
+}
+
+/// A URL names a host too: that of the Hub, of whom the upstream may be a mirror, or the upstream's own. Any other
+/// would silently become the upstream's repository of that name.
+Result<> check_url_host(const std::string& text, const std::string& upstream) {
+  if (!text.starts_with("http://") && !text.starts_with("https://")) return ok();
+  HM_TRY(const net::Url url, net::parse_url(text));
+  HM_TRY(const net::Url own, net::parse_url(upstream));
+  if (url.host == "huggingface.co" || url.host == "www.huggingface.co" || url.host == "hf.co" || url.host == own.host)
+    return ok();
+  return Error{Errc::BadInput, printable(text) + " is on another host than the upstream " + own.origin() +
+                                   "; name that host with --upstream, or give org/name alone"};
 }
 
 Result<std::vector<std::string>> names_asked_for(Context& context, const MirrorCommand& command) {
@@ -80,6 +93,7 @@ Result<std::vector<crawler::MirrorRequest>> requests_of(const Context& context, 
   std::vector<crawler::MirrorRequest> requests;
   std::set<std::string> seen;
   for (const std::string& name : names) {
+    HM_TRY(check_url_host(name, context.config.upstream.url));
     crawler::MirrorRequest request;
     HM_TRY(request.spec, repo_spec_of(name, command.revision));
     if (!seen.insert(ascii_lower(request.spec.repo.text()) + "@" + request.spec.revision.value_or("")).second) continue;

@@ -121,6 +121,12 @@ class KindsTest(HubTest):
         self.mirror("org/old-name")
         self.assert_equals_origin(repo)
 
+    def test_url_of_another_host(self):
+        self.sample("org/name")
+        self.assert_error(self.mirror("https://elsewhere.example/org/name", code=2), "upstream")
+        self.assertEqual(self.hub.requests(), [])
+        self.mirror("https://huggingface.co/org/name")
+
     def test_one_repository_given_twice(self):
         repo = self.sample("org/name")
         self.mirror("org/name", "org/name", "org/name@main")

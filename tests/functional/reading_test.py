@@ -357,7 +357,7 @@ class KeepingTest(HubTest):
         self.assert_error(self.hm("index", "rebuild", code=(1, 3)), "journal")
         self.assert_error(self.hm("gc", code=(1, 3)), "index")
         self.assertEqual(list(stored_blobs(self.data)), blobs)
-        self.assertIn("git/model/", self.hm("verify", code=1).stdout)
+        self.assertIn("git/model/", self.hm("verify", code=1).out)
         self.mirror("org/a")
         self.hm("gc")
         self.assertEqual(list(stored_blobs(self.data)), blobs)
@@ -366,7 +366,7 @@ class KeepingTest(HubTest):
     def test_gc_grants_a_removed_repository_the_grace_period(self):
         self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
         self.mirror("org/a")
-        path = self.hm("path", "org/a").stdout.strip()
+        path = self.hm("path", "org/a").out.strip()
         self.hm("rm", "--yes", "org/a")
         self.hm("gc")
         self.assertTrue(os.path.isdir(path))
@@ -377,12 +377,12 @@ class KeepingTest(HubTest):
     def test_lost_git_objects_come_back(self):
         repo = self.model("org/a", {"README.md": "x", "w.bin": LfsRandom(1000, 1)})
         self.mirror("org/a")
-        path = self.hm("path", "org/a").stdout.strip()
+        path = self.hm("path", "org/a").out.strip()
         shutil.rmtree(os.path.join(path, "objects", "pack"))
         os.mkdir(os.path.join(path, "objects", "pack"))
         self.mirror("org/a")
         shutil.rmtree(path)
-        self.assertIn("git-object", self.hm("verify", code=1).stdout)
+        self.assertIn("git-object", self.hm("verify", code=1).out)
         self.mirror("org/a")
         self.assert_equals_origin(repo)
 
