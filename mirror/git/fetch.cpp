@@ -46,8 +46,11 @@ Result<Plan> make_plan(const std::string& repository_path, const Advertisement& 
 
   Plan plan;
   std::unordered_set<GitOid> wanted, had;
+  // A ref whose object was lost is no "have": upstream would leave out what we lack.
   const auto add_have = [&](const GitOid& oid) {
-    if (plan.haves.size() < kHavesMax && had.insert(oid).second) plan.haves.push_back(oid);
+    const git_oid id = to_git(oid);
+    if (plan.haves.size() >= kHavesMax || git_odb_exists_ext(raw, &id, GIT_ODB_LOOKUP_NO_REFRESH) != 1) return;
+    if (had.insert(oid).second) plan.haves.push_back(oid);
   };
   for (const auto& [name, oid] : advertisement.refs) {
     const git_oid id = to_git(oid);

@@ -365,6 +365,7 @@ class KeepingTest(HubTest):
 
     def test_gc_grants_a_removed_repository_the_grace_period(self):
         self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.configure(retention={"grace_hours": 24})
         self.mirror("org/a")
         path = self.hm("path", "org/a").out.strip()
         self.hm("rm", "--yes", "org/a")
