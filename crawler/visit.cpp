@@ -338,7 +338,9 @@ Result<std::vector<mirror::WantedBlob>> Visit::missing_blobs() {
 void Visit::blob_done(const mirror::WantedBlob& blob, const mirror::BlobOutcome& outcome) {
   report_.bytes_fetched += outcome.fetched_bytes;
   if (outcome.result) {
-    ++report_.blobs_fetched;
+    const bool came_with_another =
+        outcome.fetched_bytes == 0 && blob.size_bytes != 0;  // fetched for a second repository
+    ++(came_with_another ? report_.blobs_present : report_.blobs_fetched);
     report_.bytes_verified += blob.size_bytes;
     ++event_.files_done;
   } else {
