@@ -49,6 +49,7 @@ class KindsTest(HubTest):
             "org/na me",
             "org/name@",
             "-org/name",
+            "https://elsewhere.example/org/name",
             "org/" + "x" * 300,
             "org/na\x1b[31mme",
         ):
