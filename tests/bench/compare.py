@@ -61,7 +61,8 @@ class Bench:
 
     def ours_git(self, directory, repo_text):
         """The git part alone, as hubmirror tells it: listing refs, fetching and examining objects, moving refs; all of it durable."""
-        argv = [self.o.bin, "--data-dir", directory / "data", "--upstream", self.hub.endpoint, "--json", "mirror", "--pull-requests", repo_text]  # all refs, as git does
+        mirror = ["mirror", "--pull-requests", repo_text]  # all refs, as git does
+        argv = [self.o.bin, "--data-dir", directory / "data", "--upstream", self.hub.endpoint, "--json", *mirror]
         output = run(argv, clean_environment(directory))[2]
         return int(re.search(r'"stages_ms":\s*{[^}]*"git":\s*(\d+)', output).group(1)) / 1000
 
