@@ -148,14 +148,25 @@ std::optional<std::uint64_t> parse_u64(std::string_view decimal) {
   return value;
 }
 
-std::string fold_path(std::string_view path) {
+namespace {
+/// One pass of utf8proc over `text`; nothing when `text` is not UTF-8.
+std::optional<std::string> map_utf8(std::string_view text, int options) {
   utf8proc_uint8_t* raw = nullptr;
-  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE | UTF8PROC_CASEFOLD);
-  const auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(path.data()),
-                              static_cast<utf8proc_ssize_t>(path.size()), &raw, options);
+  const auto n =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &raw, static_cast<utf8proc_option_t>(options | UTF8PROC_STABLE));
   const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owned(raw, std::free);
-  if (n < 0) return std::string(path);
-  return {reinterpret_cast<const char*>(raw), static_cast<std::size_t>(n)};
+  if (n < 0) return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(raw), static_cast<std::size_t>(n));
+}
+}  // namespace
+
+std::string fold_path(std::string_view path) {
+  // Canonical caseless matching (Unicode D145) decomposes before it folds: U+0345 stands behind other marks before the
+  // folding and is a letter of its own after it.
+  auto folded = map_utf8(path, UTF8PROC_DECOMPOSE);
+  if (folded) folded = map_utf8(*folded, UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
+  return folded ? *std::move(folded) : std::string(path);
 }
 
 namespace {
@@ -219,9 +230,10 @@ std::string iso8601(std::int64_t unix_ms) {
   if (ms < 0) ms += 1000, --seconds;
   std::tm t{};
   gmtime_r(&seconds, &t);
-  std::array<char, 64> out;
-  const std::size_t n = std::strftime(out.data(), out.size(), "%Y-%m-%dT%H:%M:%S", &t);
-  std::snprintf(out.data() + n, out.size() - n, ".%03dZ", static_cast<int>(ms));
+  std::array<char, 96> out;
+  // Not strftime: its %Y gives the year 26 two digits.
+  std::snprintf(out.data(), out.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1,
+                t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, static_cast<int>(ms));
   return out.data();
 }
 
