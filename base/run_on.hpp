@@ -1,25 +1,42 @@
 // base/run_on.hpp: a blocking call, made on a pool, awaited by a coroutine. Layer 0.
 #pragma once
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
 namespace hm {
 /// Runs `call` on a thread of `pool` and returns what it returned; the awaiting coroutine goes on on its own executor.
-/// A call that has begun is not interrupted: cancelling the coroutine takes effect when it is back.
-template <class Call>
-boost::asio::awaitable<std::invoke_result_t<Call>> run_on(boost::asio::thread_pool& pool, Call call) {
-  // A plain function object, not a lambda coroutine with captures: co_spawn keeps it alive for as long as its coroutine
-  // runs.
-  struct Body {
-    Call call;
-    boost::asio::awaitable<std::invoke_result_t<Call>> operator()() { co_return call(); }
-    explicit Body(Call c) : call(std::move(c)) {}
+/// Not cancellable once it has begun, so `call` may refer to the frame that awaits it. (co_spawn on the pool would end
+/// the wait with an exception when the cancellation comes before the pool thread does.)
+template <class Call, class R = std::invoke_result_t<Call&>>
+boost::asio::awaitable<R> run_on(boost::asio::thread_pool& pool, Call call) {
+  namespace asio = boost::asio;
+  auto begin = [&pool, call = std::move(call)](auto handler) mutable {
+    auto guard = asio::make_work_guard(asio::get_associated_executor(handler));
+    asio::post(pool, [call = std::move(call), handler = std::move(handler), guard = std::move(guard)]() mutable {
+      std::exception_ptr thrown;
+      std::optional<R> result;
+      try {
+        result.emplace(call());
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+      const auto executor = guard.get_executor();
+      asio::post(executor, [handler = std::move(handler), guard = std::move(guard), thrown = std::move(thrown),
+                            result = std::move(result)]() mutable { std::move(handler)(thrown, std::move(result)); });
+    });
   };
-  Body body(std::move(call));
-  co_return co_await boost::asio::co_spawn(pool, std::move(body), boost::asio::use_awaitable);
+  std::optional<R> result =
+      co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, std::optional<R>)>(
+          std::move(begin), asio::use_awaitable);
+  co_return std::move(*result);
 }
 }  // namespace hm

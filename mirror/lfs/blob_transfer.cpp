@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "base/run_on.hpp"
 #include "base/text.hpp"
 #include "net/redirect.hpp"
 #include "net/url.hpp"
@@ -72,7 +73,7 @@ awaitable<Result<>> BlobTransfer::run() {
       co_return Error(Errc::Unreachable, "the file changed twice on the download host while it was fetched");
     }
     log(LogLevel::Info, "file changed on the download host, begun anew", {{"path", printable(wanted_.path)}});
-    HM_CO_TRY(co_await on_pool(context_.disk, [this] { return partial_.restart(); }));
+    HM_CO_TRY(co_await run_on(context_.disk, [this] { return partial_.restart(); }));
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "base/crash_point.hpp"
+#include "base/run_on.hpp"
 #include "base/text.hpp"
 #include "mirror/lfs/blob_transfer.hpp"
 #include "mirror/lfs/locations.hpp"
@@ -168,7 +169,7 @@ awaitable<Result<>> FetchRun::skip_stored(std::vector<std::size_t>& mine) {
     }
     return stored;
   };
-  HM_CO_TRY(const auto stored, co_await on_pool(d_.disk, look));
+  HM_CO_TRY(const auto stored, co_await run_on(d_.disk, look));
   std::vector<std::size_t> missing;
   for (std::size_t k = 0; k < mine.size(); ++k) {
     if (stored[k]) {
@@ -231,7 +232,7 @@ Result<std::unique_ptr<storage::PartialBlob>> FetchRun::open(const WantedBlob& b
 
 awaitable<void> FetchRun::fetch_one(std::size_t index) {
   const WantedBlob& blob = wanted_[index];
-  auto opened = co_await on_pool(d_.disk, [this, &blob] { return open(blob); });
+  auto opened = co_await run_on(d_.disk, [this, &blob] { return open(blob); });
   if (!opened) {
     failed(index, std::move(opened).assume_error());
     co_return;
@@ -249,7 +250,7 @@ awaitable<void> FetchRun::fetch_one(std::size_t index) {
     ++unpublished_;
     co_return;
   }
-  co_await on_pool(d_.disk, [&file] {
+  co_await run_on(d_.disk, [&file] {
     file.partial.reset();  // closes files
     return true;
   });
@@ -309,7 +310,7 @@ awaitable<void> FetchRun::publish_group() {
   }
   finished_.erase(finished_.begin(), finished_.begin() + count);
   HM_CRASH_POINT("lfs_before_publish");
-  auto results = co_await on_pool(d_.disk, [this, &partials] { return d_.blobs.publish(std::move(partials)); });
+  auto results = co_await run_on(d_.disk, [this, &partials] { return d_.blobs.publish(std::move(partials)); });
   HM_CRASH_POINT("lfs_after_publish");
   HM_CHECK(results.size() == indices.size());
   for (std::size_t k = 0; k < results.size(); ++k) {
@@ -326,7 +327,7 @@ awaitable<void> FetchRun::publish_group() {
 awaitable<void> FetchRun::drop_finished() {
   auto dropped = std::move(finished_);
   finished_.clear();
-  co_await on_pool(d_.disk, [&dropped] {
+  co_await run_on(d_.disk, [&dropped] {
     dropped.clear();  // closes files; what was fetched stays for the next run
     return true;
   });

@@ -1,20 +1,13 @@
 // mirror/lfs/tasks.hpp: what coroutines of one thread need to wait for each other and to end together. Layer 4.
-// Threads: everything runs on the network executor; the function of on_pool() alone runs elsewhere.
+// Threads: everything runs on the network executor.
 //
 // Rule of this folder: a coroutine that owns a TaskScope has called `throw_if_cancelled(false)`, so that it can still
 // await after it was cancelled, and it does not leave before join() has returned: no child outlives what it refers to.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <list>
-#include <type_traits>
-#include <utility>
 
 #include "net/http_client.hpp"
 
@@ -68,22 +61,4 @@ class TaskScope {
   bool cancelled_ = false;
   bool failed_ = false;
 };
-
-/// Runs `work` on the pool and returns what it returned, on the awaiting coroutine's executor. Not cancellable: `work`
-/// may refer to the frame that awaits it.
-template <class F, class R = std::invoke_result_t<F&>>
-awaitable<R> on_pool(boost::asio::thread_pool& pool, F work) {
-  auto begin = [](auto handler, boost::asio::thread_pool* target, F f) {
-    auto executor = boost::asio::get_associated_executor(handler);
-    auto guard = boost::asio::make_work_guard(executor);
-    boost::asio::post(
-        *target, [handler = std::move(handler), executor, guard = std::move(guard), f = std::move(f)]() mutable {
-          boost::asio::post(executor, [handler = std::move(handler), guard = std::move(guard), result = f()]() mutable {
-            std::move(handler)(std::move(result));
-          });
-        });
-  };
-  return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(R)>(
-      std::move(begin), boost::asio::use_awaitable, &pool, std::move(work));
-}
 }  // namespace hm::mirror
