@@ -138,6 +138,9 @@ void add_keeping_commands(Parser& parser) {
   auto [gc, g] =
       add_command<GcCommand>(parser, parser.cli, "gc", "Free what no published revision needs, after the grace period");
   gc->add_flag("--dry-run,-n", g->dry_run, "Only say what would go");
+  gc->add_flag(
+      "--trust-index", g->trust_index,
+      "Go on although the store has seen a longer journal than the index holds (an older index/ was put back)");
 
   CLI::App* index = parser.cli.add_subcommand("index", "The index")->require_subcommand(0, 1);
   add_command<IndexRebuildCommand>(parser, *index, "rebuild", "Derive the index anew from the journal");

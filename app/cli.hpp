@@ -72,7 +72,7 @@ struct RmCommand {
   bool yes = false;
 };
 struct GcCommand {
-  bool dry_run = false;
+  bool dry_run = false, trust_index = false;
 };
 struct PathCommand {
   std::string repo, file, revision;

@@ -122,12 +122,13 @@ Result<std::unique_ptr<ReadServices>> ReadServices::open(const config::Config& c
 }
 
 WriteServices::WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i,
-                             std::unique_ptr<storage::BlobStore> b)
+                             std::unique_ptr<storage::BlobStore> b, bool mark_fits)
     : dir(std::move(d)),
       lock(std::move(l)),
       index(std::move(i)),
       blobs(std::move(b)),
-      journal(*index),
+      mark(real_file_system(), dir),
+      journal(*index, mark_fits ? &mark : nullptr),
       recorder(*index, journal, system_clock(), node_name()),
       catalog(*index, *blobs, dir) {}
 
@@ -142,8 +143,11 @@ Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config&
   }
   HM_TRY(auto lock, storage::WriterLock::acquire(dir, command));
   HM_TRY(auto index, open_index_of(config, dir, storage::Index::Mode::Write, completeness));
+  HM_TRY(const auto mismatch, storage::JournalMark(real_file_system(), dir).mismatch(*index));
+  if (mismatch) log(LogLevel::Warning, "index older than the store", {{"why", *mismatch}});
   auto blobs = blob_store_of(config, dir);
-  return std::make_unique<WriteServices>(std::move(dir), std::move(lock), std::move(index), std::move(blobs));
+  return std::make_unique<WriteServices>(std::move(dir), std::move(lock), std::move(index), std::move(blobs),
+                                         !mismatch);
 }
 
 NetworkServices::NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream,

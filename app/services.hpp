@@ -28,6 +28,7 @@
 #include "storage/data_dir.hpp"
 #include "storage/index.hpp"
 #include "storage/journal.hpp"
+#include "storage/journal_mark.hpp"
 
 namespace hm::app {
 /// For commands that only look: ls, show, path, verify.
@@ -62,12 +63,13 @@ struct WriteServices {
   mirror::GitRuntime git;
   std::unique_ptr<storage::Index> index;
   std::unique_ptr<storage::BlobStore> blobs;
-  storage::Journal journal;
+  storage::JournalMark mark;
+  storage::Journal journal;  ///< its mark stays where it is when the index is older than the store
   provenance::Recorder recorder;
   mirror::Catalog catalog;
 
   WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i,
-                std::unique_ptr<storage::BlobStore> b);
+                std::unique_ptr<storage::BlobStore> b, bool mark_fits);
 };
 
 /// For commands that talk to a Hub. One network thread runs `*context` and with it every coroutine, the HTTP client and

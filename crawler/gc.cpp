@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "storage/journal_mark.hpp"
 #include "storage/key_space.hpp"
 
 namespace hm::crawler {
@@ -59,6 +60,11 @@ class Collector {
     const std::string advice =
         "; gc would take files in use for garbage and removes nothing: restore the index, or mirror what is missing "
         "again";
+    HM_TRY(const auto mismatch, storage::JournalMark(fs_, dir_).mismatch(index_));
+    if (mismatch && !options_.trust_index)
+      return Error{Errc::Corrupt, *mismatch + advice +
+                                      ", look at `hubmirror gc --dry-run --trust-index`, and say "
+                                      "--trust-index when nothing in it is needed"};
     bool knows_any = false;
     HM_TRY(index_.scan(Family::Repos, {}, [&](std::string_view, std::string_view) {
       knows_any = true;
@@ -185,6 +191,9 @@ class Collector {
 
   // Decisions first: killed anywhere after that, the next run finds the same bytes unreferenced.
   Result<> apply() {
+    if (options_.trust_index) {
+      HM_TRY(storage::JournalMark(fs_, dir_).accept(index_));
+    }
     for (const auto& [row, commit] : retired_) {
       HM_TRY(recorder_.retire(row, commit,
                               "superseded for more than " + std::to_string(options_.superseded_days) + " days"));

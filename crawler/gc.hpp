@@ -16,6 +16,7 @@ struct GcOptions {
   std::int64_t grace_hours = 24;
   std::int64_t quarantine_days = 30;
   bool dry_run = false;
+  bool trust_index = false;  ///< although the store has seen a longer journal, or another one
 };
 struct GcItem {
   std::string kind;  ///< "revision", "blob", "unfinished", "repository", "quarantine"

@@ -9,6 +9,7 @@
 #include "crawler/gc.hpp"
 #include "crawler/verify_repository.hpp"
 #include "storage/journal.hpp"
+#include "storage/journal_mark.hpp"
 #include "storage/key_space.hpp"
 #include "storage/scrub.hpp"
 
@@ -127,6 +128,7 @@ class Verification {
     HM_TRY(check_blobs());
     HM_TRY(list_unfinished());
     HM_TRY(list_unknown());
+    HM_TRY(check_journal_mark());
     if (o_.deep) {
       HM_TRY(check_journal());
     }
@@ -234,6 +236,18 @@ class Verification {
           "the index knows no such repository: it is not hubmirror's, or the index is older than the store";
       report_.findings.push_back(std::move(finding));
     }
+    return ok();
+  }
+
+  Result<> check_journal_mark() {
+    if (!o_.only.empty()) return ok();
+    HM_TRY(const auto mismatch, storage::JournalMark(p_.fs, p_.dir).mismatch(p_.index));
+    if (!mismatch) return ok();
+    Finding finding;
+    finding.kind = FindingKind::Journal;
+    finding.subject = "JOURNAL";
+    finding.detail = *mismatch + "; put back the newer index/, or mirror again what is missing";
+    report_.findings.push_back(std::move(finding));
     return ok();
   }
 

@@ -15,7 +15,8 @@
 namespace hm::storage {
 namespace {
 constexpr std::string_view kVersionWord = "hubmirror-data ";
-constexpr std::size_t kSmallFileBytesMax = 4096;  // VERSION and LOCK are one short line
+constexpr std::size_t kSmallFileBytesMax = 4096;  // VERSION is one short line
+constexpr std::size_t kLockBytes = 256;           // always: once there, LOCK can be written on a full disk
 
 std::string version_line() { return std::string(kVersionWord) + std::to_string(kDataDirVersion) + "\n"; }
 
@@ -52,8 +53,16 @@ Result<> check_nothing_foreign(FileSystem& fs, const DataDir& dir) {
   return ok();
 }
 
+std::string padded(std::string line) {
+  line.resize(kLockBytes - 1, ' ');
+  return line + "\n";
+}
+bool write_holder(int fd, const std::string& line) {
+  return ::pwrite(fd, line.data(), line.size(), 0) == static_cast<ssize_t>(line.size());
+}
+
 std::string read_holder(int fd) {
-  std::array<char, 256> text{};
+  std::array<char, kLockBytes> text{};
   const ssize_t n = ::pread(fd, text.data(), text.size(), 0);
   return std::string(trim(std::string_view(text.data(), n > 0 ? static_cast<std::size_t>(n) : 0)));
 }
@@ -108,10 +117,8 @@ Result<WriterLock> WriterLock::acquire(const DataDir& dir, std::string_view comm
   // durable: make them so before we build on them.
   if (!read_holder(fd).empty() && ::syncfs(fd) != 0) return errno_error("syncfs", path, errno);
   const std::string line = "pid " + std::to_string(::getpid()) + ", command " + printable(command.substr(0, 100)) +
-                           ", since " + iso8601(system_clock().unix_ms()) + "\n";
-  if (::ftruncate(fd, 0) != 0) return errno_error("truncate", path, errno);
-  if (::pwrite(fd, line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()))
-    return errno_error("write", path, errno);
+                           ", since " + iso8601(system_clock().unix_ms());
+  if (!write_holder(fd, padded(line))) return errno_error("write", path, errno);
   return lock;
 }
 
@@ -122,8 +129,7 @@ WriterLock& WriterLock::operator=(WriterLock&& other) noexcept {
 }
 WriterLock::~WriterLock() {
   if (fd_ < 0) return;
-  if (::ftruncate(fd_, 0) != 0) {
-  }  // then the next holder syncs once more than needed
+  (void)write_holder(fd_, padded({}));  // a failure lets the next holder sync once more than needed
   ::close(fd_);
 }
 }  // namespace hm::storage

@@ -19,6 +19,7 @@ struct DataDir {
   std::string root;
   std::string version_file() const { return root + "/VERSION"; }
   std::string lock_file() const { return root + "/LOCK"; }
+  std::string journal_mark_file() const { return root + "/JOURNAL"; }
   std::string blobs() const { return root + "/blobs/sha256"; }
   std::string blob(const Sha256& id) const;  ///< blobs/sha256/ab/cd/<hex>
   std::string partials() const { return root + "/blobs/partial"; }

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "storage/journal_mark.hpp"
 #include "storage/key_space.hpp"
 
 namespace hm::storage {
@@ -89,6 +90,7 @@ Result<std::uint64_t> Journal::append(std::vector<json::object> entries, Batch b
                                       const std::function<Result<>(const JournalEntry&, Batch&)>& derive) {
   const std::lock_guard lock(append_mutex_);
   HM_TRY(const std::uint64_t first, size());
+  JournalEntry newest;
   std::map<std::string, std::uint64_t> last;  // of the repositories of this call; the index does not know them yet
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::uint64_t sequence = first + i;
@@ -103,16 +105,18 @@ Result<std::uint64_t> Journal::append(std::vector<json::object> entries, Batch b
     value["v"] = kEntryVersion;
     value["prev"] = before == last.end() ? std::int64_t{-1} : static_cast<std::int64_t>(before->second);
     last[key] = sequence;
-    HM_TRY(const JournalEntry entry, sealed(sequence, std::move(value)));
+    HM_TRY(JournalEntry entry, sealed(sequence, std::move(value)));
     batch.put(Family::Journal, key::u64(sequence), entry.bytes);
     if (derive) {
       HM_TRY(derive(entry, batch));
     }
+    newest = std::move(entry);
   }
   for (const auto& [key, sequence] : last) batch.put(Family::Meta, key, key::u64(sequence));
   HM_TRY(within(index_.commit(batch), [&] {
     return "appending " + std::to_string(entries.size()) + " journal entries at " + std::to_string(first);
   }));
+  if (mark_ != nullptr && !entries.empty()) mark_->note(newest);
   return first;
 }
 

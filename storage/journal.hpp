@@ -30,9 +30,12 @@ struct JournalEntry {
 /// another version.
 Result<JournalEntry> parse_journal_entry(std::uint64_t sequence, std::string_view bytes);
 
+class JournalMark;
+
 class Journal {
  public:
-  explicit Journal(Index& index) : index_(index) {}
+  /// @param mark follows what is appended; none for a journal that is only read, or whose mark must stay.
+  explicit Journal(Index& index, JournalMark* mark = nullptr) : index_(index), mark_(mark) {}
   /// Completes `entries` (each needs src, t, kind, rid, obs; v and prev are set here), appends them and commits them in
   /// ONE batch with what `derive` adds for each (the index rows that follow from the entry). Returns the first sequence
   /// number.
@@ -47,6 +50,7 @@ class Journal {
 
  private:
   Index& index_;
+  JournalMark* const mark_;
   std::mutex append_mutex_;
 };
 }  // namespace hm::storage

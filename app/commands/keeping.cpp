@@ -150,6 +150,7 @@ Result<Exit> run_command(Context& context, const GcCommand& command) {
   options.grace_hours = context.config.retention.grace_hours;
   options.quarantine_days = context.config.retention.quarantine_days;
   options.dry_run = command.dry_run;
+  options.trust_index = command.trust_index;
   HM_TRY(const auto report, crawler::collect_garbage(store->catalog, *store->index, *store->blobs, real_file_system(),
                                                      store->dir, store->recorder, system_clock(), options));
   if (context.options.json)

@@ -29,7 +29,7 @@ _hubmirror() {
     pin) words="--reason $global" ;;
     rm) words="--yes --reason $global" ;;
     path) words="--revision --git $global" ;;
-    gc) words="--dry-run $global" ;;
+    gc) words="--dry-run --trust-index $global" ;;
     index) words="rebuild $global" ;;
     config) words="check print $global" ;;
     *) words=$global ;;

@@ -37,6 +37,7 @@ complete -c hubmirror -n "__fish_seen_subcommand_from mirror" -l pull-requests -
 complete -c hubmirror -n "__fish_seen_subcommand_from verify" -l deep -d "Git objects, manifests and journal too"
 complete -c hubmirror -n "__fish_seen_subcommand_from verify" -l repair -d "Fetch bad files again"
 complete -c hubmirror -n "__fish_seen_subcommand_from gc" -l dry-run -d "Only say what would be removed"
+complete -c hubmirror -n "__fish_seen_subcommand_from gc" -l trust-index -d "Although it is older than the store"
 complete -c hubmirror -n "__fish_seen_subcommand_from mirror" -l from -r -F -d "List of repositories"
 complete -c hubmirror -n "__fish_seen_subcommand_from mirror" -l unfinished -d "What did not finish"
 complete -c hubmirror -n "__fish_seen_subcommand_from mirror path" -l revision -x -d "Branch, tag or commit"

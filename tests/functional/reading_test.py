@@ -359,9 +359,47 @@ class KeepingTest(HubTest):
         self.assertEqual(list(stored_blobs(self.data)), blobs)
         self.assertIn("git/model/", self.hm("verify", code=1).out)
         self.mirror("org/a")
-        self.hm("gc")
+        self.hm("gc", "--trust-index")
         self.assertEqual(list(stored_blobs(self.data)), blobs)
+        self.hm("gc")
         self.assert_equals_origin(repo)
+
+    def test_gc_refuses_an_index_that_is_older_than_the_store(self):
+        """It knows every repository, and not the newest revision: only the mark beside it tells."""
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.configure(retention={"grace_hours": 0})
+        self.mirror("org/a")
+        index, older, newer = (os.path.join(self.data, "index"), os.path.join(self.dir, "older"), os.path.join(self.dir, "newer"))
+        shutil.copytree(index, older)
+        repo.commit("more", {"v.bin": LfsRandom(2000, 2)})
+        self.mirror("org/a")
+        blobs = sorted(stored_blobs(self.data))
+        self.assertEqual(len(blobs), 2)
+        os.rename(index, newer)
+        shutil.copytree(older, index)
+
+        for when in ("put back", "grown another way"):
+            with self.subTest(when):
+                self.assert_error(self.hm("gc", code=3), "--trust-index")
+                self.assertIn("JOURNAL", self.hm("verify", code=1).out)
+                self.assertEqual(sorted(stored_blobs(self.data)), blobs)
+                for _ in range(3):  # more entries than the mark counts
+                    run = self.hm("pin", "org/a")
+                    self.hm("unpin", "org/a")
+                self.assertIn("older", run.err)
+        self.assertIn("blob", self.hm("gc", "--dry-run", "--trust-index").out)
+
+        shutil.rmtree(index)
+        os.rename(newer, index)
+        self.hm("gc")
+        self.assertEqual(sorted(stored_blobs(self.data)), blobs)
+        self.assertNotIn("JOURNAL", self.hm("verify").out)
+
+        shutil.rmtree(index)
+        shutil.copytree(older, index)
+        self.hm("gc", "--trust-index")
+        self.assertEqual(len(list(stored_blobs(self.data))), 1)
+        self.hm("gc")
 
     def test_gc_grants_a_removed_repository_the_grace_period(self):
         self.model("org/a", {"w.bin": LfsRandom(1000, 1)})

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.hpp"
 #include "tests/support/fault_file_system.hpp"
 #include "tests/support/result_matchers.hpp"
 #include "tests/unit/storage/storage_fixture.hpp"
@@ -88,7 +89,7 @@ TEST_F(DataDirectory, TheSecondWriterLearnsWhoTheFirstIs) {
     EXPECT_THAT(WriterLock::acquire(dir_, "gc"),
                 FailsWith(Errc::Busy, "mirror org/name"));  // asking did not wipe the line
   }
-  EXPECT_EQ(read_small_file(fs_, dir_.lock_file()).value(), "");
+  EXPECT_EQ(trim(read_small_file(fs_, dir_.lock_file()).value()), "");
   EXPECT_THAT(WriterLock::acquire(dir_, "gc"), Succeeds());
 }
 
