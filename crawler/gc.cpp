@@ -14,6 +14,25 @@ using storage::Family;
 namespace {
 constexpr std::int64_t kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
 
+/// A directory below git/<kind>/.
+struct GitDirectory {
+  RepoKind kind;
+  std::optional<Rid> rid;  ///< nullopt: the name is not one of ours
+  std::string name;
+};
+Result<std::vector<GitDirectory>> git_directories(FileSystem& fs, const storage::DataDir& dir) {
+  std::vector<GitDirectory> out;
+  for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
+    if (!fs.exists(dir.git(kind))) continue;
+    HM_TRY(const auto entries, fs.list(dir.git(kind)));
+    for (const DirectoryEntry& e : entries) {
+      const auto rid = e.name.ends_with(".git") ? Rid::parse(e.name.substr(0, e.name.size() - 4)) : std::nullopt;
+      out.push_back({kind, rid, e.name});
+    }
+  }
+  return out;
+}
+
 bool is_pinned(const storage::RepoRow& row, const mirror::RevisionView& view) {
   return std::any_of(row.pins.begin(), row.pins.end(),
                      [&](const std::string& pin) { return pin == "*" || pin == view.snapshot.commit.hex(); });
@@ -153,19 +172,15 @@ class Collector {
   }
 
   Result<> plan_repositories() {
-    for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
-      const std::string folder = dir_.git(kind);
-      if (!fs_.exists(folder)) continue;
-      HM_TRY(const auto entries, fs_.list(folder));
-      for (const DirectoryEntry& e : entries) {
-        const auto rid = e.name.ends_with(".git") ? Rid::parse(e.name.substr(0, e.name.size() - 4)) : std::nullopt;
-        if (!rid) continue;  // not ours: verify reports it as foreign
-        HM_TRY(const auto row, catalog_.find(RepoKey{kind, *rid}));
-        if (!row || !row->removed || is_young(row->last_change_ms, grace_ms())) continue;
-        HM_TRY(const std::uint64_t bytes, tree_bytes(fs_, folder + "/" + e.name));
-        dead_directories_.push_back(folder + "/" + e.name);
-        report_.items.push_back({"repository", row->repo.text(), bytes});
-      }
+    HM_TRY(const auto directories, git_directories(fs_, dir_));
+    for (const GitDirectory& d : directories) {
+      if (!d.rid) continue;  // not ours: verify reports it as foreign
+      HM_TRY(const auto row, catalog_.find(RepoKey{d.kind, *d.rid}));
+      if (!row || !row->removed || is_young(row->last_change_ms, grace_ms())) continue;
+      const std::string path = dir_.git(d.kind) + "/" + d.name;
+      HM_TRY(const std::uint64_t bytes, tree_bytes(fs_, path));
+      dead_directories_.push_back(path);
+      report_.items.push_back({"repository", row->repo.text(), bytes});
     }
     return ok();
   }
@@ -239,19 +254,14 @@ class Collector {
 Result<std::vector<std::string>> unknown_repositories(const mirror::Catalog& catalog, FileSystem& fs,
                                                       const storage::DataDir& dir) {
   std::vector<std::string> out;
-  for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
-    if (!fs.exists(dir.git(kind))) continue;
-    HM_TRY(const auto entries, fs.list(dir.git(kind)));
-    for (const DirectoryEntry& e : entries) {
-      const auto rid = e.name.ends_with(".git") ? Rid::parse(e.name.substr(0, e.name.size() - 4)) : std::nullopt;
-      const std::string path = "git/" + std::string(name_of(kind)) + "/" + e.name;
-      if (!rid) {
-        out.push_back(path);
-        continue;
-      }
-      HM_TRY(const auto row, catalog.find(RepoKey{kind, *rid}));
-      if (!row) out.push_back(path);
+  HM_TRY(const auto directories, git_directories(fs, dir));
+  for (const GitDirectory& d : directories) {
+    bool known = false;
+    if (d.rid) {
+      HM_TRY(const auto row, catalog.find(RepoKey{d.kind, *d.rid}));
+      known = row.has_value();
     }
+    if (!known) out.push_back("git/" + std::string(name_of(d.kind)) + "/" + d.name);
   }
   return out;
 }

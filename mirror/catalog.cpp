@@ -1,6 +1,7 @@
 #include "mirror/catalog.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "base/text.hpp"
 #include "storage/key_space.hpp"
@@ -9,17 +10,23 @@ namespace hm::mirror {
 namespace key = storage::key;
 using storage::Family;
 
-Result<> Catalog::each_repo(const std::function<bool(const storage::RepoRow&)>& visit) const {
+namespace {
+/// Rows of one family under `prefix`, unpacked, until `visit` says false or one cannot be unpacked.
+template <class Unpack, class Visit>
+Result<> each_row(const storage::Index& index, Family family, const std::string& prefix, Unpack unpack, Visit visit) {
   Result<> outcome = ok();
-  HM_TRY(index_.scan(Family::Repos, {}, [&](std::string_view, std::string_view value) {
-    auto row = storage::unpack_repo(value);
-    if (!row) {
-      outcome = std::move(row).as_failure();
-      return false;
-    }
-    return row.assume_value().removed || visit(row.assume_value());
+  HM_TRY(index.scan(family, prefix, [&](std::string_view, std::string_view value) {
+    auto row = unpack(value);
+    if (!row) outcome = std::move(row).as_failure();
+    return row && visit(std::move(row).assume_value());
   }));
   return outcome;
+}
+}  // namespace
+
+Result<> Catalog::each_repo(const std::function<bool(const storage::RepoRow&)>& visit) const {
+  return each_row(index_, Family::Repos, {}, storage::unpack_repo,
+                  [&](const storage::RepoRow& row) { return row.removed || visit(row); });
 }
 
 Result<storage::RepoRow> Catalog::find(const RepoId& repo) const {
@@ -44,39 +51,26 @@ Result<std::optional<storage::RepoRow>> Catalog::find(const RepoKey& k) const {
 
 Result<std::vector<storage::RefRow>> Catalog::refs(const RepoKey& k) const {
   std::vector<storage::RefRow> out;
-  Result<> outcome = ok();
-  HM_TRY(index_.scan(Family::Refs, key::repo(k), [&](std::string_view, std::string_view value) {
-    auto row = storage::unpack_ref(value);
-    if (!row) {
-      outcome = std::move(row).as_failure();
-      return false;
-    }
-    out.push_back(std::move(row).assume_value());
+  HM_TRY(each_row(index_, Family::Refs, key::repo(k), storage::unpack_ref, [&](storage::RefRow row) {
+    out.push_back(std::move(row));
     return true;
   }));
-  HM_TRY(std::move(outcome));
   return out;
 }
 
 Result<std::vector<RevisionView>> Catalog::revisions(const RepoKey& k) const {
   HM_TRY(const auto published, refs(k));
+  std::multimap<Commit, std::string> refs_of;
+  for (const storage::RefRow& ref : published) refs_of.emplace(ref.commit, ref.ref);
   std::vector<RevisionView> out;
-  Result<> outcome = ok();
-  HM_TRY(index_.scan(Family::Snapshots, key::repo(k), [&](std::string_view, std::string_view value) {
-    auto row = storage::unpack_snapshot(value);
-    if (!row) {
-      outcome = std::move(row).as_failure();
-      return false;
-    }
+  HM_TRY(each_row(index_, Family::Snapshots, key::repo(k), storage::unpack_snapshot, [&](storage::SnapshotRow row) {
     RevisionView view;
-    view.snapshot = std::move(row).assume_value();
+    const auto [first, last] = refs_of.equal_range(row.commit);
+    for (auto it = first; it != last; ++it) view.refs.push_back(it->second);
+    view.snapshot = std::move(row);
     out.push_back(std::move(view));
     return true;
   }));
-  HM_TRY(std::move(outcome));
-  for (RevisionView& view : out)
-    for (const storage::RefRow& ref : published)
-      if (ref.commit == view.snapshot.commit) view.refs.push_back(ref.ref);
   std::stable_sort(out.begin(), out.end(), [](const RevisionView& a, const RevisionView& b) {
     return a.snapshot.observed_ms > b.snapshot.observed_ms;
   });

@@ -9,9 +9,9 @@
 
 namespace hm::storage {
 namespace {
+using test::Succeeds;
 using ::testing::HasSubstr;
 using ::testing::Optional;
-using test::Succeeds;
 
 class JournalMarkTest : public ::testing::Test {
  protected:
