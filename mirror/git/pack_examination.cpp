@@ -10,7 +10,7 @@ constexpr std::uint8_t kKindMask = 0x07, kExamined = 0x08;
 constexpr std::size_t kOldObjectsRemembered =
     4'000'000;  // about 250 MB at worst, for one pack that names so many old objects
 constexpr std::size_t kSymlinkBytesMax = 4096;
-constexpr std::uint32_t kStopCheckEvery = 256;
+constexpr std::size_t kIdxSuffixBytes = 4;
 
 constexpr std::uint8_t referred_as(ObjectKind kind) {
   return static_cast<std::uint8_t>(0x08U << static_cast<unsigned>(kind));
@@ -79,8 +79,10 @@ PackExamination::Raw::~Raw() {
   if (data != nullptr) git_odb_backend_data_free(backend, data);
 }
 
-PackExamination::PackExamination(PackIndex index, git_odb* main, const GitLimits& limits, const std::atomic<bool>& stop)
+PackExamination::PackExamination(PackIndex index, std::unique_ptr<PackEntries> entries, git_odb* main,
+                                 const GitLimits& limits, const std::atomic<bool>& stop)
     : index_(std::move(index)),
+      pack_entries_(std::move(entries)),
       main_(main),
       limits_(limits),
       stop_(stop),
@@ -92,7 +94,10 @@ PackExamination::PackExamination(PackIndex index, git_odb* main, const GitLimits
 Result<std::unique_ptr<PackExamination>> PackExamination::open(const std::string& pack_idx_path, git_odb* main,
                                                                const GitLimits& limits, const std::atomic<bool>& stop) {
   HM_TRY(auto index, PackIndex::open(pack_idx_path));
-  std::unique_ptr<PackExamination> out(new PackExamination(std::move(index), main, limits, stop));
+  const std::string pack_path = pack_idx_path.substr(0, pack_idx_path.size() - kIdxSuffixBytes) + ".pack";
+  HM_TRY(auto file, real_file_system().open_read(pack_path));
+  HM_TRY(auto entries, PackEntries::open(std::move(file), stop));
+  std::unique_ptr<PackExamination> out(new PackExamination(std::move(index), std::move(entries), main, limits, stop));
   git_odb* odb = nullptr;
   if (const int rc = git_odb_new(&odb); rc < 0) return git_failure(rc, "make object database");
   out->pack_odb_.reset(odb);
@@ -105,22 +110,29 @@ Result<std::unique_ptr<PackExamination>> PackExamination::open(const std::string
   return out;
 }
 
+ObjectKind PackExamination::known_kind(std::uint32_t position) const {
+  return static_cast<ObjectKind>(flags_[position] & kKindMask);
+}
+
 Result<ObjectKind> PackExamination::kind_of(std::uint32_t position) {
-  std::uint8_t& flags = flags_[position];
-  if (const auto known = static_cast<ObjectKind>(flags & kKindMask); known != ObjectKind::None) return known;
+  if (const ObjectKind known = known_kind(position); known != ObjectKind::None) return known;
   std::size_t size = 0;
   git_object_t type = GIT_OBJECT_INVALID;
   const git_oid oid = to_git(index_.id(position));
   if (const int rc = pack_->read_header(&size, &type, pack_, &oid); rc < 0)
     return git_failure(rc, "read header of object " + index_.id(position).hex(), Errc::Corrupt);
-  if (size > limits_.object_bytes_max) {
-    return Error{Errc::Refused, "object " + index_.id(position).hex() + " has " + human_bytes(size) + "; at most " +
-                                    human_bytes(limits_.object_bytes_max) + " are accepted outside of LFS"};
+  return learn_kind(position, mirror::kind_of(type), size);
+}
+
+Result<ObjectKind> PackExamination::learn_kind(std::uint32_t position, ObjectKind kind, std::uint64_t size_bytes) {
+  if (size_bytes > limits_.object_bytes_max) {
+    return Error{Errc::Refused, "object " + index_.id(position).hex() + " has " + human_bytes(size_bytes) +
+                                    "; at most " + human_bytes(limits_.object_bytes_max) +
+                                    " are accepted outside of LFS"};
   }
-  const ObjectKind kind = mirror::kind_of(type);
   if (kind == ObjectKind::None)
     return Error{Errc::Corrupt, "object " + index_.id(position).hex() + " has no known kind"};
-  flags |= static_cast<std::uint8_t>(kind);
+  flags_[position] = static_cast<std::uint8_t>((flags_[position] & ~kKindMask) | static_cast<std::uint8_t>(kind));
   return kind;
 }
 
@@ -133,31 +145,59 @@ Result<> PackExamination::read(std::uint32_t position, Raw& into) {
 }
 
 Result<> PackExamination::run() {
-  std::uint32_t done = 0;
-  for (const std::uint32_t position : index_.by_pack_offset()) {
-    if (++done % kStopCheckEvery == 0 && stop_) return Error{Errc::Cancelled, "examination stopped"};
+  by_offset_ = index_.by_pack_offset();
+  const std::uint64_t first = by_offset_.empty() ? pack_entries_->end() : index_.pack_offset(by_offset_.front());
+  if (first != kPackHeaderBytes) return Error{Errc::Corrupt, "bytes before the first object of the pack"};
+  for (std::size_t i = 0; i < by_offset_.size(); ++i) {
+    const std::uint32_t position = by_offset_[i];
+    const bool is_last = i + 1 == by_offset_.size();
+    const std::uint64_t end = is_last ? pack_entries_->end() : index_.pack_offset(by_offset_[i + 1]);
+    HM_TRY(const Data data, examine_pack_entry(position, end));
     HM_TRY(const ObjectKind kind, kind_of(position));
     if (kind == ObjectKind::Commit) {
-      HM_TRY(examine_commit(position));
+      HM_TRY(examine_commit(position, data));
     } else if (kind == ObjectKind::Tag) {
-      HM_TRY(examine_tag(position));
+      HM_TRY(examine_tag(position, data));
     }
   }
   for (std::uint32_t position = 0; position < index_.size();
        ++position) {  // trees that no commit of this pack leads to
-    if (static_cast<ObjectKind>(flags_[position] & kKindMask) != ObjectKind::Tree ||
-        (flags_[position] & kExamined) != 0)
-      continue;
+    if (known_kind(position) != ObjectKind::Tree || (flags_[position] & kExamined) != 0) continue;
     HM_TRY(examine_trees_below(position, false));
   }
   return check_references();
 }
 
-Result<> PackExamination::examine_commit(std::uint32_t position) {
+bool PackExamination::begins_entry(std::uint64_t offset) const {
+  const auto found = std::partition_point(by_offset_.begin(), by_offset_.end(), [&](std::uint32_t position) {
+    return index_.pack_offset(position) < offset;
+  });
+  return found != by_offset_.end() && index_.pack_offset(*found) == offset;
+}
+
+/// The entry's own form; small data of commits and tags is so inflated once for this and for what it says.
+Result<PackExamination::Data> PackExamination::examine_pack_entry(std::uint32_t position, std::uint64_t end) {
+  const auto what = [&] { return "reading object " + index_.id(position).hex() + " in the pack"; };
+  HM_TRY(const PackEntry entry, within(pack_entries_->go_to(index_.pack_offset(position), end), what));
+  const bool is_delta = entry.kind == ObjectKind::None;
+  if (!is_delta) {
+    HM_TRY(learn_kind(position, entry.kind, entry.data_bytes));  // refuses what is too large, before it is inflated
+  }
+  // libgit2 takes a base from anywhere, also from within another object's data; git index-pack refuses such a pack.
+  if (entry.base_offset && !begins_entry(*entry.base_offset))
+    return within(Result<Data>(Error{Errc::Corrupt, "the base of a delta is no object of the pack"}), what);
+  HM_TRY(const Data data, within(pack_entries_->read_data(), what));
+  return is_delta ? Data() : data;
+}
+
+Result<> PackExamination::examine_commit(std::uint32_t position, Data data) {
   const auto what = [&] { return "examining commit " + index_.id(position).hex(); };
   Raw raw;
-  HM_TRY(read(position, raw));
-  HM_TRY(within(check_commit(raw.bytes(), commit_), what));
+  if (!data) {
+    HM_TRY(read(position, raw));
+    data = raw.bytes();
+  }
+  HM_TRY(within(check_commit(*data, commit_), what));
   HM_TRY(within(need(commit_.tree.bytes.data(), ObjectKind::Tree), what));
   for (const GitOid& parent : commit_.parents) {
     HM_TRY(within(need(parent.bytes.data(), ObjectKind::Commit), what));
@@ -169,11 +209,14 @@ Result<> PackExamination::examine_commit(std::uint32_t position) {
   return within(examine_trees_below(*root, true), what);
 }
 
-Result<> PackExamination::examine_tag(std::uint32_t position) {
+Result<> PackExamination::examine_tag(std::uint32_t position, Data data) {
   const auto what = [&] { return "examining tag " + index_.id(position).hex(); };
   Raw raw;
-  HM_TRY(read(position, raw));
-  HM_TRY(const TagLinks links, within(check_tag(raw.bytes()), what));
+  if (!data) {
+    HM_TRY(read(position, raw));
+    data = raw.bytes();
+  }
+  HM_TRY(const TagLinks links, within(check_tag(*data), what));
   return within(need(links.target.bytes.data(), links.kind), what);
 }
 
@@ -311,7 +354,7 @@ Result<std::uint32_t> PackExamination::old_tree_height(const GitOid& oid, std::u
 
 Result<> PackExamination::check_references() {
   for (std::uint32_t position = 0; position < index_.size(); ++position) {
-    const auto kind = static_cast<ObjectKind>(flags_[position] & kKindMask);
+    const ObjectKind kind = known_kind(position);
     const unsigned wrong = flags_[position] & 0xf0U & ~static_cast<unsigned>(referred_as(kind));
     if (wrong == 0) continue;
     for (const ObjectKind other : {ObjectKind::Commit, ObjectKind::Tree, ObjectKind::Blob, ObjectKind::Tag}) {

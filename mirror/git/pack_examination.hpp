@@ -1,11 +1,14 @@
 // mirror/git/pack_examination.hpp: looks once at every object of a new pack before it may join the object store. Layer
-// 4; private to this folder. Form (object_check.hpp), sizes, depth, and that everything an object names is in the pack
-// or already here, with the right kind. What was here before was examined when it came, so a pack that passes keeps the
-// store closed under reachability. Threads: blocks; one thread at a time (the git pool).
+// 4; private to this folder. Entries (pack_entries.hpp), form (object_check.hpp), sizes, depth, and that everything an
+// object names is in the pack or already here, with the right kind. What was here before was examined when it came, so
+// a pack that passes keeps the store closed under reachability. Threads: blocks; one thread at a time (the git pool).
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -15,6 +18,7 @@
 #include "mirror/git/fetch.hpp"
 #include "mirror/git/git2_handles.hpp"
 #include "mirror/git/object_check.hpp"
+#include "mirror/git/pack_entries.hpp"
 #include "mirror/git/pack_index.hpp"
 
 namespace hm::mirror {
@@ -73,12 +77,20 @@ class PackExamination {
     std::vector<Child> children;
   };
 
-  PackExamination(PackIndex index, git_odb* main, const GitLimits& limits, const std::atomic<bool>& stop);
+  /// An object's whole data where the entry held it, otherwise nullopt: then it is read when it is needed.
+  using Data = std::optional<std::string_view>;
 
+  PackExamination(PackIndex index, std::unique_ptr<PackEntries> entries, git_odb* main, const GitLimits& limits,
+                  const std::atomic<bool>& stop);
+
+  bool begins_entry(std::uint64_t offset) const;
+  Result<Data> examine_pack_entry(std::uint32_t position, std::uint64_t end);
+  ObjectKind known_kind(std::uint32_t position) const;
   Result<ObjectKind> kind_of(std::uint32_t position);
+  Result<ObjectKind> learn_kind(std::uint32_t position, ObjectKind kind, std::uint64_t size_bytes);
   Result<> read(std::uint32_t position, Raw& into);
-  Result<> examine_commit(std::uint32_t position);
-  Result<> examine_tag(std::uint32_t position);
+  Result<> examine_commit(std::uint32_t position, Data data);
+  Result<> examine_tag(std::uint32_t position, Data data);
   Result<> examine_trees_below(std::uint32_t root, bool path_known);
   Result<> open_tree(std::uint32_t position, std::string_view name);
   Result<> examine_entry(const TreeEntry& entry, Frame& frame);
@@ -92,6 +104,7 @@ class PackExamination {
   std::string where() const;
 
   PackIndex index_;
+  const std::unique_ptr<PackEntries> pack_entries_;
   GitOdbHandle pack_odb_;  // owns pack_
   git_odb_backend* pack_ =
       nullptr;  // read directly: the odb would hash every object again, which the indexer has just done
@@ -99,8 +112,9 @@ class PackExamination {
   const GitLimits limits_;
   const std::atomic<bool>& stop_;
 
-  std::vector<std::uint8_t> flags_;     // per position: kind, examined, kinds it was referred to as
-  std::vector<std::uint16_t> heights_;  // per position of an examined tree: 1 for one without subtrees
+  std::vector<std::uint32_t> by_offset_;  // positions, ordered by where their entries begin
+  std::vector<std::uint8_t> flags_;       // per position: kind, examined, kinds it was referred to as
+  std::vector<std::uint16_t> heights_;    // per position of an examined tree: 1 for one without subtrees
   std::unordered_map<GitOid, ObjectKind> old_kinds_;
   std::unordered_map<GitOid, std::uint16_t> old_heights_;
   std::unordered_map<GitOid, std::uint32_t> symlink_climbs_;

@@ -28,10 +28,11 @@ class PackIndex {
   std::optional<std::uint32_t> find(const GitOid& oid) const { return find(oid.bytes.data()); }
   /// All positions, ordered by where their objects lie in the pack: the order in which reading them is cheap.
   std::vector<std::uint32_t> by_pack_offset() const;
+  /// Where the object's entry begins in the pack.
+  std::uint64_t pack_offset(std::uint32_t position) const;
 
  private:
   PackIndex() = default;
-  std::uint64_t pack_offset(std::uint32_t position) const;
 
   const std::uint8_t* map_ = nullptr;
   std::size_t map_bytes_ = 0;

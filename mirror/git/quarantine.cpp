@@ -7,11 +7,11 @@
 
 #include "base/crash_point.hpp"
 #include "base/text.hpp"
+#include "mirror/git/pack_entries.hpp"
 #include "mirror/git/pack_examination.hpp"
 
 namespace hm::mirror {
 namespace {
-constexpr std::size_t kPackHeaderBytes = 12, kPackTrailerBytes = 20;
 constexpr std::string_view kIncomingPrefix = "incoming-";
 // The indexer writes through a memory map, where a full disk is SIGBUS and not an error: stop well before.
 constexpr std::uint64_t kFreeBytesMin = 64U << 20;

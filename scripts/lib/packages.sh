@@ -6,7 +6,7 @@ HM_PACKAGES_BUILD=(
   g++ cmake ninja-build pkg-config ccache lld git ca-certificates python3 zstd
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
   libcurl4-openssl-dev libgit2-dev librocksdb-dev libssl-dev
-  libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-dev libutf8proc-dev
+  libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-dev libutf8proc-dev zlib1g-dev
 )
 # To run every test: the tests themselves, and clang for the second compiler and the fuzz targets.
 HM_PACKAGES_TEST=(

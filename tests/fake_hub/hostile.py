@@ -62,7 +62,7 @@ LEGAL_PATHS = (
 HOSTILE_PACKS = (
     "bad_trailer", "too_few_objects", "too_many_objects", "truncated", "bad_zlib", "wrong_size", "huge_declared_size",
     "bad_type", "bad_version", "missing_base", "delta_loop", "delta_bomb", "delta_out_of_range", "zlib_bomb",
-    "missing_objects", "garbage_after", "not_a_pack", "empty",
+    "base_inside", "missing_objects", "garbage_after", "not_a_pack", "empty",
 )
 
 
@@ -183,6 +183,15 @@ def _varint(number):
     return bytes(out)
 
 
+def _distance(number):
+    """How far a base lies before its delta."""
+    out = bytearray([number & 127])
+    while number := number >> 7:
+        number -= 1
+        out.insert(0, number & 127 | 128)
+    return bytes(out)
+
+
 def delta(base_size, result_size, *copies):
     """A git delta that copies (offset, size) pieces of its base."""
     out = bytearray(_varint(base_size) + _varint(result_size))
@@ -199,6 +208,14 @@ def make_hostile_pack(repo, name):
     base_id = hashlib.sha1(b"blob %d\0" % len(text) + text).digest()
     base = packed("blob", text)
     whole = pack_of(objects)
+
+    def with_base_inside():
+        """A delta whose base looks like an entry and lies within the stored data of another one."""
+        hidden = packed("blob", text)
+        raw = zlib.compress(hidden, 0)
+        carrier = packed("blob", hidden, raw=raw)
+        distance = len(carrier) - carrier.index(hidden)
+        return pack_of([*objects, carrier, packed("ofs-delta", delta(5000, 10, (0, 10)), base=_distance(distance))])
 
     def with_delta(data, base_oid=base_id):
         return pack_of([*objects, base, packed("ref-delta", data, base=base_oid)])
@@ -221,6 +238,7 @@ def make_hostile_pack(repo, name):
         "delta_bomb": lambda: with_delta(delta(5000, 5000 * 500_000, *[(0, 5000)] * 500_000)),
         "delta_out_of_range": lambda: with_delta(delta(5000, 100, (4990, 100))),
         "zlib_bomb": lambda: pack_of([*objects, packed("blob", b"\0" * (256 << 20))]),
+        "base_inside": with_base_inside,
         "missing_objects": lambda: pack_of(objects[:-2]),
         "garbage_after": lambda: whole + b"garbage after the trailer",
         "not_a_pack": lambda: b"<html>busy</html>" * 20,

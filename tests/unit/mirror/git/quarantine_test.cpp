@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "git_fixture.hpp"
+#include "pack_maker.hpp"
 #include "support/result_matchers.hpp"
 
 namespace hm::mirror {
@@ -238,6 +239,58 @@ E)";
   const auto outcome = receive(testing::read_file(path("huge.pack")), {base});
   ASSERT_FALSE(outcome);
   EXPECT_TRUE(outcome.error().code == Errc::Refused || outcome.error().code == Errc::Corrupt) << outcome.error().what;
+  expect_store_untouched();
+}
+
+TEST_F(QuarantineTest, RefusesDataThatGoesOnBehindItsStatedSize) {
+  // The indexer takes the beginning for the object, which so has a good name.
+  const std::string blob = "some text", commit = "tree " + std::string(40, '0') + "\nauthor a <a@b> 1 +0000\n";
+  const std::vector<std::pair<unsigned, std::string>> kinds{{testing::kBlob, blob}, {testing::kCommit, commit}};
+  for (const auto& [type, data] : kinds) {
+    testing::PackMaker pack;
+    pack.add(testing::kBlob, "good");
+    pack.add(type, data + "more", {data.size()});
+    EXPECT_THAT(receive(pack.bytes(), {}), FailsWith(Errc::Corrupt, "goes on behind"));
+    EXPECT_THAT(receive(pack.bytes(), {}), FailsWith(Errc::Corrupt, "reading object")) << "names the object";
+  }
+  testing::PackMaker pack;
+  const std::uint64_t base = pack.add(testing::kBlob, blob);
+  const std::string delta = testing::literal_delta(blob.size(), "other text");
+  const std::uint64_t at = pack.size();
+  pack.add(testing::kOfsDelta, delta + "more", {delta.size(), testing::ofs_distance(at - base)});
+  EXPECT_THAT(receive(pack.bytes(), {}), FailsWith(Errc::Corrupt, "")) << "the indexer's own";
+  expect_store_untouched();
+}
+
+TEST_F(QuarantineTest, TakesDeltasOfAllForms) {
+  const std::string blob = "some text", next = "other text", third = "third text";
+  testing::PackMaker pack;
+  const std::uint64_t base = pack.add(testing::kBlob, blob), at = pack.size();
+  pack.add(testing::kOfsDelta, testing::literal_delta(blob.size(), next), {{}, testing::ofs_distance(at - base)});
+  const GitOid next_id = git_object_id("blob", as_bytes(next)), third_id = git_object_id("blob", as_bytes(third));
+  pack.add(testing::kRefDelta, testing::literal_delta(next.size(), third), {{}, std::string(next_id.view())});
+  EXPECT_THAT(receive(pack.bytes(), {next_id, third_id}), Succeeds());
+  // A thin one: its base is here already, and is put behind its entries.
+  const GitOid fourth_id = git_object_id("blob", as_bytes("fourth text"));
+  testing::PackMaker thin;
+  thin.add(testing::kRefDelta, testing::literal_delta(third.size(), "fourth text"), {{}, std::string(third_id.view())});
+  EXPECT_THAT(receive(thin.bytes(), {fourth_id}), Succeeds());
+  testing::shell(mirror_, "for i in objects/pack/*.idx; do git verify-pack $i; done");
+}
+
+TEST_F(QuarantineTest, RefusesADeltaWhoseBaseIsNoEntry) {
+  testing::PackMaker pack;
+  const std::string hidden = testing::entry_head(testing::kBlob, 6) + testing::deflated("hidden");
+  const std::string carrier = hidden + std::string(100, 'x');
+  const std::string stored = testing::deflated(carrier, 0);
+  const std::uint64_t base = pack.size();
+  pack.add(testing::kBlob, carrier, {.level = 0});
+  const std::uint64_t inside = base + testing::entry_head(testing::kBlob, carrier.size()).size() + stored.find(hidden);
+  const std::uint64_t at = pack.size();
+  pack.add(testing::kOfsDelta, testing::literal_delta(6, "result"), {.base = testing::ofs_distance(at - inside)});
+  testing::write_file(path("inside.pack"), pack.bytes());
+  EXPECT_FALSE(testing::shell_succeeds(directory_, "git index-pack inside.pack"));
+  EXPECT_THAT(receive(pack.bytes(), {}), FailsWith(Errc::Corrupt, "base of a delta"));
   expect_store_untouched();
 }
 
