@@ -141,6 +141,7 @@ Result<> PackExamination::read(std::uint32_t position, Raw& into) {
   into.backend = pack_;
   if (const int rc = pack_->read(&into.data, &into.size, &into.type, pack_, &oid); rc < 0)
     return git_failure(rc, "read object " + index_.id(position).hex(), Errc::Corrupt);
+  HM_TRY(learn_kind(position, mirror::kind_of(into.type), into.size));
   return ok();
 }
 
@@ -204,8 +205,6 @@ Result<> PackExamination::examine_commit(std::uint32_t position, Data data) {
   }
   const auto root = index_.find(commit_.tree);
   if (!root || (flags_[*root] & kExamined) != 0) return ok();
-  HM_TRY(const ObjectKind root_kind, kind_of(*root));
-  if (root_kind != ObjectKind::Tree) return ok();  // check_references says it
   return within(examine_trees_below(*root, true), what);
 }
 
@@ -230,8 +229,6 @@ Result<> PackExamination::examine_trees_below(std::uint32_t root, bool path_know
     Frame& frame = stack_.back();
     if (frame.next < frame.children.size()) {
       const Child child = std::move(frame.children[frame.next++]);
-      HM_TRY(const ObjectKind kind, kind_of(child.position));
-      if (kind != ObjectKind::Tree) continue;  // check_references says it
       if ((flags_[child.position] & kExamined) == 0) {
         HM_TRY(open_tree(child.position, child.name));
       } else {
@@ -251,14 +248,17 @@ Result<> PackExamination::examine_trees_below(std::uint32_t root, bool path_know
 
 Result<> PackExamination::open_tree(std::uint32_t position, std::string_view name) {
   if (stop_) return Error{Errc::Cancelled, "examination stopped"};
+  // A delta's kind is its base's, which costs as much to find as reading it: so that comes first.
+  if (const ObjectKind kind = known_kind(position); kind != ObjectKind::None && kind != ObjectKind::Tree) return ok();
+  Raw raw;
+  HM_TRY(read(position, raw));
+  if (known_kind(position) != ObjectKind::Tree) return ok();  // check_references says it
   HM_TRY(check_depth(static_cast<std::uint32_t>(stack_.size()) + 1));
   flags_[position] |= kExamined;
   Frame frame;
   frame.position = position;
   frame.path_bytes = path_.size();
   if (!name.empty()) path_.append(path_.empty() ? "" : "/").append(name);
-  Raw raw;
-  HM_TRY(read(position, raw));
   const auto what = [&] { return "examining tree " + index_.id(position).hex() + where(); };
   HM_TRY(within(check_tree(raw.bytes(), entries_), what));
   for (const TreeEntry& entry : entries_) {
