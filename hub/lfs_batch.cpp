@@ -11,18 +11,17 @@
 namespace hm::hub {
 namespace {
 constexpr std::string_view kVersion = "https://git-lfs.github.com/spec/v1";
-constexpr std::string_view kVersionBefore2014 = "https://hawser.github.com/spec/v1";
+constexpr std::string_view kVersionsBefore2015[] = {"https://hawser.github.com/spec/v1", "http://git-media.io/v/2"};
 constexpr std::string_view kOidPrefix = "sha256:";
 constexpr std::size_t kActionHeadersMax = 64;  // the Hub sends none to three; a signed request needs about five
 constexpr std::size_t kActionHeaderBytesMax = 8 << 10;  // what common servers take for one field
 constexpr std::size_t kMessageBytesMax = 300;
 
-/// The next line without its '\n', taken off the front; nullopt when there is no complete line.
-std::optional<std::string_view> take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  if (end == std::string_view::npos) return std::nullopt;
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end + 1);
+/// The next line without its end, LF or CR LF, taken off the front; the last one may have none.
+std::string_view take_line(std::string_view& text) {
+  std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
 }
 
@@ -43,9 +42,14 @@ std::optional<KeyValue> parse_line(std::string_view line) {
   return pair;
 }
 
-/// Decimal without leading zeros, as a pointer has it.
-std::optional<std::uint64_t> parse_canonical_u64(std::string_view text) {
-  if (text.size() > 1 && text[0] == '0') return std::nullopt;
+bool is_version(const KeyValue& pair) {
+  return pair.key == "version" && (pair.value == kVersion ||
+                                   std::ranges::find(kVersionsBefore2015, pair.value) != std::end(kVersionsBefore2015));
+}
+
+/// Decimal as git-lfs reads it: leading zeros and one plus do not matter.
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
   return parse_u64(text);
 }
 
@@ -168,15 +172,15 @@ Result<LfsObject> read_object(const JsonReader& from, std::int64_t now_unix_ms) 
 
 std::optional<LfsPointer> parse_lfs_pointer(std::string_view text) {
   if (text.size() > kLfsPointerBytesMax) return std::nullopt;
-  const auto version_line = take_line(text);
-  const auto version = version_line ? parse_line(*version_line) : std::nullopt;
-  if (!version || version->key != "version" || (version->value != kVersion && version->value != kVersionBefore2014))
-    return std::nullopt;
+  text = trim(text);
+  const auto version = parse_line(take_line(text));
+  if (!version || !is_version(*version)) return std::nullopt;
   std::optional<Sha256> oid;
   std::optional<std::uint64_t> size_bytes;
   for (std::string_view last_key; !text.empty();) {
-    const auto line = take_line(text);
-    const auto pair = line ? parse_line(*line) : std::nullopt;
+    const std::string_view line = take_line(text);
+    if (line.empty()) continue;
+    const auto pair = parse_line(line);
     if (!pair || pair->key <= last_key || pair->key == "version") return std::nullopt;  // sorted, so none comes twice
     last_key = pair->key;
     if (pair->key == "oid") {
@@ -184,7 +188,7 @@ std::optional<LfsPointer> parse_lfs_pointer(std::string_view text) {
       oid = Sha256::parse(pair->value.substr(kOidPrefix.size()));
       if (!oid) return std::nullopt;
     } else if (pair->key == "size") {
-      size_bytes = parse_canonical_u64(pair->value);
+      size_bytes = parse_size(pair->value);
       if (!size_bytes) return std::nullopt;
     }
   }

@@ -20,8 +20,9 @@ struct LfsPointer {
   auto operator<=>(const LfsPointer&) const = default;
 };
 inline constexpr std::size_t kLfsPointerBytesMax = 1023;  ///< a blob of 1024 bytes or more is no pointer
-/// The pointer that `text` (a whole git blob) is, or nullopt: then it is an ordinary file. Lines `key value\n`,
-/// `version` first, the other keys sorted; further keys are tolerated, the version URL of before 2014 too.
+/// The pointer that `text` (a whole git blob) is, or nullopt: then it is an ordinary file. Lines `key value`, `version`
+/// first, the other keys sorted. Tolerated: further keys, the version URLs of before 2015, and what git-lfs reads
+/// though it does not write it: CR LF, empty lines, blanks around the whole, no end of the last line, `size +012`.
 std::optional<LfsPointer> parse_lfs_pointer(std::string_view text);
 /// The three canonical lines.
 std::string render_lfs_pointer(const LfsPointer& pointer);

@@ -1,5 +1,6 @@
 """Whole repositories: kinds, names, refs, histories, access. The copy equals its origin."""
 
+import hashlib
 import json
 import os
 
@@ -375,17 +376,17 @@ class RefsTest(HubTest):
         self.assert_equals_origin(repo)
 
     def test_pointer_look_alikes(self):
-        """Only a pointer as git-lfs writes it stands for a large file; everything else is the file it is."""
+        """A pointer that git-lfs reads stands for a large file, also if git-lfs would not write it so; everything else is the file it is."""
         lfs = Lfs(b"large")
         digest = "9" * 64
+        odd = f"version https://git-lfs.github.com/spec/v1\r\noid sha256:{hashlib.sha256(b'large').hexdigest()}\r\nsize 5"
         texts = {
-            "crlf.bin": f"version https://git-lfs.github.com/spec/v1\r\noid sha256:{digest}\r\nsize 5\r\n",
             "md5.bin": f"version https://git-lfs.github.com/spec/v1\noid md5:{'0' * 32}\nsize 5\n",
             "short.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n",
             "negative.bin": f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize -5\n",
             "text.bin": "version https://git-lfs.github.com/spec/v1\nhello\n",
         }
-        repo = self.model("org/name", {**texts, "real.bin": lfs})
+        repo = self.model("org/name", {**texts, "real.bin": lfs, "odd.bin": odd})
         self.mirror("org/name")
         self.assert_equals_origin(repo, blobs=False)
         self.assert_blobs({"real.bin": self.pointers(repo)["real.bin"]})
@@ -393,6 +394,8 @@ class RefsTest(HubTest):
         for name in texts:
             self.assertFalse(files[name]["lfs"], name)
         self.assertTrue(files["real.bin"]["lfs"])
+        self.assertTrue(files["odd.bin"]["lfs"])
+        self.assertEqual(files["odd.bin"]["sha256"], files["real.bin"]["sha256"])
 
 
 def build_many_commits_more(repo):

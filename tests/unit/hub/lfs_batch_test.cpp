@@ -39,15 +39,26 @@ TEST(LfsPointer, ToleratesFurtherKeysAndTheOldVersion) {
   EXPECT_EQ(parse_lfs_pointer(text_of(kV1, kOidLine + "size 12345\nx-note a b c\n")), pointer());
 }
 
+TEST(LfsPointer, ReadsWhatGitLfsReadsThoughItDoesNotWriteIt) {
+  // Each was given to `git lfs pointer --check` (3.3.0), which takes them, and with --strict does not.
+  const std::string good = render_lfs_pointer(pointer());
+  for (const std::string& text :
+       {good.substr(0, good.size() - 1), good + "\n", " " + good, "\n" + good,
+        text_of(kV1, "\n" + kOidLine + "\n\nsize 12345\n"),
+        text_of(kV1 + "\r", "oid sha256:" + std::string(kHex) + "\r\nsize 12345\r\n"),
+        text_of(kV1, kOidLine + "size 12345\r\n"), text_of(kV1, kOidLine + "size 12345 \n"),
+        text_of(kV1, kOidLine + "size 12345\t"), text_of(kV1, kOidLine + "size 012345\n"),
+        text_of(kV1, kOidLine + "size +12345\n"), text_of("http://git-media.io/v/2", kOidLine + "size 12345\n")})
+    EXPECT_EQ(parse_lfs_pointer(text), pointer()) << text;
+}
+
 TEST(LfsPointer, TakesAnythingElseForAnOrdinaryFile) {
   const std::string good = render_lfs_pointer(pointer());
   for (const std::string& text : {std::string(),
                                   std::string("\n"),
                                   std::string("version"),
                                   std::string("# readme\n"),
-                                  good.substr(0, good.size() - 1),
-                                  good + "\n",
-                                  " " + good,
+                                  good + "x",
                                   "\xef\xbb\xbf" + good,
                                   text_of("https://git-lfs.github.com/spec/v2", kOidLine + "size 12345\n"),
                                   text_of(kV1, "size 12345\n" + kOidLine),
@@ -56,12 +67,14 @@ TEST(LfsPointer, TakesAnythingElseForAnOrdinaryFile) {
                                   text_of(kV1, kOidLine + "size 12345\nsize 12345\n"),
                                   text_of(kV1, kOidLine + kOidLine + "size 1\n"),
                                   text_of(kV1, kOidLine + "size -1\n"),
-                                  text_of(kV1, kOidLine + "size +1\n"),
-                                  text_of(kV1, kOidLine + "size 012\n"),
-                                  text_of(kV1, kOidLine + "size 1 \n"),
+                                  text_of(kV1, kOidLine + "size ++1\n"),
+                                  text_of(kV1, kOidLine + "size +\n"),
+                                  text_of(kV1, kOidLine + "size 1 2\n"),
+                                  text_of(kV1 + " ", kOidLine + "size 1\n"),
+                                  text_of(kV1 + "\r\r", kOidLine + "size 1\n"),
+                                  text_of("http://git-lfs.github.com/spec/v1", kOidLine + "size 1\n"),
                                   text_of(kV1, kOidLine + "size \n"),
                                   text_of(kV1, kOidLine + "size 18446744073709551616\n"),
-                                  text_of(kV1, kOidLine + "size 12345\r\n"),
                                   text_of(kV1, "oid md5:" + std::string(32, 'a') + "\nsize 1\n"),
                                   text_of(kV1, "oid sha256:" + std::string(64, 'A') + "\nsize 1\n"),
                                   text_of(kV1, "oid sha256:" + std::string(63, 'a') + "\nsize 1\n"),
