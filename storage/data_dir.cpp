@@ -20,36 +20,73 @@ constexpr std::size_t kLockBytes = 256;           // always: once there, LOCK ca
 
 std::string version_line() { return std::string(kVersionWord) + std::to_string(kDataDirVersion) + "\n"; }
 
+/// What is there cannot be looked at: for want of permission, mostly.
+Error unreadable(Error error) {
+  if (error.code == Errc::Io)
+    error.what +=
+        "; it is there and cannot be read: run hubmirror as the user who owns the data directory, or give this user "
+        "access to all of it";
+  return error;
+}
+
 /// NotFound when there is no VERSION at all.
 Result<> check_version(FileSystem& fs, const DataDir& dir) {
-  HM_TRY(const std::string text, read_small_file(fs, dir.version_file(), kSmallFileBytesMax));
+  if (fs.file_size(dir.root))
+    return Error{Errc::BadInput, dir.root + " is a file, not a directory; name a directory with --data-dir"};
+  auto read = read_small_file(fs, dir.version_file(), kSmallFileBytesMax);
+  if (!read) return unreadable(std::move(read).assume_error());
+  const std::string text = std::move(read).assume_value();
   const std::string_view line = trim(text);
-  const auto number = line.starts_with(kVersionWord) ? parse_u64(line.substr(kVersionWord.size())) : std::nullopt;
+  // The number alone is understood too: who writes a later format may drop the word.
+  const auto number = parse_u64(line.starts_with(kVersionWord) ? line.substr(kVersionWord.size()) : line);
   if (!number)
     return Error{Errc::BadInput, dir.version_file() + " does not name a hubmirror data directory: \"" +
                                      printable(line.substr(0, 80)) + "\""};
-  if (*number != kDataDirVersion) {
-    return Error{Errc::Refused, dir.root + " has data format " + std::to_string(*number) +
-                                    ", this program knows format " + std::to_string(kDataDirVersion) +
+  if (*number > kDataDirVersion) {
+    return Error{Errc::Refused, dir.root + " was made by a newer version of hubmirror: it has data format " +
+                                    std::to_string(*number) + ", this program knows format " +
+                                    std::to_string(kDataDirVersion) +
                                     "; use the hubmirror version that wrote it, or another --data-dir"};
+  }
+  if (*number != kDataDirVersion || !line.starts_with(kVersionWord))
+    return Error{Errc::BadInput, dir.version_file() + " does not name a data format of hubmirror: \"" +
+                                     printable(line.substr(0, 80)) + "\""};
+  return ok();
+}
+
+/// What an interrupted create_data_dir, or the root of a mounted filesystem, may have left there: folders of the
+/// layout without anything in them. A folder that merely has such a name and holds files is somebody's.
+bool is_left_over(const std::string& below, const DirectoryEntry& entry) {
+  static constexpr std::array<std::string_view, 9> kFolders = {
+      "blobs", "blobs/partial", "blobs/sha256", "git", "git/dataset", "git/model", "git/space", "index", "quarantine"};
+  if (!entry.is_directory) return below == "VERSION.new";
+  return std::find(kFolders.begin(), kFolders.end(), below) != kFolders.end();
+}
+
+Result<> check_nothing_foreign(FileSystem& fs, const DataDir& dir, const std::string& below = {}) {
+  HM_TRY(const auto entries, fs.list(below.empty() ? dir.root : dir.root + "/" + below));
+  for (const DirectoryEntry& e : entries) {
+    const std::string path = below.empty() ? e.name : below + "/" + e.name;
+    if (path == "lost+found") continue;
+    if (!is_left_over(path, e))
+      return Error{Errc::BadInput, dir.root +
+                                       " is not a hubmirror data directory (it has no VERSION) and not empty: "
+                                       "it holds \"" +
+                                       printable(path) +
+                                       "\"; choose an empty or a new directory, or put VERSION back if this was one"};
+    if (e.is_directory) {
+      HM_TRY(check_nothing_foreign(fs, dir, path));
+    }
   }
   return ok();
 }
 
-/// What an interrupted create_data_dir, or the root of a mounted filesystem, may have left there.
-bool is_ours(std::string_view name) {
-  static constexpr std::array<std::string_view, 7> kNames = {"LOCK",  "VERSION.new", "blobs",     "git",
-                                                             "index", "quarantine",  "lost+found"};
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
-}
-
-Result<> check_nothing_foreign(FileSystem& fs, const DataDir& dir) {
-  HM_TRY(const auto entries, fs.list(dir.root));
-  for (const DirectoryEntry& e : entries) {
-    if (is_ours(e.name)) continue;
-    return Error{Errc::BadInput, dir.root + " is not a hubmirror data directory and not empty: it holds \"" +
-                                     printable(e.name) + "\"; choose an empty or a new directory"};
-  }
+/// RocksDB says of an index that it may not read the same as of one that is not there.
+Result<> check_index_readable(FileSystem& fs, const DataDir& dir) {
+  const auto listed = fs.list(dir.index());
+  if (!listed && listed.error().code != Errc::NotFound) return unreadable(listed.error());
+  const auto current = fs.open_read(dir.index() + "/CURRENT");
+  if (!current && current.error().code != Errc::NotFound) return unreadable(current.error());
   return ok();
 }
 
@@ -76,8 +113,10 @@ std::string DataDir::git(RepoKind kind) const { return root + "/git/" + std::str
 std::string DataDir::git(const RepoKey& key) const { return git(key.kind) + "/" + key.rid.text() + ".git"; }
 
 Result<> create_data_dir(FileSystem& fs, const DataDir& dir) {
-  HM_TRY(fs.make_directories(dir.root));
-  const auto version = check_version(fs, dir);
+  auto version = check_version(fs, dir);
+  if (!version && version.error().code == Errc::NotFound) {  // also when there is no directory yet
+    HM_TRY(fs.make_directories(dir.root));
+  }
   if (!version && version.error().code != Errc::NotFound) return version;
   if (!version) {
     HM_TRY(check_nothing_foreign(fs, dir));
@@ -86,23 +125,24 @@ Result<> create_data_dir(FileSystem& fs, const DataDir& dir) {
                                   dir.git(RepoKind::Space), dir.index(), dir.quarantine()}) {
     HM_TRY(fs.make_directories(path));
   }
-  if (version) return ok();
+  if (version) return check_index_readable(fs, dir);
   return replace_file(fs, dir.version_file(), version_line());  // last: VERSION says that all the rest is there
 }
 
 Result<> check_data_dir(FileSystem& fs, const DataDir& dir) {
   auto version = check_version(fs, dir);
   if (!version && version.error().code == Errc::NotFound) {
-    return Error{Errc::NotFound, "no data directory at " + dir.root + "; run `hubmirror --data-dir " + dir.root +
+    return Error{Errc::BadInput, "no data directory at " + dir.root + "; run `hubmirror --data-dir " + dir.root +
                                      " init`, or name the right one with --data-dir"};
   }
-  return version;
+  HM_TRY(std::move(version));
+  return check_index_readable(fs, dir);
 }
 
 Result<WriterLock> WriterLock::acquire(const DataDir& dir, std::string_view command) {
   const std::string path = dir.lock_file();
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (fd < 0) return errno_error("open", path, errno);
+  if (fd < 0) return unreadable(errno_error("open", path, errno));
   WriterLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return errno_error("lock", path, errno);

@@ -29,10 +29,10 @@ struct DataDir {
   std::string git(const RepoKey& key) const;  ///< git/<kind>/<rid>.git
 };
 
-/// Creates the layout where it is absent. @returns BadInput when the directory holds something else; Refused with both
-/// numbers for an unknown VERSION.
+/// Creates the layout where it is absent. @returns BadInput when the directory holds something else or is a file;
+/// Refused with both numbers for the VERSION of a newer program; Io when this user may not read it.
 Result<> create_data_dir(FileSystem& fs, const DataDir& dir);
-/// @returns NotFound (what to run) when there is none; Refused for an unknown VERSION.
+/// @returns BadInput (what to run) when there is none; else as create_data_dir().
 Result<> check_data_dir(FileSystem& fs, const DataDir& dir);
 
 /// Exclusive right to write; flock on LOCK, which names its holder (pid, command, since). Released by the destructor or

@@ -15,7 +15,7 @@
 #include "base/file.hpp"
 
 namespace hm::test {
-class FaultFileSystem final : public FileSystem {
+class FaultFileSystem : public FileSystem {
  public:
   enum class Fault {
     Io,       ///< the n-th operation fails with Io, once

@@ -66,7 +66,52 @@ TEST_F(DataDirectory, AnInterruptedCreationIsFinished) {
 }
 
 TEST_F(DataDirectory, AbsenceSaysWhatToRun) {
-  EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::NotFound, "init"));
+  EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::BadInput, "init"));
+}
+
+TEST_F(DataDirectory, AFileInItsPlaceIsNamedAsOne) {
+  ASSERT_THAT(fs_.create_new(dir_.root), Succeeds());
+  EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::BadInput, "is a file"));
+  EXPECT_THAT(create_data_dir(fs_, dir_), FailsWith(Errc::BadInput, "is a file"));
+}
+
+TEST_F(DataDirectory, FoldersThatMerelyHaveOurNamesAreForeign) {
+  for (const char* file : {"git/config", "blobs/photo.jpg", "index/index.html", "quarantine/sub/x", "LOCK"}) {
+    const DataDir dir(temp_.path() + "/" + std::string(file).substr(0, 3));
+    ASSERT_THAT(fs_.make_directories(parent_directory(dir.root + "/" + file)), Succeeds());
+    ASSERT_THAT(fs_.create_new(dir.root + "/" + file), Succeeds());
+    EXPECT_THAT(create_data_dir(fs_, dir), FailsWith(Errc::BadInput, "not empty")) << file;
+    EXPECT_FALSE(fs_.exists(dir.version_file())) << file;
+  }
+  ASSERT_THAT(fs_.make_directories(dir_.root + "/lost+found"), Succeeds());
+  EXPECT_THAT(create_data_dir(fs_, dir_), Succeeds());
+}
+
+/// A file system on which one path may not be read.
+class ForbiddenPath : public test::FaultFileSystem {
+ public:
+  ForbiddenPath(FileSystem& inner, std::string path) : FaultFileSystem(inner), path_(std::move(path)) {}
+  Result<std::vector<DirectoryEntry>> list(const std::string& path) override {
+    if (path == path_) return errno_error("list", path, EACCES);
+    return FaultFileSystem::list(path);
+  }
+  Result<std::unique_ptr<File>> open_read(const std::string& path) override {
+    if (path.starts_with(path_)) return errno_error("open", path, EACCES);
+    return FaultFileSystem::open_read(path);
+  }
+
+ private:
+  const std::string path_;
+};
+
+TEST_F(DataDirectory, WhatMayNotBeReadIsNotSaidToBeAbsent) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  for (const std::string& path : {dir_.index(), dir_.index() + "/CURRENT", dir_.version_file()}) {
+    ForbiddenPath fs(fs_, path);
+    EXPECT_THAT(check_data_dir(fs, dir_), FailsWith(Errc::Io, path + ": Permission denied"));
+    EXPECT_THAT(check_data_dir(fs, dir_), FailsWith(Errc::Io, "the user who owns the data directory"));
+    EXPECT_THAT(create_data_dir(fs, dir_), FailsWith(Errc::Io, "the user who owns the data directory"));
+  }
 }
 
 TEST_F(DataDirectory, AnotherVersionIsRefusedWithBothNumbers) {
@@ -74,6 +119,10 @@ TEST_F(DataDirectory, AnotherVersionIsRefusedWithBothNumbers) {
   ASSERT_THAT(replace_file(fs_, dir_.version_file(), "hubmirror-data 2\n"), Succeeds());
   EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::Refused, "format 2, this program knows format 1"));
   EXPECT_THAT(create_data_dir(fs_, dir_), FailsWith(Errc::Refused, "format 2"));
+  for (const char* newer : {"hubmirror-data 99\n", "99\n"}) {
+    ASSERT_THAT(replace_file(fs_, dir_.version_file(), newer), Succeeds());
+    EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::Refused, "made by a newer version of hubmirror"));
+  }
   ASSERT_THAT(replace_file(fs_, dir_.version_file(), "something else"), Succeeds());
   EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::BadInput, "something else"));
 }
