@@ -51,6 +51,8 @@ Error interrupted(std::string what_next) { return {Errc::Cancelled, "stopped; " 
 
 namespace {
 Result<> apply_options(config::Config& config, const GlobalOptions& options) {
+  if (options.data_dir && options.data_dir->empty())
+    return Error{Errc::BadInput, "--data-dir is empty; write the path of the data directory, or leave the option out"};
   if (options.data_dir) config.storage.data_dir = *options.data_dir;
   if (options.upstream) config.upstream.url = *options.upstream;
   if (options.log_level) config.log.level = *options.log_level;

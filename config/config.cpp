@@ -108,6 +108,13 @@ Result<> read_sections(Config& config, const toml::table& root, std::string_view
   return ok();
 }
 
+/// "--data-dir=~/x" and quoted words reach us with the tilde: a folder named "~" is not what was meant.
+Result<> check_expanded(std::string_view path) {
+  if (path != "~" && !path.starts_with("~/")) return ok();
+  return Error{Errc::BadInput,
+               "\"" + printable(path) + "\": ~ is expanded by the shell, not here; write the full path"};
+}
+
 std::string toml_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -153,6 +160,7 @@ Result<Config> parse_config(std::string_view text, std::string_view source_name)
 }
 
 Result<Config> load_config_file(const std::string& path) {
+  HM_TRY(within(check_expanded(path), [] { return "reading the configuration"; }));
   auto text = read_small_file(real_file_system(), path, kConfigBytesMax);
   if (!text) {
     Error error = std::move(text.assume_error());
@@ -179,6 +187,9 @@ Result<> check_config(const Config& config) {
   each_setting(config, [&](std::string_view section, std::string_view key, const auto& member, const Rule& rule) {
     if (!result) return;
     result = check_value(member, rule);
+    if constexpr (std::is_same_v<std::decay_t<decltype(member)>, std::string>) {
+      if (result && rule.form == Form::Path) result = check_expanded(member);  // in a file "~/" was the home directory
+    }
     if (!result)
       result.assume_error().what = std::string(section) + "." + std::string(key) + " " + result.assume_error().what;
   });

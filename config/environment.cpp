@@ -102,6 +102,16 @@ std::string client_token_path() {
   if (const std::string home = variable("HOME"); !home.empty()) return home + "/.cache/huggingface/token";
   return {};
 }
+
+/// An empty variable counts as none, except here: HUBMIRROR_DATA_DIR="$UNSET" would fill another disk.
+Result<> refuse_empty_data_dir() {
+  for (const char* name : {"HUBMIRROR_DATA_DIR", "HUBMIRROR_STORAGE_DATA_DIR"}) {
+    if (const char* value = std::getenv(name); value && *value == '\0')
+      return Error{Errc::BadInput, "environment: " + std::string(name) +
+                                       " is set and empty; write the path of the data directory, or unset it"};
+  }
+  return ok();
+}
 }  // namespace
 
 std::string find_config_file() {
@@ -120,6 +130,7 @@ std::string find_config_file() {
 
 Result<> apply_environment(Config& config) {
   HM_TRY(refuse_unknown_variables(config));
+  HM_TRY(refuse_empty_data_dir());
   HM_TRY(apply_variable(config, "HF_ENDPOINT", "upstream", "url"));
   HM_TRY(apply_variable(config, "HUBMIRROR_DATA_DIR", "storage", "data_dir"));
   Result<> result = ok();

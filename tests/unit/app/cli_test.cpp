@@ -169,7 +169,7 @@ class Run : public testing::Test {
     std::filesystem::create_directories(home_);
     ::setenv("HOME", home_.c_str(), 1);
     for (const char* name : {"HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUBMIRROR_CONFIG",
-                             "HUBMIRROR_DATA_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME"})
+                             "HUBMIRROR_DATA_DIR", "HUBMIRROR_STORAGE_DATA_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME"})
       ::unsetenv(name);
   }
   void TearDown() override { std::filesystem::remove_all(home_); }
@@ -206,6 +206,30 @@ TEST_F(Run, WrongValuesAreTwo) {
   EXPECT_THAT(err_.str(), HasSubstr("--rate"));
   EXPECT_EQ(run_with({"rm", "a/b"}), Exit::Usage);
   EXPECT_THAT(err_.str(), HasSubstr("--yes"));
+  EXPECT_FALSE(std::filesystem::exists(home_ + "/.local")) << "nothing was done";
+}
+TEST_F(Run, ADataDirectoryIsNeverGuessed) {
+  EXPECT_EQ(run_with({"--data-dir", "", "init"}), Exit::Usage);
+  EXPECT_THAT(err_.str(), HasSubstr("--data-dir is empty"));
+  for (const char* name : {"HUBMIRROR_DATA_DIR", "HUBMIRROR_STORAGE_DATA_DIR"}) {
+    ::setenv(name, "", 1);
+    EXPECT_EQ(run_with({"init"}), Exit::Usage);
+    EXPECT_THAT(err_.str(), HasSubstr(std::string(name) + " is set and empty"));
+    ::setenv(name, "~/x", 1);
+    EXPECT_EQ(run_with({"init"}), Exit::Usage);
+    EXPECT_THAT(err_.str(), HasSubstr("~ is expanded by the shell, not here"));
+    ::unsetenv(name);
+  }
+  for (const char* path : {"~/x", "~"}) {
+    EXPECT_EQ(run_with({"--data-dir", path, "init"}), Exit::Usage);
+    EXPECT_THAT(err_.str(), HasSubstr("~ is expanded by the shell, not here; write the full path"));
+    EXPECT_EQ(run_with({"--config", path, "ls"}), Exit::Usage);
+    EXPECT_THAT(err_.str(), HasSubstr("~ is expanded by the shell"));
+  }
+  std::ofstream(home_ + "/file") << "x";
+  EXPECT_EQ(run_with({"--data-dir", (home_ + "/file").c_str(), "init"}), Exit::Usage);
+  EXPECT_THAT(err_.str(), HasSubstr("is a file, not a directory"));
+  EXPECT_EQ(run_with({"--data-dir", (home_ + "/absent").c_str(), "ls"}), Exit::Usage);
   EXPECT_FALSE(std::filesystem::exists(home_ + "/.local")) << "nothing was done";
 }
 TEST_F(Run, ListsAreReadWithTheirLines) {
