@@ -2,6 +2,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <istream>
 #include <ostream>
@@ -60,6 +61,10 @@ Result<std::vector<std::string>> names_asked_for(Context& context, const MirrorC
   if (command.from == "-") {
     HM_TRY(listed, read_list(context.io.in, "standard input"));
   } else {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(command.from, ignored))
+      return Error{Errc::BadInput,
+                   "--from: " + printable(command.from) + " is a directory; give a file with one repository per line"};
     std::ifstream in(command.from);
     if (!in)
       return Error{Errc::BadInput,
@@ -182,6 +187,13 @@ Result<Exit> run_command(Context& context, const MirrorCommand& command) {
   UnfinishedList unfinished(*store->index, plan.upstream.host_port());
   if (command.unfinished) {
     HM_TRY(unfinished.add_to(requests));
+  }
+  if (requests.empty()) {
+    if (context.options.json)
+      print_json(context.io.out, summary_json({}, false));
+    else if (!context.options.quiet)
+      context.io.out << "nothing is unfinished\n";
+    return Exit::Done;
   }
   HM_TRY(unfinished.begin(requests));
   HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));

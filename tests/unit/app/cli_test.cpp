@@ -238,6 +238,8 @@ TEST_F(Run, ListsAreReadWithTheirLines) {
   EXPECT_EQ(run_with({"mirror", "--from", "-"}, "org/a\nno such thing!\n"), Exit::Usage);
   EXPECT_THAT(err_.str(), HasSubstr("standard input:2"));
   EXPECT_EQ(run_with({"mirror", "--from", (home_ + "/absent").c_str()}), Exit::Usage);
+  EXPECT_EQ(run_with({"mirror", "--from", home_.c_str()}), Exit::Usage);
+  EXPECT_THAT(err_.str(), HasSubstr("is a directory"));
   EXPECT_EQ(run_with({"mirror"}), Exit::Usage);
 }
 TEST_F(Run, ConfigurationErrorsNameThePlace) {
