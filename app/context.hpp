@@ -21,6 +21,9 @@ struct Context {
 };
 /// A repository as typed, with the revision of `@…` or of the option; both at once is BadInput.
 Result<RepoSpec> repo_spec_of(const std::string& text, const std::string& revision_option = {});
+/// Prints what went wrong: one line on standard error and, under --json, {"error": {"code", "message"}} on standard
+/// output, which then holds nothing else. @returns `exit`.
+Exit report(const Error& error, Exit exit, Streams& io, bool json);
 /// "asked to stop": what a command returns when the stop token fired.
 Error interrupted(std::string what_next);
 }  // namespace hm::app

@@ -47,6 +47,17 @@ Result<RepoSpec> repo_spec_of(const std::string& text, const std::string& revisi
   return checked(std::move(spec));
 }
 
+Exit report(const Error& error, Exit exit, Streams& io, bool json) {
+  if (json) {
+    const std::string_view code = name_of(error.code);
+    json::object described{{"code", json::string_view(code.data(), code.size())}, {"message", json_text(error.what)}};
+    print_json(io.out, json::object{{"error", std::move(described)}});
+    io.out << std::flush;
+  }
+  io.err << error_line(error) << "\n" << std::flush;
+  return exit;
+}
+
 Error interrupted(std::string what_next) { return {Errc::Cancelled, "stopped; " + std::move(what_next)}; }
 
 namespace {
@@ -87,31 +98,34 @@ void start_log(const config::Log& settings) {
   if (parse_log_level(settings.level, level, off) && !off) set_up_log(level, settings.format == "json");
 }
 
-Exit report(const Error& error, Exit exit, Streams& io) {
-  io.err << error_line(error) << "\n" << std::flush;
-  return exit;
+/// Of a command line that could not be read.
+bool asks_for_json(int argc, const char* const* argv) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i)
+    if (std::string_view(argv[i]) == "--json") return true;
+  return false;
 }
 
 Exit run_invocation(const Invocation& invocation, Streams& io) {
   const Interrupt interrupt;  // before any other thread
   Context context{io, invocation.global, {}, {}, {}, interrupt.token()};
   if (needs_configuration(invocation.command)) {
-    if (auto configured = configure(context); !configured) return report(configured.assume_error(), Exit::Usage, io);
+    if (auto configured = configure(context); !configured)
+      return report(configured.assume_error(), Exit::Usage, io, context.options.json);
   }
   start_log(context.config.log);
   auto result = std::visit([&](const auto& command) { return run_command(context, command); }, invocation.command);
   io.out << std::flush;
-  if (!result) return report(result.assume_error(), exit_of(result.assume_error()), io);
+  if (!result) return report(result.assume_error(), exit_of(result.assume_error()), io, context.options.json);
   if (!io.out)
     return report({Errc::Io, "standard output could not be written to; the command itself ran to its end"},
-                  Exit::CannotContinue, io);
+                  Exit::CannotContinue, io, false);
   return result.assume_value();
 }
 }  // namespace
 
 Exit run(int argc, const char* const* argv, Streams streams) {
   auto parsed = parse_command_line(argc, argv);
-  if (!parsed) return report(parsed.assume_error(), Exit::Usage, streams);
+  if (!parsed) return report(parsed.assume_error(), Exit::Usage, streams, asks_for_json(argc, argv));
   if (const auto* help = std::get_if<HelpText>(&parsed.assume_value())) {
     streams.out << help->text << std::flush;
     return Exit::Done;

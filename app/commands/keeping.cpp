@@ -1,6 +1,7 @@
 // hubmirror init, pin, unpin, rm, gc, index rebuild: decisions about what is kept. They hold the writer's lock.
 #include <algorithm>
 #include <istream>
+#include <optional>
 #include <ostream>
 
 #include "app/commands/commands.hpp"
@@ -76,12 +77,18 @@ Result<std::vector<storage::RepoRow>> rows_to_remove(const mirror::Catalog& cata
   std::vector<storage::RepoRow> rows;
   for (const RepoSpec& spec : specs) {
     HM_TRY(auto row, catalog.find(spec.repo));
-    if (!row.pins.empty())
-      return Error{Errc::Refused, row.repo.text() + " is pinned; to drop it, run first: hubmirror unpin " +
-                                      named(row, row.pins.front())};
     rows.push_back(std::move(row));
   }
   return rows;
+}
+std::optional<Error> pinned_among(const std::vector<storage::RepoRow>& rows) {
+  for (const storage::RepoRow& row : rows) {
+    if (row.pins.empty()) continue;
+    return Error{Errc::Refused, row.repo.text() +
+                                    " is pinned; nothing was dropped. To drop it, run first: hubmirror unpin " +
+                                    named(row, row.pins.front())};
+  }
+  return std::nullopt;
 }
 bool confirmed(Context& context, const std::vector<storage::RepoRow>& rows) {
   for (const auto& row : rows) context.io.err << "  " << printable(row.repo.text()) << "\n";
@@ -107,8 +114,11 @@ Result<Exit> run_command(Context& context, const RmCommand& command) {
     return Error{Errc::BadInput, "rm asks before it drops, and standard input is no terminal; say --yes"};
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "rm"));
   HM_TRY(const auto rows, rows_to_remove(store->catalog, specs));
+  if (const auto pinned = pinned_among(rows))  // a fact about that repository, like its absence; others can go
+    return report(*pinned, Exit::Incomplete, context.io, context.options.json);
   if (!command.yes && !confirmed(context, rows)) {
     context.io.err << "nothing was dropped\n";
+    if (context.options.json) print_json(context.io.out, json::object{{"removed", json::array()}});
     return Exit::Incomplete;
   }
   json::array removed;
