@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <istream>
+#include <optional>
 #include <ostream>
 #include <set>
 
@@ -115,12 +116,19 @@ ProgressDisplay::Mode display_mode(const Context& context) {
   return context.io.err_is_terminal ? ProgressDisplay::Mode::Bars : ProgressDisplay::Mode::Lines;
 }
 
+/// "" when nothing is wrong with the repository itself: an interrupted run is told of once, at its end.
+std::string failure_line(const MirrorOutcome& outcome) {
+  const std::optional<Error>& error = outcome.report.error;
+  if (!outcome.begun || !error || error->code == Errc::Cancelled) return {};
+  return error_line({error->code, outcome.report.repo.text() + ": " + error->what});
+}
+/// Each failure is told once: where many repositories go by, when it happens; else at the end.
+bool errors_are_told_at_once(const Context& context, std::size_t repos) {
+  return repos > 1 && display_mode(context) != ProgressDisplay::Mode::Silent;
+}
 void print_errors(const std::vector<MirrorOutcome>& outcomes, Streams& io) {
   for (const MirrorOutcome& outcome : outcomes) {
-    const std::string name = outcome.report.repo.text();
-    if (outcome.begun && outcome.report.error && outcome.report.error->code != Errc::Cancelled) {
-      io.err << error_line({outcome.report.error->code, name + ": " + outcome.report.error->what}) << "\n";
-    }
+    if (const std::string line = failure_line(outcome); !line.empty()) io.err << line << "\n";
   }
 }
 
@@ -163,7 +171,11 @@ MirrorRunOptions run_options(const Context& context, NetworkServices& network, U
                                                         // where it is until the pools were joined.
     boost::asio::post(network.git_pool, [&unfinished, slot, &outcome] { unfinished.ended(slot, outcome); });
   };
-  if (repos > 1) options.summary = [](const MirrorOutcome& outcome) { return summary_line(outcome.report); };
+  if (errors_are_told_at_once(context, repos)) {
+    options.summary = [](const MirrorOutcome& outcome) {
+      return outcome.report.error ? failure_line(outcome) : summary_line(outcome.report);
+    };
+  }
   return options;
 }
 
@@ -211,8 +223,8 @@ Result<Exit> run_command(Context& context, const MirrorCommand& command) {
     print_json(context.io.out, summary_json(outcomes, stopped));
   else if (!context.options.quiet)
     context.io.out << summary_text(outcomes, store->catalog) << std::flush;
-  print_errors(outcomes, context.io);
-  HM_TRY(noted);
+  if (!errors_are_told_at_once(context, requests.size())) print_errors(outcomes, context.io);
+  if (!noted) return report(noted.assume_error(), exit_of(noted.assume_error()), context.io, false);
   if (exit != Exit::Done && stopped)
     context.io.err << "hubmirror: stopped; what is here is kept. Go on with: hubmirror mirror --unfinished\n";
   return exit;
