@@ -106,11 +106,14 @@ void ProgressState::apply(std::size_t slot, const crawler::ProgressEvent& event,
     file.bytes += event.file_bytes_more;
     file.rate.sample(file.bytes, now_ms);
     if (event.file_done) {
-      repo.credited += file.total - std::min(file.bytes, file.total);
+      if (event.file_failed)
+        repo.lost += file.bytes;
+      else
+        repo.credited += file.total - std::min(file.bytes, file.total);
       repo.files.erase(event.file);
     }
   }
-  std::uint64_t moved = finished_.done;
+  std::uint64_t moved = moved_by_finished_;
   for (const auto& [id, r] : repos_) moved += r.bytes_done + r.git_bytes;
   rate_.sample(moved, now_ms);
 }
@@ -120,14 +123,17 @@ void ProgressState::finished(std::size_t slot) {
   const auto it = repos_.find(slot);
   if (it == repos_.end()) return;
   const Repo& repo = it->second;
-  finished_.done += repo.bytes_done + repo.git_bytes;
-  finished_.total += repo.bytes_done + repo.git_bytes;
+  moved_by_finished_ += repo.bytes_done + repo.git_bytes;
+  const Totals totals = totals_of(repo);  // one that is not complete stays short of its total
+  finished_.done += totals.done;
+  finished_.total += totals.total;
   repos_.erase(it);
 }
 
 ProgressState::Totals ProgressState::totals_of(const Repo& repo) const {
   const std::uint64_t total = std::max(repo.bytes_total, repo.bytes_done) + repo.git_bytes;
-  return {std::min(repo.bytes_done + repo.credited + repo.git_bytes, total), total};
+  const std::uint64_t done = repo.bytes_done + repo.credited + repo.git_bytes;
+  return {std::min(done - std::min(repo.lost, done), total), total};
 }
 std::uint64_t ProgressState::bytes_done() const {
   std::uint64_t sum = finished_.done;
@@ -191,7 +197,9 @@ std::vector<std::string> ProgressState::render(std::size_t width, std::size_t li
 
 std::string ProgressState::total_line(std::int64_t now_ms) const {
   const std::uint64_t done = bytes_done(), total = bytes_total(), rate = rate_.bytes_per_second(now_ms);
-  std::string text = percent(done, total) + " of " + human_bytes(total);
+  const bool at_work = !repos_.empty();  // the last bytes may still turn out to be wrong
+  std::string text =
+      (at_work && total != 0 && done >= total ? "99 %" : percent(done, total)) + " of " + human_bytes(total);
   append(text, rate_text(rate));
   append(text, left_text(done, total, rate));
   if (repos_total_ > 1)

@@ -57,6 +57,7 @@ class ProgressState {
     crawler::Stage stage = crawler::Stage::Visit;
     std::uint64_t files_total = 0, files_done = 0, bytes_total = 0, bytes_done = 0, git_bytes = 0;
     std::uint64_t credited = 0;         ///< bytes of finished files that an earlier run had already fetched
+    std::uint64_t lost = 0;             ///< bytes of files that failed
     std::map<std::string, File> files;  ///< under way: bounded by mirror.files_parallel
     bool done = false;
   };
@@ -69,6 +70,7 @@ class ProgressState {
   std::size_t repos_total_, repos_done_ = 0;
   std::map<std::size_t, Repo> repos_;  ///< finished ones are folded into finished_ and erased
   Totals finished_;
+  std::uint64_t moved_by_finished_ = 0;
   RateMeter rate_;
 };
 

@@ -44,8 +44,9 @@ awaitable<Result<>> Visit::run() {
     HM_CRASH_POINT("pipeline.planned");
     auto fetched = co_await fetch_blobs();
     HM_CRASH_POINT("pipeline.blobs_fetched");
+    const bool whole = fetched.has_value();
     if (!fetched && !first_problem.has_error()) first_problem = std::move(fetched);
-    HM_CO_TRY(co_await publish_group());  // manifest, journal and index in one durable batch
+    HM_CO_TRY(co_await publish_group(whole));  // manifest, journal and index in one durable batch
     HM_CRASH_POINT("pipeline.published");
     if (first_problem.has_error() && stops_everything(first_problem.error())) break;
   }
@@ -62,7 +63,7 @@ awaitable<MirrorReport> Pipeline::mirror(MirrorRequest request, std::function<vo
     auto outcome = co_await visit.run();
     if (!outcome) error = std::move(outcome).assume_error();
   } catch (const boost::system::system_error& e) {  // how a cancelled coroutine ends inside Asio
-    error = Error{Errc::Cancelled, std::string("stopped: ") + e.what()};
+    error = Error{Errc::Cancelled, e.what()};
   } catch (const std::bad_alloc&) {
     error = Error{Errc::Internal, "out of memory"};
   }

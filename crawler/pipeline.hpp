@@ -44,7 +44,7 @@ struct ProgressEvent {
   std::uint64_t bytes_total = 0, bytes_done = 0;  ///< blob bytes of this run: total to fetch, and fetched so far
   std::string file;                               ///< path the event is about, or empty
   std::uint64_t file_bytes_total = 0, file_bytes_more = 0;
-  bool file_done = false;
+  bool file_done = false, file_failed = false;  ///< failed: it is through too, and its bytes are not here
 };
 
 struct FileProblem {

@@ -50,7 +50,7 @@ void Visit::tell(Stage stage) {
   event_.stage = stage;
   event_.file.clear();
   event_.file_bytes_more = event_.file_bytes_total = 0;
-  event_.file_done = false;
+  event_.file_done = event_.file_failed = false;
   if (progress_) progress_(event_);
 }
 
@@ -351,6 +351,7 @@ void Visit::blob_done(const mirror::WantedBlob& blob, const mirror::BlobOutcome&
   event_.file_bytes_total = blob.size_bytes;
   event_.file_bytes_more = 0;
   event_.file_done = true;
+  event_.file_failed = !outcome.result;
   if (progress_) progress_(event_);
 }
 
@@ -365,7 +366,7 @@ awaitable<Result<>> Visit::fetch_blobs() {
     event_.file = blob.path;
     event_.file_bytes_total = blob.size_bytes;
     event_.file_bytes_more = more;
-    event_.file_done = false;
+    event_.file_done = event_.file_failed = false;
     if (progress_) progress_(event_);
   };
   events.on_done = [this](const mirror::WantedBlob& blob, const mirror::BlobOutcome& outcome) {
@@ -415,8 +416,13 @@ Result<> Visit::publish_targets() {
   return p_.recorder.publish(row_.src, key(), revisions);
 }
 
-awaitable<Result<>> Visit::publish_group() {
-  tell(Stage::Publish);
+/// @param whole all files of the group are here. Where some are not, the display does not speak of publishing: perhaps
+/// nothing can be.
+awaitable<Result<>> Visit::publish_group(bool whole) {
+  if (whole)
+    tell(Stage::Publish);
+  else
+    account(Stage::Publish);
   HM_CO_TRY(co_await run_on(p_.git_pool, [this] { return publish_targets(); }));
   co_return ok();
 }
@@ -456,6 +462,10 @@ awaitable<Result<>> Visit::move_refs() {
 
 MirrorReport Visit::finish(std::optional<Error> error) {
   report_.error = std::move(error);
+  if (report_.error && report_.error->code == Errc::Cancelled) {  // whatever was being waited for at that moment
+    report_.error->what = "interrupted; what is here is kept, the next run goes on with it";
+    std::erase_if(report_.problems, [](const FileProblem& p) { return p.error.code == Errc::Cancelled; });
+  }
   if (!report_.error && !report_.problems.empty())
     report_.error = Error{report_.problems.front().error.code,
                           printable(report_.problems.front().path) + ": " + report_.problems.front().error.what};

@@ -43,7 +43,7 @@ class Visit {
   awaitable<Result<>> choose_revisions();
   awaitable<Result<>> plan_group();
   awaitable<Result<>> fetch_blobs();
-  awaitable<Result<>> publish_group();
+  awaitable<Result<>> publish_group(bool whole);
   awaitable<Result<>> move_refs();
 
   Result<> select_targets(const mirror::Repository& repository);

@@ -79,6 +79,26 @@ TEST(ProgressLines, AResumedFileCountsWholeWhenDone) {
   EXPECT_EQ(state.bytes_total(), 1000U);
 }
 
+TEST(ProgressLines, AFailedFileLeavesTheTotalShort) {
+  ProgressState state(1);
+  state.apply(0, bytes("a/b", 0, 1000), 0);
+  state.apply(0, bytes("a/b", 600, 1000, "here.bin", 600, 600, true), 500);
+  ProgressEvent failed = bytes("a/b", 700, 1000, "bad.bin", 400, 100, true);
+  failed.file_failed = true;
+  state.apply(0, failed, 600);
+  EXPECT_THAT(state.total_line(600), testing::StartsWith("60 % of"));
+  state.finished(0);
+  EXPECT_THAT(state.total_line(600), testing::StartsWith("60 % of")) << "not 100 % before INCOMPLETE";
+}
+TEST(ProgressLines, HundredPercentIsSaidWhenAllIsThrough) {
+  ProgressState state(1);
+  state.apply(0, bytes("a/b", 1000, 1000, "w.bin", 1000, 1000), 0);
+  EXPECT_THAT(state.total_line(0), testing::StartsWith("99 % of")) << "its digest is not known yet";
+  state.apply(0, bytes("a/b", 1000, 1000, "w.bin", 1000, 0, true), 10);
+  state.finished(0);
+  EXPECT_THAT(state.total_line(10), testing::StartsWith("100 % of"));
+}
+
 TEST(ProgressLines, GitBytesCountOnce) {
   ProgressState state(1);
   auto git = event("a/b", Stage::Git);
