@@ -176,6 +176,7 @@ json::object to_json(const crawler::MirrorReport& report) {
         json::object{{"kind", json_text(remark.kind)}, {"path", json_text(remark.path)}, {"tree", remark.tree.hex()}});
   }
   out["remarks"] = std::move(remarks);
+  out["notes"] = texts_json(report.notes);
   out["elapsed_ms"] = report.elapsed_ms;
   json::object stages;
   for (std::size_t i = 0; i < crawler::kStages; ++i) {

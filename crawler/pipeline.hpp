@@ -28,6 +28,7 @@ struct MirrorRequest {
   MirrorRequest() = default;
   RepoSpec spec;  ///< a revision limits blobs and publishing to it; git still brings all refs
   config::Selection selection;
+  bool filters_named = false;  ///< on this command line: then one that matches nothing is worth a note
   bool all_history = false;    ///< blobs of every commit that heads and tags reach, not of the heads alone
   bool pull_requests = false;  ///< refs/pr/* too
 };
@@ -64,6 +65,7 @@ struct MirrorReport {
   std::uint64_t bytes_verified = 0;  ///< hashed by this run
   std::vector<FileProblem> problems;
   std::vector<mirror::TreeRemark> remarks;
+  std::vector<std::string> notes;  ///< what became of the filters, where that may not be what was meant
   std::int64_t elapsed_ms = 0;
   std::array<std::int64_t, kStages> stage_ms{};  ///< how much of it each stage took, by Stage
 };

@@ -35,6 +35,7 @@ Visit::Visit(Pipeline::Parts& parts, MirrorRequest request, std::function<void(c
       git_client_(parts.client, parts.api.upstream(), parts.api.budget(), parts.api.retry()) {
   report_.repo = repo_;
   event_.repo = repo_;
+  if (request_.filters_named) filter_use_.emplace(request_.selection);
 }
 
 /// From here on time is `stage`'s.
@@ -137,7 +138,7 @@ bool Visit::is_satisfied_by(const storage::SnapshotRow& snapshot) const {
 
 // The shortest way out, three requests after the start: refs are as published, and so are the blobs. Anything odd takes
 // the long way, which repairs.
-Result<bool> Visit::everything_is_here() const {
+Result<bool> Visit::everything_is_here() {
   if (request_.all_history) return false;
   auto repository = mirror::Repository::open(git_path());
   if (!repository) return false;
@@ -170,6 +171,7 @@ Result<bool> Visit::everything_is_here() const {
     HM_TRY(const auto manifest, catalog_.manifest(snapshot.assume_value().manifest));
     HM_TRY(const auto missing, catalog_.missing_blobs(manifest));
     if (!missing.empty()) return false;
+    see_published(snapshot.assume_value(), manifest);
   }
   return true;
 }
@@ -267,7 +269,27 @@ Result<> Visit::select_targets(const mirror::Repository& repository) {
   return ok();
 }
 
+/// A revision that is taken as it is published: whole, whatever the filters say, or under the same filters.
+void Visit::see_published(const storage::SnapshotRow& snapshot, const storage::Manifest& manifest) {
+  if (!filter_use_) return;
+  if (snapshot.partial()) {  // what was left out is not in its manifest
+    filter_use_.reset();
+    return;
+  }
+  for (const storage::ManifestFile& file : manifest.files) {
+    filter_use_->see(file.path);
+    kept_whole_ = kept_whole_ || !request_.selection.wants(file.path, file.size_bytes);
+  }
+}
+
+void Visit::note_filters() {
+  if (filter_use_) report_.notes = filter_use_->unmatched();
+  if (kept_whole_)
+    report_.notes.emplace_back("what is here is kept whole already; the filters leave nothing of it out");
+}
+
 Result<> Visit::use_published(Target& target, const storage::Manifest& manifest) {
+  see_published(*target.published, manifest);
   target.plan.commit = target.commit;
   target.plan.tree = target.published->tree;
   target.plan.manifest = manifest;
@@ -282,8 +304,9 @@ Result<> Visit::plan_target(const mirror::Repository& repository, Target& target
     HM_TRY(before, catalog_.manifest(target.published->manifest));
     if (is_satisfied_by(*target.published)) return use_published(target, *before);
   }
-  HM_TRY(target.plan, mirror::plan_revision(repository, target.commit, request_.selection, before ? &*before : nullptr,
-                                            facts_, p_.git_limits.object_bytes_max));
+  HM_TRY(target.plan,
+         mirror::plan_revision(repository, target.commit, request_.selection, before ? &*before : nullptr, facts_,
+                               p_.git_limits.object_bytes_max, filter_use_ ? &*filter_use_ : nullptr));
   report_.files_left_out += target.plan.left_out_files;
   report_.bytes_left_out += target.plan.left_out_bytes;
   return ok();
@@ -469,6 +492,7 @@ MirrorReport Visit::finish(std::optional<Error> error) {
   if (!report_.error && !report_.problems.empty())
     report_.error = Error{report_.problems.front().error.code,
                           printable(report_.problems.front().path) + ": " + report_.problems.front().error.what};
+  if (!report_.error) note_filters();
   tell(Stage::Done);
   log(LogLevel::Info, report_.error ? "not complete" : "mirrored",
       {{"repo", repo_.text()},

@@ -52,7 +52,9 @@ class Visit {
   Result<> plan_target(const mirror::Repository& repository, Target& target);
   Result<> use_published(Target& target, const storage::Manifest& manifest);
   bool is_satisfied_by(const storage::SnapshotRow& snapshot) const;
-  Result<bool> everything_is_here() const;
+  Result<bool> everything_is_here();
+  void see_published(const storage::SnapshotRow& snapshot, const storage::Manifest& manifest);
+  void note_filters();
   Result<std::vector<mirror::WantedBlob>> missing_blobs();
   Result<> publish_targets();
   Result<> move_refs_in(const std::string& path);
@@ -78,6 +80,8 @@ class Visit {
   std::vector<Target> targets_;
   std::size_t first_ = 0, next_ = 0;  ///< the group at work: targets_[first_, next_)
   mirror::BlobFactsCache facts_;
+  std::optional<config::FilterUse> filter_use_;  ///< while all files of all revisions were seen by it
+  bool kept_whole_ = false;                      ///< a revision has files that the filters would leave out
   std::unordered_map<storage::BlobId, Error> failed_;
 };
 }  // namespace hm::crawler

@@ -26,7 +26,7 @@ storage::FileMode mode_of(std::uint32_t git_mode) {
 
 Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit,
                                    const config::Selection& selection, const storage::Manifest* also,
-                                   BlobFactsCache& cache, std::uint64_t git_file_bytes_max) {
+                                   BlobFactsCache& cache, std::uint64_t git_file_bytes_max, config::FilterUse* use) {
   RevisionPlan plan;
   plan.commit = commit;
   HM_TRY(plan.tree, repository.tree_of(commit));
@@ -39,6 +39,7 @@ Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& c
       plan.submodules.push_back(file.path);
       return ok();
     }
+    if (use != nullptr) use->see(file.path);
     auto known = cache.find(file.oid);
     if (known == cache.end()) {
       auto facts = within(read_facts(repository, file, git_file_bytes_max),

@@ -8,6 +8,7 @@
 
 #include "base/digest.hpp"
 #include "base/result.hpp"
+#include "config/filter_use.hpp"
 #include "config/policy.hpp"
 #include "mirror/git/repository.hpp"
 #include "mirror/lfs/download.hpp"
@@ -38,10 +39,11 @@ struct RevisionPlan {
 
 /// Walks the commit's tree and reads its small files. `also` are files wanted besides the selection (published earlier
 /// under another one).
-/// @returns Refused for a file that git stores and that is larger than `git_file_bytes_max`.
+/// `use` is shown every file. @returns Refused for a file that git stores and that is larger than `git_file_bytes_max`.
 Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit,
                                    const config::Selection& selection, const storage::Manifest* also,
-                                   BlobFactsCache& cache, std::uint64_t git_file_bytes_max);
+                                   BlobFactsCache& cache, std::uint64_t git_file_bytes_max,
+                                   config::FilterUse* use = nullptr);
 
 /// LFS blobs of the manifest, each digest once.
 std::vector<WantedBlob> blobs_of(const RevisionPlan& plan);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <istream>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <set>
@@ -104,6 +105,8 @@ Result<std::vector<crawler::MirrorRequest>> requests_of(const Context& context, 
     HM_TRY(request.spec, repo_spec_of(name, command.revision));
     if (!seen.insert(ascii_lower(request.spec.repo.text()) + "@" + request.spec.revision.value_or("")).second) continue;
     request.selection = selection;
+    request.filters_named = !command.include.empty() || !command.exclude.empty() || !command.formats.empty() ||
+                            !command.file_bytes_max.empty();
     request.all_history = command.all_history || context.config.mirror.all_history;
     request.pull_requests = command.pull_requests || context.config.mirror.pull_requests;
     requests.push_back(std::move(request));
@@ -130,6 +133,16 @@ void print_errors(const std::vector<MirrorOutcome>& outcomes, Streams& io) {
   for (const MirrorOutcome& outcome : outcomes) {
     if (const std::string line = failure_line(outcome); !line.empty()) io.err << line << "\n";
   }
+}
+
+/// A note that holds for every repository of the run is most likely a slip of the pen.
+void print_warnings(const std::vector<MirrorOutcome>& outcomes, const Context& context) {
+  if (context.options.json) return;
+  std::map<std::string, std::size_t> counts;
+  for (const MirrorOutcome& outcome : outcomes)
+    for (const std::string& note : outcome.report.notes) ++counts[note];
+  for (const auto& [note, count] : counts)
+    if (count == outcomes.size()) context.io.err << "hubmirror: warning: " << printable(note) << "\n";
 }
 
 /// True when the repository failed for a reason that has nothing to do with it: the disk, the lock, an upstream that
@@ -223,6 +236,7 @@ Result<Exit> run_command(Context& context, const MirrorCommand& command) {
     print_json(context.io.out, summary_json(outcomes, stopped));
   else if (!context.options.quiet)
     context.io.out << summary_text(outcomes, store->catalog) << std::flush;
+  print_warnings(outcomes, context);
   if (!errors_are_told_at_once(context, requests.size())) print_errors(outcomes, context.io);
   if (!noted) return report(noted.assume_error(), exit_of(noted.assume_error()), context.io, false);
   if (exit != Exit::Done && stopped)

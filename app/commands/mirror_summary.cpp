@@ -61,6 +61,7 @@ std::string block(const MirrorOutcome& outcome, const mirror::Catalog& catalog) 
   if (r.bytes_verified != 0) field(out, "verified", human_bytes(r.bytes_verified) + " hashed and equal");
   add_list(out, "problem", r.problems, [](const crawler::FileProblem& p) { return p.path + ": " + p.error.what; });
   add_list(out, "remark", r.remarks, [](const mirror::TreeRemark& t) { return t.kind + ": " + t.path; });
+  add_list(out, "note", r.notes, [](const std::string& note) { return note; });
   if (r.error) field(out, "because", r.error->what);
   return out;
 }
