@@ -41,23 +41,15 @@ Result<> fill_revision(const mirror::Catalog& catalog, BlobSizes& sizes, Revisio
   return ok();
 }
 
-Result<std::vector<UnpublishedRef>> unpublished_refs(const mirror::Catalog& catalog, const RepoFacts& facts) {
-  std::vector<UnpublishedRef> out;
-  if (!facts.row.refs_document) return out;
-  HM_TRY(const auto document, catalog.document(*facts.row.refs_document));
-  if (!document) return out;
-  HM_TRY(const json::value seen, parse_json(*document));
-  if (!seen.is_object())
-    return Error{Errc::Corrupt, "the stored ref list of " + facts.row.repo.text() + " is no object"};
-  std::unordered_map<std::string, std::string> published;
-  for (const storage::RefRow& row : facts.refs) published[row.ref] = row.target.hex();
-  for (const auto& [ref, target] : seen.get_object()) {
-    if (!target.is_string()) continue;
-    const auto it = published.find(std::string(ref));
-    const std::string hex(target.get_string());
-    if (it == published.end() || it->second != hex) out.push_back({std::string(ref), hex});
-  }
-  return out;
+/// Not recorded: it follows from what a run takes by itself (crawler/visit.cpp select_targets).
+std::string why_unpublished(const storage::RepoRow& row, const std::string& ref, const std::string& published) {
+  const std::string take = "hubmirror mirror " + row.repo.text() + "@" + ref;
+  const std::string older = published.empty() ? "" : "; published is what it was before, " + published.substr(0, 12);
+  if (ref.starts_with("refs/heads/"))
+    return "its files are not all here, or only another revision was asked for" + older + "; to take it: " + take;
+  const bool pull_request = ref.starts_with("refs/pr/");
+  return "by themselves only branches are published, and what else leads to their commits" + older +
+         "; to take it: " + take + (pull_request ? " --pull-requests" : "");
 }
 
 json::object to_json(const RevisionFacts& revision) {
@@ -72,6 +64,28 @@ json::object to_json(const RevisionFacts& revision) {
 json::array texts_json(const std::vector<std::string>& texts) {
   json::array out;
   for (const std::string& text : texts) out.emplace_back(json_text(text));
+  return out;
+}
+
+Result<std::vector<UnpublishedRef>> unpublished_refs(const mirror::Catalog& catalog, const storage::RepoRow& row) {
+  std::vector<UnpublishedRef> out;
+  if (!row.refs_document) return out;
+  HM_TRY(const auto document, catalog.document(*row.refs_document));
+  if (!document) return out;
+  HM_TRY(const json::value seen, parse_json(*document));
+  if (!seen.is_object()) return Error{Errc::Corrupt, "the stored ref list of " + row.repo.text() + " is no object"};
+  HM_TRY(const auto refs, catalog.refs({row.repo.kind, row.rid}));
+  std::unordered_map<std::string, std::string> published;
+  for (const storage::RefRow& ref : refs) published[ref.ref] = ref.target.hex();
+  for (const auto& [ref, target] : seen.get_object()) {
+    if (!target.is_string()) continue;
+    const auto it = published.find(std::string(ref));
+    const std::string hex(target.get_string());
+    if (it != published.end() && it->second == hex) continue;
+    UnpublishedRef one{std::string(ref), hex, it == published.end() ? std::string() : it->second, {}};
+    one.reason = why_unpublished(row, one.ref, one.published);
+    out.push_back(std::move(one));
+  }
   return out;
 }
 
@@ -106,7 +120,7 @@ Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::Bl
     HM_TRY(fill_revision(catalog, sizes, revision));
     facts.revisions.push_back(std::move(revision));
   }
-  HM_TRY(facts.unpublished, unpublished_refs(catalog, facts));
+  HM_TRY(facts.unpublished, unpublished_refs(catalog, facts.row));
   if (!with_files || facts.revisions.empty()) return facts;
   auto snapshot = catalog.resolve(facts.row, spec.revision.value_or(""));
   facts.files_of = snapshot ? snapshot.assume_value() : facts.revisions.front().view.snapshot;
@@ -133,7 +147,8 @@ json::object to_json(const RepoFacts& facts) {
   out["refs"] = std::move(refs);
   json::array unpublished;
   for (const UnpublishedRef& ref : facts.unpublished)
-    unpublished.emplace_back(json::object{{"ref", json_text(ref.ref)}, {"target", json_text(ref.target)}});
+    unpublished.emplace_back(json::object{
+        {"ref", json_text(ref.ref)}, {"target", json_text(ref.target)}, {"reason", json_text(ref.reason)}});
   out["refs_not_published"] = std::move(unpublished);
   if (!facts.files_of) return out;
   out["files_of"] = facts.files_of->commit.hex();

@@ -18,7 +18,9 @@ struct RevisionFacts {
 };
 struct UnpublishedRef {
   std::string ref;
-  std::string target;  ///< hex
+  std::string target;     ///< hex
+  std::string published;  ///< hex of what the ref meant when it was published last; "" when it never was
+  std::string reason;     ///< the rule that keeps it back, and what to run
 };
 struct RepoFacts {
   storage::RepoRow row;
@@ -33,6 +35,8 @@ struct RepoFacts {
 /// of the default branch. @returns NotFound with what to run.
 Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::BlobStore& blobs, const RepoSpec& spec,
                                bool with_files);
+/// Upstream's refs at the last change that lead to no published revision.
+Result<std::vector<UnpublishedRef>> unpublished_refs(const mirror::Catalog& catalog, const storage::RepoRow& row);
 json::object to_json(const RepoFacts& facts);
 /// The row as shown: with "repo" as people write it, without the digests of its documents.
 json::object shown_json(const storage::RepoRow& row);

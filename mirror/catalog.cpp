@@ -29,10 +29,28 @@ Result<> Catalog::each_repo(const std::function<bool(const storage::RepoRow&)>& 
                   [&](const storage::RepoRow& row) { return row.removed || visit(row); });
 }
 
+/// "datasets/org/name" for a model org/name that is not here while such a dataset is; "" for none.
+std::string Catalog::same_name_of_another_kind(const RepoId& repo) const {
+  for (const RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
+    if (kind == repo.kind) continue;
+    const RepoId other{kind, repo.name};
+    const auto bytes = index_.get(Family::Names, key::name(other));
+    if (!bytes || !bytes.assume_value()) continue;
+    const auto name = storage::unpack_name(*bytes.assume_value());
+    if (!name) continue;
+    const auto row = find(name.assume_value().key);
+    if (row && row.assume_value() && !row.assume_value()->removed) return printable(row.assume_value()->repo.text());
+  }
+  return {};
+}
+
 Result<storage::RepoRow> Catalog::find(const RepoId& repo) const {
   auto absent = [&] {
-    return Error{Errc::NotFound,
-                 printable(repo.text()) + " is not mirrored here; run: hubmirror mirror " + printable(repo.text())};
+    const std::string name = printable(repo.text());
+    if (const std::string other = same_name_of_another_kind(repo); !other.empty())
+      return Error{Errc::NotFound,
+                   name + " is not mirrored here, " + other + " is; name that one, or run: hubmirror mirror " + name};
+    return Error{Errc::NotFound, name + " is not mirrored here; run: hubmirror mirror " + name};
   };
   HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
   if (!bytes) return absent();

@@ -42,6 +42,7 @@ class Catalog {
   Result<std::vector<storage::ManifestFile>> missing_blobs(const storage::Manifest& manifest) const;
 
  private:
+  std::string same_name_of_another_kind(const RepoId& repo) const;
   const storage::Index& index_;
   const storage::BlobStore& blobs_;
   storage::DataDir dir_;

@@ -303,7 +303,8 @@ std::string facts_text(const RepoFacts& facts, std::optional<std::int64_t> last_
   if (facts.revisions.size() > kRevisionsShown)
     out += "  and " + counted(facts.revisions.size() - kRevisionsShown, "older revision") + "; --json has all\n";
   for (std::size_t i = 0; i < facts.unpublished.size() && i < kRevisionsShown; ++i)
-    field(out, "not published", facts.unpublished[i].ref + " " + facts.unpublished[i].target, 2);
+    field(out, "not published",
+          facts.unpublished[i].ref + " " + facts.unpublished[i].target + ": " + facts.unpublished[i].reason, 2);
   if (facts.unpublished.size() > kRevisionsShown)
     out += "  and " + counted(facts.unpublished.size() - kRevisionsShown, "other ref") +
            " of upstream not published; --json has all\n";
