@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "hub/exchange.hpp"
 #include "provenance/card.hpp"
 
 namespace hm::crawler {
@@ -64,7 +65,9 @@ awaitable<Result<>> Visit::look() {
     auto known = co_await run_on(p_.git_pool, [this] { return catalog_.find(repo_); });
     if (!known || known.assume_value().repo.name != repo_.name) co_return std::move(info).as_failure();
     report_.row = known.assume_value();
-    HM_CO_TRY(co_await run_on(p_.git_pool, [this] { return p_.recorder.record_gone(report_.row, 404); }));
+    const int answered = hub::status_of(info.error());
+    const int status = answered != 0 ? answered : 404;  // always one that a NotFound stands for
+    HM_CO_TRY(co_await run_on(p_.git_pool, [this, status] { return p_.recorder.record_gone(report_.row, status); }));
     co_return Error{Errc::NotFound, info.error().what + "; the copy that is here stays and was noted as gone upstream"};
   }
   const hub::RepoInfo& got = info.assume_value();

@@ -90,6 +90,22 @@ Error failure_of(int status, const net::Headers& headers, std::string_view body,
   return {Errc::BadInput, what};
 }
 
+int status_of(const Error& failure) {
+  // The status stands first, or in the first bracket that begins with a number: before anything that the Hub said.
+  const auto number_at = [&](std::size_t at) {
+    int value = 0;
+    for (std::size_t i = at; i < at + 3; ++i) {
+      if (i >= failure.what.size() || failure.what[i] < '0' || failure.what[i] > '9') return 0;
+      value = value * 10 + (failure.what[i] - '0');
+    }
+    return value;
+  };
+  if (const int status = number_at(0); status != 0) return status;
+  for (std::size_t at = failure.what.find('('); at != std::string::npos; at = failure.what.find('(', at + 1))
+    if (const int status = number_at(at + 1); status != 0) return status;
+  return 0;
+}
+
 /// Sends until an answer comes that is worth looking at: any status that is not retried.
 awaitable<Result<net::HttpResponse>> Exchange::send_retrying(const Call& call, std::string url, Backoff& backoff) {
   for (;;) {

@@ -242,7 +242,8 @@ std::string repo_text(const RepoFacts& facts, std::optional<std::int64_t> last_v
   field(out, "id", row.rid.text(), 2);
   field(out, "from",
         row.src + (row.gone_status != 0
-                       ? ", where it is GONE (HTTP " + std::to_string(row.gone_status) + "); this copy stays"
+                       ? std::string(", where it is GONE") + (row.gone_status == 401 ? " or private" : "") + " (HTTP " +
+                             std::to_string(row.gone_status) + "); this copy stays"
                        : ""),
         2);
   field(out, "visibility", row.visibility, 2);

@@ -136,13 +136,18 @@ class KindsTest(HubTest):
         self.assertEqual(len(self.hub.requests("cdn")), 2)
 
     def test_deleted_upstream_stays_here(self):
+        self.restart_hub(tokens={TOKEN: {"name": "a"}})
         repo = self.sample("org/name")
         self.mirror("org/name")
         repo.set(hidden=True)
         run = self.mirror("org/name", code=1)
         self.assert_error(run, "gone|not found", "stays")
         self.assert_equals_origin(repo)
+        self.assertEqual(self.show("org/name")["gone_status"], 401, "as it was answered")
+        self.assertIn("GONE or private (HTTP 401)", self.hm("show", "org/name").out)
+        self.mirror("org/name", code=1, env={"HF_TOKEN": TOKEN})
         self.assertEqual(self.show("org/name")["gone_status"], 404)
+        self.assertIn("GONE (HTTP 404)", self.hm("show", "org/name").out)
 
 
 class AccessTest(HubTest):

@@ -216,6 +216,13 @@ TEST(FailureOf, FollowsTheErrorContract) {
               FailsWith(Errc::Gated, "a token is needed (set HF_TOKEN)"));
 }
 
+TEST(FailureOf, StillTellsTheStatus) {
+  for (const int status : {400, 401, 403, 404, 410, 429, 451, 500, 503})
+    for (const char* said : {"", "no (500 times no)", "Invalid credentials in Authorization header"})
+      EXPECT_EQ(status_of(failure_of(status, error_headers("Code", said), "", true)), status) << said;
+  EXPECT_EQ(status_of({Errc::Unreachable, "name not known: example.org"}), 0);
+}
+
 TEST(FailureOf, TakesTheMessageFromTheBodyWhenNoHeaderHasIt) {
   auto what = [](std::string_view body) { return failure_of(404, net::Headers(), body, true).what; };
   EXPECT_EQ(what(R"({"error":"Repository not found"})"), "404: Repository not found");
