@@ -49,6 +49,8 @@ void Visit::account(Stage stage) {
 
 void Visit::tell(Stage stage) {
   account(stage);
+  if (stage != event_.stage || stage == Stage::Visit)
+    log(LogLevel::Debug, "stage", {{"repo", repo_.text()}, {"stage", std::string(name_of(stage))}});
   event_.stage = stage;
   event_.file.clear();
   event_.file_bytes_more = event_.file_bytes_total = 0;
@@ -369,6 +371,12 @@ void Visit::blob_done(const mirror::WantedBlob& blob, const mirror::BlobOutcome&
     ++(came_with_another ? report_.blobs_present : report_.blobs_fetched);
     report_.bytes_verified += blob.size_bytes;
     ++event_.files_done;
+    log(LogLevel::Debug, "blob published",
+        {{"repo", repo_.text()},
+         {"path", blob.path},
+         {"sha256", blob.id.hex()},
+         {"bytes", std::to_string(blob.size_bytes)},
+         {"fetched", std::to_string(outcome.fetched_bytes)}});
   } else {
     failed_.emplace(blob.id, outcome.result.error());
     report_.problems.push_back({blob.path, outcome.result.error()});

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 
 namespace hm::net {
@@ -39,6 +40,7 @@ Result<> CurlTransfer::start() {
   if (!easy_ || !set_up() || !core_->multi().add(easy_.get()))
     return Error(Errc::Internal, "libcurl cannot set up a request (out of memory?)");
   started_ = true;
+  begin_ms_ = now_ms();
   core_->join(*this);
   return ok();
 }
@@ -47,10 +49,22 @@ Result<> CurlTransfer::start() {
 void CurlTransfer::detach() {
   if (!easy_) return;
   if (started_) {
+    log_request();
     core_->multi().remove(easy_.get(), this);
     core_->leave(*this);
   }
   core_->give_back(std::move(easy_));
+}
+
+/// Without the query, which may hold a signature or a cursor; what was sent in headers is not told at all.
+void CurlTransfer::log_request() const {
+  log(LogLevel::Debug, "request",
+      {{"method", prepared_.request.method},
+       {"url", prepared_.url.for_messages()},
+       {"status", head_.complete() ? std::to_string(head_.status()) : "-"},
+       {"bytes", std::to_string(received_bytes_)},
+       {"ms", std::to_string(now_ms() - begin_ms_)},
+       {"error", failure_ ? failure_->what : "-"}});
 }
 
 // ---- the reader's side

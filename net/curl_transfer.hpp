@@ -49,6 +49,7 @@ class CurlTransfer final : private CurlListener, private CoreMember {
   template <class Ready>
   awaitable<bool> wait_until(Ready ready);
   void wake();
+  void log_request() const;
 
   bool set_up();
   void set_up_request();
@@ -86,6 +87,7 @@ class CurlTransfer final : private CurlListener, private CoreMember {
   Block filling_;                     ///< libcurl writes here …
   std::size_t filled_bytes_ = 0;
   Block handed_out_;  ///< … while the reader has this
+  std::int64_t begin_ms_ = 0;
   std::uint64_t received_bytes_ = 0;
   std::uint64_t unsettled_bytes_ = 0;  ///< not yet told to the stall clock
   std::int64_t uploaded_bytes_ = 0;
