@@ -9,6 +9,8 @@
 
 namespace hm::app {
 namespace {
+constexpr std::size_t kErrorWordColumns = 200, kErrorColumns = 1500;
+
 struct Rune {
   std::uint32_t value = 0;
   std::size_t bytes = 1;
@@ -170,11 +172,21 @@ void print_json(std::ostream& out, const json::value& value) {
   out << harmless(pretty_json(sorted));
 }
 
+namespace {
+/// A word (an argument, a URL, a path) that is too long to be read loses its middle; so does the whole message.
+std::string readable(std::string_view text) {
+  std::string out;
+  for (const std::string_view word : split(text, ' ')) out += (out.empty() ? "" : " ") + fit(word, kErrorWordColumns);
+  return fit(out, kErrorColumns);
+}
+}  // namespace
+
 std::string error_line(const Error& error) {
   std::string what = error.what.empty() ? std::string(name_of(error.code)) : error.what;
   const std::string hint = hint_of(error);
-  if (!hint.empty() && what.find(hint) == std::string::npos) what += "; " + hint;
-  return "hubmirror: error: " + printable(what);
+  const bool advised = error.code == Errc::NoSpace && what.find("free some space") != std::string::npos;
+  if (!hint.empty() && !advised && what.find(hint) == std::string::npos) what += "; " + hint;
+  return "hubmirror: error: " + readable(printable(what));
 }
 
 std::string counted(std::uint64_t count, std::string_view noun) {

@@ -42,7 +42,7 @@ json::string json_text(std::string_view text);
 /// harmless.
 void print_json(std::ostream& out, const json::value& value);
 
-/// "hubmirror: error: what; where; why; what to do": one line, printable.
+/// "hubmirror: error: what; where; why; what to do": one line, printable, words of at most 200 columns.
 std::string error_line(const Error& error);
 /// "1 file", "3 files".
 std::string counted(std::uint64_t count, std::string_view noun);

@@ -80,6 +80,22 @@ TEST(ErrorLine, IsOneLineWithWhatToDo) {
   EXPECT_EQ(error_line({Errc::Io, ""}).substr(0, 18), "hubmirror: error: ");
 }
 
+TEST(ErrorLine, LongArgumentsAreCut) {
+  const std::string line = error_line({Errc::BadInput, "\"" + std::string(5000, 'x') + "\" is not a repository"});
+  EXPECT_LT(line.size(), 260U);
+  EXPECT_THAT(line, HasSubstr("xx...xx"));
+  EXPECT_THAT(line, testing::EndsWith(" is not a repository"));
+  std::string blanks;
+  for (int i = 0; i < 5000; ++i) blanks += "a ";
+  EXPECT_LT(error_line({Errc::BadInput, blanks}).size(), 1600U);
+}
+TEST(ErrorLine, AdviceIsGivenOnce) {
+  EXPECT_THAT(error_line({Errc::NoSpace, "write x: No space left on device"}), HasSubstr("; free some space or lower"));
+  const std::string line =
+      error_line({Errc::NoSpace, "not enough space: free some space (`hubmirror gc`), or lower storage.reserve_bytes"});
+  EXPECT_EQ(line.find("free some space"), line.rfind("free some space"));
+}
+
 TEST(Words, CountsAndTimes) {
   EXPECT_EQ(counted(1, "file"), "1 file");
   EXPECT_EQ(counted(0, "file"), "0 files");
