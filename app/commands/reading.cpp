@@ -1,6 +1,7 @@
 // hubmirror ls, show, path: what is here. They take no lock and work beside a running writer.
 #include <algorithm>
 #include <ostream>
+#include <set>
 
 #include "app/commands/commands.hpp"
 #include "app/facts.hpp"
@@ -14,6 +15,9 @@ struct Listed {
   storage::RepoRow row;
   std::size_t revisions = 0;
   std::optional<storage::SnapshotRow> head;  ///< of the default branch, else the newest
+  std::size_t missing = 0;                   ///< large files of `head` that are not in the store
+  bool damaged = false;                      ///< what `head` consists of cannot be read
+  bool incomplete = false;                   ///< upstream's default branch was seen further than what is published
 };
 
 bool is_pattern(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
@@ -21,6 +25,21 @@ bool matches(const storage::RepoRow& row, const std::string& pattern) {
   if (pattern.empty()) return true;
   const std::string name = ascii_lower(row.repo.text()), wanted = ascii_lower(pattern);
   return is_pattern(wanted) ? glob_match(wanted, name) : name.find(wanted) != std::string::npos;
+}
+
+Result<> look_for_gaps(const mirror::Catalog& catalog, Listed& one) {
+  if (one.head) {
+    const auto manifest = catalog.manifest(one.head->manifest);
+    const auto missing = manifest ? catalog.missing_blobs(manifest.assume_value())
+                                  : Result<std::vector<storage::ManifestFile>>(manifest.error());
+    one.damaged = !missing;  // of one repository: no reason not to list the others
+    if (missing) one.missing = missing.assume_value().size();
+  }
+  HM_TRY(const auto unpublished, unpublished_refs(catalog, one.row));
+  one.incomplete = std::any_of(unpublished.begin(), unpublished.end(), [&](const UnpublishedRef& ref) {
+    return ref.ref == one.row.head && !ref.published.empty();  // it was once asked for
+  });
+  return ok();
 }
 
 Result<std::vector<Listed>> list_repos(const mirror::Catalog& catalog, const std::string& pattern) {
@@ -39,6 +58,7 @@ Result<std::vector<Listed>> list_repos(const mirror::Catalog& catalog, const std
       one.head = head->snapshot;
     else if (!revisions.empty())
       one.head = revisions.front().snapshot;
+    HM_TRY(look_for_gaps(catalog, one));
   }
   std::sort(listed.begin(), listed.end(),
             [](const Listed& a, const Listed& b) { return a.row.repo.text() < b.row.repo.text(); });
@@ -52,6 +72,9 @@ std::string state_of(const Listed& one) {
     add("nothing published");
   else if (one.head->partial())
     add("partial");
+  if (one.head && one.incomplete) add("INCOMPLETE");
+  if (one.damaged) add("DAMAGED");
+  if (one.missing != 0) add("MISSING " + counted(one.missing, "file"));
   if (one.row.gone_status != 0) add("gone upstream");
   if (!one.row.pins.empty()) add("pinned");
   if (one.row.visibility != "public") add(one.row.visibility);
@@ -90,6 +113,9 @@ json::object list_json(const std::vector<Listed>& listed) {
     json::object repo = shown_json(one.row);
     repo["revisions"] = one.revisions;
     repo["partial"] = one.head && one.head->partial();
+    repo["incomplete"] = one.incomplete;
+    repo["damaged"] = one.damaged;
+    repo["missing_files"] = one.missing;
     if (one.head)
       repo["newest"] = json::object{{"commit", one.head->commit.hex()},
                                     {"files", one.head->files},
@@ -102,7 +128,8 @@ json::object list_json(const std::vector<Listed>& listed) {
   return {{"repos", std::move(repos)}};
 }
 
-std::string files_text(const storage::Manifest& manifest, bool long_form) {
+/// @param missing paths of the files whose bytes are not in the store
+std::string files_text(const storage::Manifest& manifest, const std::set<std::string>& missing, bool long_form) {
   using Align = Table::Align;
   std::vector<Table::Column> columns{{"SIZE", Align::Right}, {"KEPT IN"}};
   if (long_form) columns.insert(columns.end(), {{"SHA256"}, {"GIT ID"}});
@@ -110,12 +137,21 @@ std::string files_text(const storage::Manifest& manifest, bool long_form) {
   Table table(std::move(columns));
   for (const storage::ManifestFile& file : manifest.files) {
     std::vector<std::string> cells{long_form ? std::to_string(file.size_bytes) : human_bytes(file.size_bytes),
-                                   file.is_lfs ? "blobs" : "git"};
+                                   missing.contains(file.path) ? "MISSING"
+                                   : file.is_lfs               ? "blobs"
+                                                               : "git"};
     if (long_form) cells.insert(cells.end(), {file.sha256.hex(), file.git_oid.hex()});
     cells.push_back(file.path);
     table.add(std::move(cells));
   }
   return table.render();
+}
+
+Result<std::set<std::string>> missing_paths(const mirror::Catalog& catalog, const storage::Manifest& manifest) {
+  std::set<std::string> out;
+  HM_TRY(const auto missing, catalog.missing_blobs(manifest));
+  for (const storage::ManifestFile& file : missing) out.insert(file.path);
+  return out;
 }
 
 /// Files of one repository, if the target names one that is here.
@@ -130,16 +166,21 @@ Result<bool> list_files(Context& context, const ReadServices& services, const Ls
   }
   HM_TRY(const auto snapshot, services.catalog.resolve(row.assume_value(), spec.assume_value().revision.value_or("")));
   HM_TRY(const auto manifest, services.catalog.manifest(snapshot.manifest));
+  HM_TRY(const auto missing, missing_paths(services.catalog, manifest));
   if (context.options.json) {
     json::array files;
-    for (const storage::ManifestFile& file : manifest.files) files.emplace_back(to_json(file));
+    for (const storage::ManifestFile& file : manifest.files) {
+      json::object shown = to_json(file);
+      shown["missing"] = missing.contains(file.path);
+      files.emplace_back(std::move(shown));
+    }
     print_json(context.io.out, json::object{{"repo", row.assume_value().repo.text()},
                                             {"commit", snapshot.commit.hex()},
                                             {"partial", snapshot.partial()},
                                             {"files", std::move(files)}});
     return true;
   }
-  context.io.out << files_text(manifest, command.long_form);
+  context.io.out << files_text(manifest, missing, command.long_form);
   if (snapshot.partial() && !context.options.quiet) {
     context.io.out << "partial: " << counted(snapshot.left_out_files, "file") << " of "
                    << human_bytes(snapshot.left_out_bytes) << " left out by " << printable(snapshot.selection) << "\n";
@@ -295,6 +336,15 @@ std::string revision_text(const RevisionFacts& revision) {
   return out;
 }
 
+std::set<std::string> missing_of(const RepoFacts& facts) {
+  std::set<std::string> out;
+  for (const RevisionFacts& revision : facts.revisions) {
+    if (revision.view.snapshot.commit != facts.files_of->commit) continue;
+    for (const storage::ManifestFile& file : revision.missing) out.insert(file.path);
+  }
+  return out;
+}
+
 constexpr std::size_t kRevisionsShown = 20;  // in text; --json has them all
 
 std::string facts_text(const RepoFacts& facts, std::optional<std::int64_t> last_visit_ms) {
@@ -309,7 +359,8 @@ std::string facts_text(const RepoFacts& facts, std::optional<std::int64_t> last_
   if (facts.unpublished.size() > kRevisionsShown)
     out += "  and " + counted(facts.unpublished.size() - kRevisionsShown, "other ref") +
            " of upstream not published; --json has all\n";
-  if (facts.files_of) out += "\nfiles of " + facts.files_of->commit.hex() + "\n" + files_text(facts.files, true);
+  if (facts.files_of)
+    out += "\nfiles of " + facts.files_of->commit.hex() + "\n" + files_text(facts.files, missing_of(facts), true);
   return out;
 }
 }  // namespace
