@@ -115,6 +115,13 @@ Result<std::vector<User>> users_of(const VerifyParts& parts, const storage::Blob
   return out;
 }
 
+/// The blob whose place is taken by something that is no file of ours.
+std::optional<storage::BlobId> blob_place(const storage::DataDir& dir, const storage::BlobFinding& finding) {
+  if (finding.kind != BlobFindingKind::Foreign) return std::nullopt;
+  const auto id = storage::BlobId::parse(std::string_view(finding.path).substr(finding.path.rfind('/') + 1));
+  return id && dir.blob(*id) == dir.root + "/" + finding.path ? id : std::nullopt;
+}
+
 class Verification {
  public:
   Verification(const VerifyParts& parts, const VerifyOptions& options,
@@ -201,6 +208,11 @@ class Verification {
     finding.kind = kind_of(f.kind);
     finding.detail = std::move(f.detail);
     finding.subject = f.kind == BlobFindingKind::Foreign ? printable(f.path) : f.id.hex();
+    if (const auto id = blob_place(p_.dir, f)) {
+      finding.blob = id;
+      finding.detail =
+          "a symlink, directory or special file stands where a blob belongs; --repair moves it to quarantine";
+    }
     if (f.kind != BlobFindingKind::Foreign) {
       finding.blob = f.id;
       HM_TRY(const auto users, users_of(p_, f.id, kUsersMax));
@@ -347,10 +359,12 @@ Result<std::vector<RepairGroup>> prepare_repair(const VerifyParts& parts, std::v
       continue;
     }
     HM_TRY(auto users, users_of(parts, *finding.blob, kUsersMax));
-    if (finding.kind != FindingKind::Missing) {
-      HM_TRY(parts.blobs.quarantine(*finding.blob, finding.detail));
+    const bool missing = finding.kind == FindingKind::Missing;
+    if (!missing || parts.fs.exists(parts.dir.blob(*finding.blob))) {  // something else may stand in its place
+      auto moved = parts.blobs.quarantine(*finding.blob, finding.detail);
+      if (!moved && moved.error().code != Errc::NotFound) return std::move(moved).as_failure();
     }
-    if (users.empty()) {
+    if (finding.kind == FindingKind::Foreign || users.empty()) {
       ++report.repaired;  // nothing refers to these bytes: taking them away is the repair
       continue;
     }

@@ -1,5 +1,6 @@
 #include "crawler/verify_repository.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 
@@ -15,6 +16,12 @@ void RepositoryCheck::add(FindingKind kind, const storage::RepoRow& row, std::st
   finding.subject = row.repo.text();
   finding.detail = std::move(detail);
   report_.findings.push_back(std::move(finding));
+}
+
+/// True for the failure to read an object that is among the findings already.
+bool RepositoryCheck::is_told(const std::string& detail) const {
+  return std::any_of(damaged_.begin(), damaged_.end(),
+                     [&](const std::string& oid) { return detail.find(oid) != std::string::npos; });
 }
 
 Result<> RepositoryCheck::run(const storage::RepoRow& row, std::vector<storage::BlobInfo>* blobs) {
@@ -49,8 +56,10 @@ Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const std::vect
       add(FindingKind::GitObject, row, "its git repository cannot be opened: " + repository.error().what);
     return ok();
   }
+  damaged_.clear();
   auto checked = repository.assume_value().verify_objects([&](const GitOid& oid, const std::string& problem) {
-    add(FindingKind::GitObject, row, oid.hex() + ": " + problem);
+    if (oid == GitOid()) return add(FindingKind::GitObject, row, problem);  // a whole pack
+    if (damaged_.insert(oid.hex()).second) add(FindingKind::GitObject, row, oid.hex() + ": " + problem);
   });
   if (checked)
     report_.git_objects += checked.assume_value();
@@ -58,8 +67,8 @@ Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const std::vect
     add(FindingKind::GitObject, row, checked.error().what);
   for (const mirror::RevisionView& view : revisions) {
     if (stop_.stop_requested()) return Error{Errc::Cancelled, "stopped"};
-    if (auto compared = compare_tree(repository.assume_value(), row, view.snapshot); !compared)
-      add(FindingKind::GitObject, row, compared.error().what);
+    auto compared = compare_tree(repository.assume_value(), row, view.snapshot);
+    if (!compared && !is_told(compared.error().what)) add(FindingKind::GitObject, row, compared.error().what);
   }
   return ok();
 }

@@ -1,7 +1,9 @@
 // crawler/verify_repository.hpp: one repository's manifests and, when asked to go deep, its git objects and trees.
 // Layer 5; part of verify.
 #pragma once
+#include <set>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "crawler/verify.hpp"
@@ -23,9 +25,11 @@ class RepositoryCheck {
   Result<> compare_tree(const mirror::Repository& repository, const storage::RepoRow& row,
                         const storage::SnapshotRow& snapshot);
   void add(FindingKind kind, const storage::RepoRow& row, std::string detail);
+  bool is_told(const std::string& detail) const;
   const mirror::Catalog& catalog_;
   const bool deep_;
   const std::stop_token stop_;
   VerifyReport& report_;
+  std::set<std::string> damaged_;  ///< ids of git objects of the repository at hand that a finding names
 };
 }  // namespace hm::crawler

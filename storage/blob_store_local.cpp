@@ -73,7 +73,9 @@ class LocalBlobStore final : public BlobStore {
   Result<std::optional<std::uint64_t>> find(const BlobId& id) const override {
     auto size = context_->fs.file_size(context_->dir.blob(id));
     if (size) return std::optional(size.assume_value());
-    if (size.error().code == Errc::NotFound) return std::optional<std::uint64_t>();
+    // Something else under its name, a symlink or a directory, is not the blob either.
+    if (size.error().code == Errc::NotFound || size.error().code == Errc::BadInput)
+      return std::optional<std::uint64_t>();
     return size.error();
   }
 

@@ -155,7 +155,9 @@ void print(Context& context, const crawler::VerifyReport& report,
   if (!context.options.quiet) {
     const std::uint64_t bad = bad_count(report.findings);
     context.io.out << text_of(report) << ": " << (bad == 0 ? "nothing wrong" : counted(bad, "finding")) << "\n";
-    if (bad != 0 && !repaired) context.io.out << "hubmirror verify --repair fetches bad files again by digest\n";
+    const bool repairable = std::any_of(report.findings.begin(), report.findings.end(),
+                                        [](const crawler::Finding& f) { return f.bad && f.blob; });
+    if (repairable && !repaired) context.io.out << "hubmirror verify --repair fetches bad files again by digest\n";
     if (repaired) context.io.out << "repaired " << repaired->repaired << ", left " << bad_count(repaired->left) << "\n";
   }
   if (!repaired) return;
