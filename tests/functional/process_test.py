@@ -83,6 +83,8 @@ class BesideTest(HubTest):
                 self.assertEqual(run.code, 3, run)
                 self.assertRegex(run.err.lower(), "again|resume|go on|continue")
                 self.assertLessEqual(len(run.errors), 1, run)
+                self.assertIn("because     interrupted; what is here is kept, the next run goes on with it", run.out)
+                self.assertNotRegex(run.out + run.err, "co_await|system:|100 %|publishing|problem  ")
                 self.check_store()
         self.faults()
         self.mirror("org/big")
@@ -116,7 +118,8 @@ class BesideTest(HubTest):
         self.assert_sane(run)
         rows = {row["repo"]: row for row in run.json["repos"]}
         self.assertEqual(rows["org/done"]["published"], [done.head()])
-        self.assertTrue(rows["org/slow"]["error"])
+        self.assertRegex(rows["org/slow"]["error"]["what"], "^interrupted; ")
+        self.assertEqual(rows["org/slow"]["problems"], [])
         self.assert_equals_origin(done)
 
     def test_closed_pipe(self):
@@ -154,13 +157,49 @@ class CommandLineTest(HubTest):
             ("--allow-private", "a b", "mirror", "a/b"),
             ("version", "extra"),
             ("mirror", "\x1b]0;owned\x07"),
+            ("mirror", "--from", self.dir),
+            ("mirror", "--from", os.path.join(self.dir, "absent")),
+            ("--data-dir", "", "init"),
+            ("--data-dir", "~/mirror", "init"),
+            ("--data-dir", self.config, "init"),
+            ("--data-dir", self.config, "ls"),
         ]
         for case in cases:
             with self.subTest(case):
                 self.assert_error(self.hm(*case, code=2))
         self.assert_error(self.hm("mirorr", code=2), 'did you mean "?mirror')
         self.assert_error(self.hm("mirror", "--inclde=x", "org/name", code=2), 'did you mean "?--include')
+        for long in (("mirror", "x" * 5000), ("ls", "a", "y" * 5000), ("--jobs", "z" * 5000, "ls"), ("show", "a/b@" + "v" * 5000)):
+            run = self.hm(*long, code=2)
+            self.assert_error(run)
+            self.assertLess(len(run.err), 500)
         self.assertFalse(os.path.exists(self.data))
+
+    def test_each_failure_is_told_once(self):
+        self.sample("org/good")
+        for args, shown in ((("org/absent", "org/good"), True), (("org/absent",), True), (("--quiet", "org/absent", "org/good"), False)):
+            with self.subTest(args):
+                run = self.mirror(*args, code=1)
+                self.assert_error(run, "org/absent: it does not exist")
+                self.assertEqual(run.err.count("it does not exist"), 1, run)
+                self.assertEqual("org/good" in run.err, shown and "org/good" in args)
+
+    def test_debug_log_tells_requests_stages_and_blobs(self):
+        self.restart_hub(tokens={TOKEN: {"name": "a"}})
+        repo = self.sample("org/name")
+        run = self.mirror("--log-level", "debug", "org/name", env={"HF_TOKEN": TOKEN})
+        lines = [line for line in run.err.splitlines() if " D " in line]
+        requests = [line for line in lines if " D request " in line]
+        self.assertTrue(any("method=GET" in line and "/api/models/org/name status=200" in line for line in requests), run.err)
+        self.assertEqual(sum("/xet-bridge-us/" in line for line in requests), 2)
+        for line in requests:
+            self.assertRegex(line, r"method=[A-Z]+ url=http\S+ status=\d+ bytes=\d+ ms=\d+ ")
+            self.assertNotRegex(line, r"[?&]|[Ss]ignature|hf_", "no query, no token")
+        for stage in ("visit", "git", "plan", "blobs", "publish", "done"):
+            self.assertTrue(any(line.endswith(f" stage repo=org/name stage={stage}") for line in lines), stage)
+        for digest, _ in self.pointers(repo).values():
+            self.assertTrue(any(" blob published " in line and digest in line for line in lines))
+        self.assertNotIn(" D ", self.mirror("org/name").err)
 
     def test_help_and_version(self):
         for args in (("--help",), ("mirror", "--help"), ("--help-all",), ("version",), ("--version",), ("config", "print", "--help")):

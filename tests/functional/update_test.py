@@ -150,7 +150,8 @@ class UpdateTest(HubTest):
         self.assert_blobs({"keep.bin": self.pointers(repo)["keep.bin"]})
         self.assertFalse(os.path.exists(blob_path(self.data, self.pointers(repo)["skip.bin"][0])))
         self.assert_equals_origin(done)
-        self.mirror("--unfinished")  # nothing to do is no error
+        self.assertEqual(self.mirror("--unfinished").out, "nothing is unfinished\n")
+        self.assertEqual(self.mirror_json("--unfinished")["repos"], [])
 
 
 class MovingTest(HubTest):
@@ -308,6 +309,30 @@ class FilterTest(HubTest):
         files = self.partial("--formats", "onnx")
         self.assertLessEqual({"model.gguf", "onnx/model.onnx"}, files)
         self.assertEqual(self.stored(), {"model.gguf", "onnx/model.onnx"})
+
+    def notes(self, *options):
+        run = self.mirror(*options, "org/name")
+        warned = [line.removeprefix("hubmirror: warning: ") for line in run.err.splitlines() if line.startswith("hubmirror: warning: ")]
+        return sorted(warned)
+
+    def test_filters_without_a_match_are_told(self):
+        options = ("--include", "*.safetensor", "--include", "*.gguf", "--exclude", "*.h5", "--formats", "gguf", "--formats", "mlx")
+        expected = ['--exclude "*.h5" matches no file', '--formats "mlx" matches no file', '--include "*.safetensor" matches no file']
+        self.assertEqual(self.notes(*options), expected)
+        self.model("org/other", {"a.h5": LfsRandom(100, 9)})
+        run = self.hm("--json", "mirror", "--exclude", "*.h5", "--exclude", "*.pkl", "org/other")
+        self.assertEqual(run.json["repos"][0]["notes"], ['--exclude "*.pkl" matches no file'])
+        self.assertEqual(run.err, "")
+        self.configure(mirror={"exclude": ["*.never"]})
+        self.assertEqual(self.notes(), [], "a standing rule need not match everywhere")
+
+    def test_filters_beside_a_whole_copy_are_told(self):
+        self.mirror("org/name")
+        whole = "what is here is kept whole already; the filters leave nothing of it out"
+        self.assertEqual(self.notes("--formats", "gguf"), [whole])
+        self.assertEqual(self.notes("--exclude", "*.never"), ['--exclude "*.never" matches no file'])
+        self.origin.commit("branch", {"x.txt": "x"}, ref="refs/heads/side")
+        self.assertEqual(self.notes("--formats", "gguf"), [whole])
 
     def test_bad_filters(self):
         for options in (["--formats", "safetenors"], ["--max-file-size", "many"], ["--max-file-size", "-1"], ["--include", ""]):
