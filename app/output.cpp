@@ -166,10 +166,11 @@ json::string json_text(std::string_view text) {
   return json::string(shown.data(), shown.size());
 }
 
-void print_json(std::ostream& out, const json::value& value) {
-  json::value sorted = value;
-  sort_keys(sorted);
-  out << harmless(pretty_json(sorted));
+void print_json(std::ostream& out, json::value value) {
+  sort_keys(value);
+  std::string text = pretty_json(value);
+  value = nullptr;  // the tree of a repository with many files is several times as large as its text
+  out << harmless(text);
 }
 
 namespace {

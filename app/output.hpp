@@ -40,7 +40,7 @@ json::string json_text(std::string_view text);
 /// One document with keys sorted at every level, two blanks per level, a newline at the end. Characters that could act
 /// on a terminal (DEL, C1 controls, direction overrides) are written as \uNNNN, so the value is the same and the output
 /// harmless.
-void print_json(std::ostream& out, const json::value& value);
+void print_json(std::ostream& out, json::value value);
 
 /// "hubmirror: error: what; where; why; what to do": one line, printable, words of at most 200 columns.
 std::string error_line(const Error& error);

@@ -28,7 +28,8 @@ std::string_view name_of(Errc code);
 
 struct Error {
   Errc code = Errc::Internal;
-  std::string what;  ///< innermost cause first: "sha256 differs; while storing gpt2@607a30d:model.safetensors"
+  std::string what;     ///< innermost cause first: "sha256 differs; while storing gpt2@607a30d:model.safetensors"
+  int http_status = 0;  ///< of the answer that it tells of; 0: no answer, or none is behind it
   Error() = default;
   Error(Errc c, std::string w) : code(c), what(std::move(w)) {}
 };

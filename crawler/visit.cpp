@@ -63,12 +63,11 @@ awaitable<Result<>> Visit::look() {
   auto info = co_await p_.api.repo_info(repo_, std::nullopt);
   const std::string src = p_.api.upstream().host_port();
   if (!info) {
-    if (info.error().code != Errc::NotFound) co_return std::move(info).as_failure();
+    if (info.error().code != Errc::NotFound || info.error().http_status == 0) co_return std::move(info).as_failure();
     auto known = co_await run_on(p_.git_pool, [this] { return catalog_.find(repo_); });
     if (!known || known.assume_value().repo.name != repo_.name) co_return std::move(info).as_failure();
     report_.row = known.assume_value();
-    const int answered = hub::status_of(info.error());
-    const int status = answered != 0 ? answered : 404;  // always one that a NotFound stands for
+    const int status = info.error().http_status;
     HM_CO_TRY(co_await run_on(p_.git_pool, [this, status] { return p_.recorder.record_gone(report_.row, status); }));
     co_return Error{Errc::NotFound, info.error().what + "; the copy that is here stays and was noted as gone upstream"};
   }

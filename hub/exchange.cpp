@@ -62,15 +62,8 @@ net::HttpRequest request_for(const Call& call, std::string url) {
   request.body = call.body;
   return request;
 }
-}  // namespace
 
-Error failure_of(int status, const net::Headers& headers, std::string_view body, bool about_a_repo) {
-  const std::string_view code = headers.get("X-Error-Code").value_or(std::string_view());
-  const auto header_message = headers.get("X-Error-Message");
-  const std::string said = shown(header_message ? *header_message : std::string_view(message_of_body(body)));
-  std::string what = std::to_string(status);
-  if (!code.empty()) what += " " + shown(code);
-  if (!said.empty()) what += ": " + said;
+Error kind_of_failure(int status, std::string_view code, std::string_view said, std::string what, bool about_a_repo) {
   if (status == 401) {
     if (code == "GatedRepo") return {Errc::Gated, what};
     if (said.starts_with("Invalid credentials in Authorization header"))
@@ -89,21 +82,18 @@ Error failure_of(int status, const net::Headers& headers, std::string_view body,
   if (status == 408 || status >= 500) return {Errc::Unreachable, what};
   return {Errc::BadInput, what};
 }
+}  // namespace
 
-int status_of(const Error& failure) {
-  // The status stands first, or in the first bracket that begins with a number: before anything that the Hub said.
-  const auto number_at = [&](std::size_t at) {
-    int value = 0;
-    for (std::size_t i = at; i < at + 3; ++i) {
-      if (i >= failure.what.size() || failure.what[i] < '0' || failure.what[i] > '9') return 0;
-      value = value * 10 + (failure.what[i] - '0');
-    }
-    return value;
-  };
-  if (const int status = number_at(0); status != 0) return status;
-  for (std::size_t at = failure.what.find('('); at != std::string::npos; at = failure.what.find('(', at + 1))
-    if (const int status = number_at(at + 1); status != 0) return status;
-  return 0;
+Error failure_of(int status, const net::Headers& headers, std::string_view body, bool about_a_repo) {
+  const std::string_view code = headers.get("X-Error-Code").value_or(std::string_view());
+  const auto header_message = headers.get("X-Error-Message");
+  const std::string said = shown(header_message ? *header_message : std::string_view(message_of_body(body)));
+  std::string what = std::to_string(status);
+  if (!code.empty()) what += " " + shown(code);
+  if (!said.empty()) what += ": " + said;
+  Error failure = kind_of_failure(status, code, said, std::move(what), about_a_repo);
+  failure.http_status = status;
+  return failure;
 }
 
 /// Sends until an answer comes that is worth looking at: any status that is not retried.

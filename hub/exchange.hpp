@@ -37,9 +37,6 @@ struct Answer {
 /// @param body of the answer, or empty
 Error failure_of(int status, const net::Headers& headers, std::string_view body, bool about_a_repo);
 
-/// The HTTP status that a failure_of() tells of; 0 for any other error.
-int status_of(const Error& failure);
-
 class Exchange {
  public:
   Exchange(net::HttpClient& client, net::Url upstream, RateBudget& budget, RetryPolicy retry)
