@@ -65,6 +65,11 @@ class RowReader {
     if (!d) fail(key);
     return d.value_or(D{});
   }
+  RepoKind kind(std::string_view key) {
+    const auto kind = parse_repo_kind(text(key));
+    if (!kind) fail(key);
+    return kind.value_or(RepoKind::Model);
+  }
   const json::object* object(std::string_view key) {
     const json::value* v = object_.if_contains(view(key));
     if (v != nullptr && !v->is_object()) fail(key);
@@ -181,11 +186,8 @@ Result<NameRow> unpack_name(std::string_view bytes) {
   HM_TRY(const json::object object, parse_row(bytes));
   RowReader r(object);
   NameRow row;
-  row.key.kind = parse_repo_kind(r.text("kind")).value_or(RepoKind::Model);
-  if (const auto rid = Rid::parse(r.text("rid")))
-    row.key.rid = *rid;
-  else
-    r.fail("rid");
+  row.key.kind = r.kind("kind");
+  row.key.rid = r.required<Rid>("rid");
   row.name = r.text("name");
   row.former = r.list("former");
   return r.finish(std::move(row));
@@ -195,15 +197,9 @@ Result<RepoRow> unpack_repo(std::string_view bytes) {
   HM_TRY(const json::object object, parse_row(bytes));
   RowReader r(object);
   RepoRow row;
-  if (const auto kind = parse_repo_kind(r.text("kind")))
-    row.repo.kind = *kind;
-  else
-    r.fail("kind");
+  row.repo.kind = r.kind("kind");
   row.repo.name = r.text("id");
-  if (const auto rid = Rid::parse(r.text("rid")))
-    row.rid = *rid;
-  else
-    r.fail("rid");
+  row.rid = r.required<Rid>("rid");
   row.src = r.text("src");
   row.visibility = r.text("visibility");
   row.first_seen_ms = r.integer("first_seen_ms");
