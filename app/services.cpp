@@ -136,11 +136,10 @@ Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config&
                                                            std::string_view command, Create create,
                                                            Completeness completeness) {
   storage::DataDir dir(data_dir);
-  if (create == Create::IfAbsent) {
-    HM_TRY(storage::create_data_dir(real_file_system(), dir));
-  } else {
+  if (create == Create::No) {
     HM_TRY(storage::check_data_dir(real_file_system(), dir));
   }
+  HM_TRY(storage::create_data_dir(real_file_system(), dir));  // also gives back folders of the layout that were lost
   HM_TRY(auto lock, storage::WriterLock::acquire(dir, command));
   HM_TRY(auto index, open_index_of(config, dir, storage::Index::Mode::Write, completeness));
   HM_TRY(const auto mismatch, storage::JournalMark(real_file_system(), dir).mismatch(*index));

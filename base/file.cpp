@@ -164,9 +164,14 @@ class RealFileSystem final : public FileSystem {
 
  private:
   static Result<std::unique_ptr<File>> open(const std::string& path, int flags, const char* what) {
-    const int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0644);
+    // O_NONBLOCK: a pipe in a file's place would wait for its other end for ever.
+    const int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
     if (fd < 0) return errno_error(what, path, errno);
-    return std::unique_ptr<File>(std::make_unique<RealFile>(fd, path));
+    auto file = std::make_unique<RealFile>(fd, path);
+    struct stat st{};
+    if (::fstat(fd, &st) != 0) return errno_error("stat", path, errno);
+    if (S_ISFIFO(st.st_mode)) return Error{Errc::BadInput, path + " is a pipe, not a file"};
+    return std::unique_ptr<File>(std::move(file));
   }
 };
 }  // namespace

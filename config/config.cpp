@@ -161,7 +161,7 @@ Result<Config> parse_config(std::string_view text, std::string_view source_name)
 
 Result<Config> load_config_file(const std::string& path) {
   HM_TRY(within(check_expanded(path), [] { return "reading the configuration"; }));
-  auto text = read_small_file(real_file_system(), path, kConfigBytesMax);
+  auto text = read_operators_file(path, kConfigBytesMax);
   if (!text) {
     Error error = std::move(text.assume_error());
     error.what = "configuration: " + error.what;

@@ -80,7 +80,7 @@ Result<std::string> token_from_file(const std::string& path) {
   if (::stat(path.c_str(), &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)) != 0) {
     log(LogLevel::Warning, "token file can be read by others; chmod 600 it", {{"path", path}});
   }
-  const auto text = read_small_file(real_file_system(), path, 2 * kTokenBytesMax);
+  const auto text = read_operators_file(path, 2 * kTokenBytesMax);
   if (!text)
     return Error{Errc::BadInput, "the Hub's token cannot be read: " + text.assume_error().what +
                                      "; correct upstream.token_file or set HF_TOKEN"};

@@ -1,9 +1,11 @@
 #include "config/value.hpp"
 
 #include <array>
+#include <filesystem>
 #include <limits>
 #include <type_traits>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 #include "config/policy.hpp"
 
@@ -191,4 +193,10 @@ Raw raw_from_text(const std::vector<std::string>&, const std::string& text) { re
 Raw raw_from_text(const int&, const std::string& text) { return number_or_text(text); }
 Raw raw_from_text(const std::int64_t&, const std::string& text) { return number_or_text(text); }
 Raw raw_from_text(const std::uint64_t&, const std::string& text) { return number_or_text(text); }
+
+Result<std::string> read_operators_file(const std::string& path, std::size_t size_max) {
+  std::error_code absent;
+  const std::filesystem::path real = std::filesystem::canonical(path, absent);
+  return read_small_file(real_file_system(), absent ? path : real.string(), size_max);
+}
 }  // namespace hm::config

@@ -36,4 +36,7 @@ Raw raw_from_text(const std::int64_t&, const std::string& text);
 Raw raw_from_text(const std::uint64_t&, const std::string& text);
 Raw raw_from_text(const std::string&, const std::string& text);
 Raw raw_from_text(const std::vector<std::string>&, const std::string& text);
+
+/// A small file that belongs to the operator: symbolic links are followed, which those of the store never are.
+Result<std::string> read_operators_file(const std::string& path, std::size_t size_max);
 }  // namespace hm::config

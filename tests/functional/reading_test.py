@@ -474,6 +474,33 @@ class KeepingTest(HubTest):
         self.hm("gc")
         self.assert_equals_origin(repo)
 
+    def test_a_pipe_in_a_files_place_is_told(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        for name in ("JOURNAL", "VERSION"):
+            with self.subTest(name):
+                path = os.path.join(self.data, name)
+                os.rename(path, path + ".kept")
+                os.mkfifo(path)
+                self.assert_error(self.hm("verify", code=(2, 3)), name, "pipe")
+                self.assert_error(self.hm("gc", code=(2, 3)), name, "pipe")
+                os.remove(path)
+                os.rename(path + ".kept", path)
+
+    def test_lost_folders_come_back(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        shutil.rmtree(os.path.join(self.data, "blobs"))
+        shutil.rmtree(os.path.join(self.data, "quarantine"))
+        self.assertIn("repaired 1", self.hm("verify", "--repair", code=(0, 1)).out)
+        self.mirror("org/a")
+        self.assert_equals_origin(repo)
+
+    def test_configuration_behind_a_link(self):
+        os.rename(self.config, self.config + ".real")
+        os.symlink(self.config + ".real", self.config)
+        self.hm("config", "check")
+
     def test_gc_refuses_an_index_that_is_older_than_the_store(self):
         """It knows every repository, and not the newest revision: only the mark beside it tells."""
         repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})

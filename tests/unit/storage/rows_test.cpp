@@ -11,9 +11,7 @@ namespace {
 using test::FailsWith;
 constexpr const char* kRid = "0123456789abcdef01234567";
 
-NameRow name_row() {
-  return {{RepoKind::Dataset, *Rid::parse(kRid)}, "Org/Name", {"ffffffffffffffffffffffff"}};
-}
+NameRow name_row() { return {{RepoKind::Dataset, *Rid::parse(kRid)}, "Org/Name", {"ffffffffffffffffffffffff"}}; }
 RepoRow repo_row() {
   RepoRow row;
   row.repo = {RepoKind::Space, "org/name"};
