@@ -266,6 +266,7 @@ class RocksIndex final : public Index {
 
   Result<> open_to_write() {
     HM_TRY(require_free(0));
+    HM_TRY(check_not_beheaded());
     rocksdb::DBOptions o = common_options();
     o.create_if_missing = o.create_missing_column_families = true;
     o.max_background_jobs = 2;
@@ -288,7 +289,20 @@ class RocksIndex final : public Index {
     std::set<std::string> logs;
     std::map<std::string, std::uint64_t> manifests;
   };
+  /// Without CURRENT RocksDB begins a new database in the same folder and clears the old one's files away.
+  Result<> check_not_beheaded() const {
+    FileSystem& fs = real_file_system();
+    if (fs.exists(directory_ + "/CURRENT") || !fs.exists(directory_)) return ok();
+    HM_TRY(const auto entries, fs.list(directory_));
+    for (const DirectoryEntry& e : entries) {
+      if (!e.name.ends_with(".sst") && !e.name.ends_with(".blob")) continue;
+      return failure(rocksdb::Status::Corruption("CURRENT is missing beside " + e.name), directory_, "opening it");
+    }
+    return ok();
+  }
+
   Result<Seen> look() const {
+    HM_TRY(check_not_beheaded());
     FileSystem& fs = real_file_system();
     if (!fs.exists(directory_ + "/CURRENT")) {
       return Error{Errc::NotFound,

@@ -474,6 +474,20 @@ class KeepingTest(HubTest):
         self.hm("gc")
         self.assert_equals_origin(repo)
 
+    def test_an_index_without_its_head_is_left_alone(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        index = os.path.join(self.data, "index")
+        self.hm("index", "rebuild")  # enough to make it write tables
+        tables = sorted(n for n in os.listdir(index) if n.endswith(".sst"))
+        self.assertNotEqual(tables, [])
+        os.rename(os.path.join(index, "CURRENT"), os.path.join(self.dir, "CURRENT"))
+        for command in (["ls"], ["mirror", "org/a"], ["mirror", "org/a"], ["gc"], ["index", "rebuild"]):
+            self.assert_error(self.hm(*command, code=3), "CURRENT")
+        self.assertEqual(sorted(n for n in os.listdir(index) if n.endswith(".sst")), tables)
+        os.rename(os.path.join(self.dir, "CURRENT"), os.path.join(index, "CURRENT"))
+        self.assertIn("org/a", self.hm("ls").out)
+
     def test_a_pipe_in_a_files_place_is_told(self):
         self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
         self.mirror("org/a")
