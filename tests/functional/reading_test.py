@@ -488,6 +488,13 @@ class KeepingTest(HubTest):
         os.rename(os.path.join(self.dir, "CURRENT"), os.path.join(index, "CURRENT"))
         self.assertIn("org/a", self.hm("ls").out)
 
+    def test_no_room_accuses_no_pointer(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.configure(storage={"reserve_bytes": 1 << 49})
+        run = self.mirror("org/a", code=(1, 3))
+        self.assertRegex(run.err, "space|reserve|free")
+        self.assertNotIn("pointer", run.out + run.err)
+
     def test_a_pipe_in_a_files_place_is_told(self):
         self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
         self.mirror("org/a")
