@@ -40,6 +40,8 @@ Error errno_error(std::string_view operation, std::string_view path, int error_n
   if (error_number == ENOSPC || error_number == EDQUOT) code = Errc::NoSpace;
   std::string what(operation);
   what.append(" ").append(path).append(": ").append(std::generic_category().message(error_number));
-  return {code, std::move(what)};
+  Error error(code, std::move(what));
+  error.os_error = error_number;
+  return error;
 }
 }  // namespace hm

@@ -30,6 +30,7 @@ struct Error {
   Errc code = Errc::Internal;
   std::string what;     ///< innermost cause first: "sha256 differs; while storing gpt2@607a30d:model.safetensors"
   int http_status = 0;  ///< of the answer that it tells of; 0: no answer, or none is behind it
+  int os_error = 0;     ///< errno behind it; 0: none
   Error() = default;
   Error(Errc c, std::string w) : code(c), what(std::move(w)) {}
 };

@@ -20,12 +20,17 @@ constexpr std::size_t kLockBytes = 256;           // always: once there, LOCK ca
 
 std::string version_line() { return std::string(kVersionWord) + std::to_string(kDataDirVersion) + "\n"; }
 
-/// What is there cannot be looked at: for want of permission, mostly.
-Error unreadable(Error error) {
-  if (error.code == Errc::Io)
+Error with_advice(Error error) {
+  if (error.os_error == EACCES || error.os_error == EPERM)
     error.what +=
-        "; it is there and cannot be read: run hubmirror as the user who owns the data directory, or give this user "
-        "access to all of it";
+        "; it is there, but not for this user: run hubmirror as the user who owns the data directory, or give this "
+        "user access to all of it";
+  if (error.os_error == EROFS)
+    error.what += "; commands that only read (ls, show, path, verify) work there; for others mount it writable";
+  if (error.os_error == ENOTDIR || error.os_error == ENAMETOOLONG || error.os_error == ELOOP) {
+    error.code = Errc::BadInput;
+    error.what += "; there can be no data directory of this name, choose another with --data-dir";
+  }
   return error;
 }
 
@@ -34,7 +39,7 @@ Result<> check_version(FileSystem& fs, const DataDir& dir) {
   if (fs.file_size(dir.root))
     return Error{Errc::BadInput, dir.root + " is a file, not a directory; name a directory with --data-dir"};
   auto read = read_small_file(fs, dir.version_file(), kSmallFileBytesMax);
-  if (!read) return unreadable(std::move(read).assume_error());
+  if (!read) return with_advice(std::move(read).assume_error());
   const std::string text = std::move(read).assume_value();
   const std::string_view line = trim(text);
   // The number alone is understood too: who writes a later format may drop the word.
@@ -84,9 +89,26 @@ Result<> check_nothing_foreign(FileSystem& fs, const DataDir& dir, const std::st
 /// RocksDB says of an index that it may not read the same as of one that is not there.
 Result<> check_index_readable(FileSystem& fs, const DataDir& dir) {
   const auto listed = fs.list(dir.index());
-  if (!listed && listed.error().code != Errc::NotFound) return unreadable(listed.error());
+  if (!listed && listed.error().code != Errc::NotFound) return with_advice(listed.error());
   const auto current = fs.open_read(dir.index() + "/CURRENT");
-  if (!current && current.error().code != Errc::NotFound) return unreadable(current.error());
+  if (!current && current.error().code != Errc::NotFound) return with_advice(current.error());
+  return ok();
+}
+
+/// Things move within the data directory by rename, which is atomic on one filesystem and impossible between two.
+Result<> check_one_filesystem(const DataDir& dir) {
+  struct stat root{};
+  if (::stat(dir.root.c_str(), &root) != 0) return with_advice(errno_error("stat", dir.root, errno));
+  for (const std::string& path :
+       {parent_directory(dir.blobs()), dir.blobs(), dir.partials(), dir.root + "/git", dir.git(RepoKind::Model),
+        dir.git(RepoKind::Dataset), dir.git(RepoKind::Space), dir.index(), dir.quarantine()}) {
+    struct stat folder{};
+    if (::lstat(path.c_str(), &folder) != 0) continue;  // made later, or said later
+    if (!S_ISLNK(folder.st_mode) && folder.st_dev == root.st_dev) continue;
+    return Error{Errc::BadInput, path + (S_ISLNK(folder.st_mode) ? " is a symlink" : " is another filesystem") +
+                                     "; all of a data directory lies on one filesystem: move it there as a whole and "
+                                     "name it with --data-dir (the data directory itself may be a symlink)"};
+  }
   return ok();
 }
 
@@ -112,25 +134,36 @@ std::string DataDir::blob(const Sha256& id) const {
 std::string DataDir::git(RepoKind kind) const { return root + "/git/" + std::string(name_of(kind)); }
 std::string DataDir::git(const RepoKey& key) const { return git(key.kind) + "/" + key.rid.text() + ".git"; }
 
+Result<> restore_layout(FileSystem& fs, const DataDir& dir) {
+  for (const std::string& path : {dir.blobs(), dir.partials(), dir.git(RepoKind::Model), dir.git(RepoKind::Dataset),
+                                  dir.git(RepoKind::Space), dir.index(), dir.quarantine()}) {
+    if (auto made = fs.make_directories(path); !made) return with_advice(std::move(made).assume_error());
+  }
+  return ok();
+}
+
 Result<> create_data_dir(FileSystem& fs, const DataDir& dir) {
   auto version = check_version(fs, dir);
   if (!version && version.error().code == Errc::NotFound) {  // also when there is no directory yet
-    HM_TRY(fs.make_directories(dir.root));
+    if (auto made = fs.make_directories(dir.root); !made) return with_advice(std::move(made).assume_error());
   }
   if (!version && version.error().code != Errc::NotFound) return version;
   if (!version) {
     HM_TRY(check_nothing_foreign(fs, dir));
   }
-  for (const std::string& path : {dir.blobs(), dir.partials(), dir.git(RepoKind::Model), dir.git(RepoKind::Dataset),
-                                  dir.git(RepoKind::Space), dir.index(), dir.quarantine()}) {
-    HM_TRY(fs.make_directories(path));
-  }
+  HM_TRY(restore_layout(fs, dir));
   if (version) return check_index_readable(fs, dir);
   return replace_file(fs, dir.version_file(), version_line());  // last: VERSION says that all the rest is there
 }
 
 Result<> check_data_dir(FileSystem& fs, const DataDir& dir) {
   auto version = check_version(fs, dir);
+  if (!version && version.error().code == Errc::NotFound && fs.exists(dir.index() + "/CURRENT")) {
+    return Error{Errc::BadInput, dir.version_file() +
+                                     " is missing beside an index; put it back from a backup, or, when "
+                                     "this version of hubmirror wrote the directory, write the line \"" +
+                                     std::string(trim(version_line())) + "\" into it"};
+  }
   if (!version && version.error().code == Errc::NotFound) {
     return Error{Errc::BadInput, "no data directory at " + dir.root + "; run `hubmirror --data-dir " + dir.root +
                                      " init`, or name the right one with --data-dir"};
@@ -140,9 +173,10 @@ Result<> check_data_dir(FileSystem& fs, const DataDir& dir) {
 }
 
 Result<WriterLock> WriterLock::acquire(const DataDir& dir, std::string_view command) {
+  HM_TRY(check_one_filesystem(dir));
   const std::string path = dir.lock_file();
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (fd < 0) return unreadable(errno_error("open", path, errno));
+  if (fd < 0) return with_advice(errno_error("open", path, errno));
   WriterLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return errno_error("lock", path, errno);

@@ -32,6 +32,8 @@ struct DataDir {
 /// Creates the layout where it is absent. @returns BadInput when the directory holds something else or is a file;
 /// Refused with both numbers for the VERSION of a newer program; Io when this user may not read it.
 Result<> create_data_dir(FileSystem& fs, const DataDir& dir);
+/// Makes the folders of the layout that are not there. @pre check_data_dir(), or a create_data_dir() under way.
+Result<> restore_layout(FileSystem& fs, const DataDir& dir);
 /// @returns BadInput (what to run) when there is none; else as create_data_dir().
 Result<> check_data_dir(FileSystem& fs, const DataDir& dir);
 

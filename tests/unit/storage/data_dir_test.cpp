@@ -114,6 +114,47 @@ TEST_F(DataDirectory, WhatMayNotBeReadIsNotSaidToBeAbsent) {
   }
 }
 
+TEST_F(DataDirectory, AdviceFitsTheTrouble) {
+  const std::string file = temp_.path() + "/file";
+  ASSERT_THAT(replace_file(fs_, file, "x"), Succeeds());
+  for (const std::string& root : {file, file + "/below", temp_.path() + "/" + std::string(300, 'n')}) {
+    const DataDir dir(root);
+    for (const auto& outcome : {create_data_dir(fs_, dir), check_data_dir(fs_, dir)}) {
+      EXPECT_THAT(outcome, FailsWith(Errc::BadInput, "--data-dir")) << root;
+      EXPECT_THAT(outcome, ::testing::Not(FailsWith(Errc::BadInput, "the user who owns"))) << root;
+    }
+  }
+}
+
+TEST_F(DataDirectory, WithoutVersionBesideAnIndexIsNotSaidToBeNone) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  ASSERT_THAT(replace_file(fs_, dir_.index() + "/CURRENT", "x"), Succeeds());
+  ASSERT_THAT(fs_.remove(dir_.version_file()), Succeeds());
+  EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::BadInput, "write the line \"hubmirror-data 1\""));
+}
+
+TEST_F(DataDirectory, WriterRefusesAFolderThatLiesElsewhere) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  for (const std::string& folder : {dir_.quarantine(), parent_directory(dir_.blobs()), dir_.git(RepoKind::Space)}) {
+    const std::string elsewhere = temp_.path() + "/elsewhere";
+    ASSERT_THAT(fs_.rename(folder, elsewhere), Succeeds());
+    ASSERT_EQ(::symlink(elsewhere.c_str(), folder.c_str()), 0);
+    EXPECT_THAT(WriterLock::acquire(dir_, "test"), FailsWith(Errc::BadInput, folder + " is a symlink"));
+    EXPECT_THAT(check_data_dir(fs_, dir_), Succeeds()) << "reading goes on";
+    ASSERT_THAT(fs_.remove(folder), Succeeds());
+    ASSERT_THAT(fs_.rename(elsewhere, folder), Succeeds());
+    EXPECT_THAT(WriterLock::acquire(dir_, "test"), Succeeds());
+  }
+}
+
+TEST_F(DataDirectory, MayItselfBeASymlink) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  const DataDir linked(temp_.path() + "/linked");
+  ASSERT_EQ(::symlink(dir_.root.c_str(), linked.root.c_str()), 0);
+  EXPECT_THAT(check_data_dir(fs_, linked), Succeeds());
+  EXPECT_THAT(WriterLock::acquire(linked, "test"), Succeeds());
+}
+
 TEST_F(DataDirectory, AnotherVersionIsRefusedWithBothNumbers) {
   ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
   ASSERT_THAT(replace_file(fs_, dir_.version_file(), "hubmirror-data 2\n"), Succeeds());
