@@ -1,5 +1,6 @@
 #include "provenance/record.hpp"
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "provenance/card.hpp"
 #include "provenance/derive.hpp"
@@ -149,7 +150,20 @@ Result<> Recorder::retire(const storage::RepoRow& row, const Commit& commit, con
   return decide(row, "retire", "commit", commit.hex(), reason);
 }
 
+namespace {
+/// What is derived is worth more than nothing: it goes only when all that it is derived from can be read.
+Result<> check_facts_readable(const storage::Index& index, const storage::Journal& journal) {
+  HM_TRY(journal.each(0, [](const storage::JournalEntry&) -> Result<bool> { return true; }));
+  for (const Family family : {Family::Documents, Family::Manifests}) {
+    HM_TRY(index.scan(family, {}, [](std::string_view, std::string_view) { return true; }));
+  }
+  return ok();
+}
+}  // namespace
+
 Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journal& journal) {
+  HM_TRY(within(check_facts_readable(index, journal),
+                [] { return "looking whether the index can be derived anew; it was left as it is"; }));
   storage::Batch mark;
   mark.put(Family::Meta, kRebuildMark, "running");
   HM_TRY(index.commit(mark));
@@ -183,7 +197,20 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
 
 Result<> check_index_whole(const storage::Index& index) {
   HM_TRY(const auto mark, index.get(Family::Meta, kRebuildMark));
-  if (mark) return Error{Errc::Corrupt, "an index rebuild was interrupted; run: hubmirror index rebuild"};
+  if (mark)
+    return Error{
+        Errc::Corrupt,
+        "an index rebuild was interrupted; run: hubmirror index rebuild (the next command that writes finishes "
+        "it too)"};
+  return ok();
+}
+
+Result<> finish_rebuild(storage::Index& index) {
+  HM_TRY(const auto mark, index.get(Family::Meta, kRebuildMark));
+  if (!mark) return ok();
+  log(LogLevel::Warning, "an interrupted index rebuild is finished first");
+  HM_TRY(
+      within(rebuild_index(index, storage::Journal(index)), [] { return "finishing an interrupted index rebuild"; }));
   return ok();
 }
 

@@ -70,11 +70,13 @@ class Recorder {
   std::mutex mutex_;
 };
 
-/// Empties the derived families and derives them anew from the journal, documents and manifests. Returns the number of
-/// entries replayed. Killed in the middle it leaves a mark, and check_index_whole() refuses the index until a rebuild
-/// ran to its end.
+/// Empties the derived families and derives them anew from the journal, documents and manifests, after a look whether
+/// those can be read. Returns the number of entries replayed. Killed in the middle it leaves a mark, and
+/// check_index_whole() refuses the index until a rebuild ran to its end, here or in finish_rebuild().
 Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journal& journal);
 Result<> check_index_whole(const storage::Index& index);
+/// For a writer that has just opened the index: runs the rebuild that was interrupted, if one was.
+Result<> finish_rebuild(storage::Index& index);
 
 /// When a repository was last visited, changed or not: kept beside the journal, because a visit that saw nothing new is
 /// no entry.

@@ -57,7 +57,7 @@ class Index {
                                                                           std::string_view prefix) const = 0;
   /// Durable (WAL synced) when it returns ok. Internal in Mode::Read.
   virtual Result<> commit(const Batch& batch) = 0;
-  /// Empties a derived family; part of rebuild.
+  /// Empties a derived family without reading it; part of rebuild. Nobody else may use the index meanwhile.
   virtual Result<> clear(Family family) = 0;
   virtual Result<> refresh() = 0;  ///< Mode::Read: sees what the writer committed meanwhile; costs as much as opening
 };

@@ -6,11 +6,13 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "base/crash_point.hpp"
 #include "base/file.hpp"
@@ -30,6 +32,7 @@ constexpr int kOpenFilesMax = 512;  // of the writer; the soft limit of most sys
 constexpr std::uint64_t kValueApartBytesMin =
     4096;  // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
 constexpr int kReadAttemptsMax = 50;  // the writer may delete a file between our reading its name and opening it
+constexpr std::chrono::milliseconds kFamilyPause(5);  // 50 of them are longer than RocksDB takes to make a family
 // Less free space than this and nothing is written: RocksDB as Debian builds it aborts the process when it goes on with
 // a file whose last write failed. Room for a log of one large batch, a manifest and the files of a small flush.
 constexpr std::uint64_t kFreeBytesMin = 8U << 20;
@@ -39,7 +42,8 @@ Error failure(const rocksdb::Status& s, const std::string& directory, std::strin
   Errc code = Errc::Io;
   if (s.IsNoSpace()) code = Errc::NoSpace;
   if (s.IsCorruption()) code = Errc::Corrupt;
-  if (s.IsNotFound() || s.IsPathNotFound()) code = Errc::NotFound;
+  if (s.IsPathNotFound()) code = Errc::Corrupt;  // a file that another one names
+  if (s.IsNotFound()) code = Errc::NotFound;
   if (s.IsBusy() || s.IsTryAgain() || s.IsTimedOut()) code = Errc::Busy;
   if (s.IsInvalidArgument() || s.IsNotSupported()) code = Errc::Internal;
   std::string what = "index " + directory + ": " + s.ToString() + "; while " + std::string(doing);
@@ -49,6 +53,10 @@ Error failure(const rocksdb::Status& s, const std::string& directory, std::strin
         "rebuild` and then `hubmirror verify`";
   }
   return {code, std::move(what)};
+}
+
+bool lacks_a_family(const rocksdb::Status& s) {
+  return s.IsInvalidArgument() && s.ToString().find("Column family not found") != std::string::npos;
 }
 
 /// The first key behind all that begin with `prefix`; empty when there is none.
@@ -101,10 +109,13 @@ struct Opened {
   Opened(const Opened&) = delete;
   Opened& operator=(const Opened&) = delete;
   ~Opened() {
-    for (auto* handle : handles) (void)db->DestroyColumnFamilyHandle(handle);
+    for (auto* handle : handles) {
+      if (handle != nullptr) (void)db->DestroyColumnFamilyHandle(handle);
+    }
     if (db) (void)db->Close();
   }
   rocksdb::ColumnFamilyHandle* handle(Family family) const { return handles[1 + static_cast<std::size_t>(family)]; }
+  rocksdb::ColumnFamilyHandle*& handle(Family family) { return handles[1 + static_cast<std::size_t>(family)]; }
 };
 
 /// An iterator that ends before `end`, which outlives it; to the end of the family when `end` is empty.
@@ -210,17 +221,16 @@ class RocksIndex final : public Index {
     if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
     if (!is_derived(family))
       return Error{Errc::Refused, "family " + std::string(name_of(family)) + " holds facts and is never emptied"};
-    HM_TRY(const auto newest, last(family, {}));
-    if (!newest) return ok();
-    const std::string end = newest->first + '\0';
-    rocksdb::WriteOptions durable;
-    durable.sync = true;
-    const auto opened = current();
-    rocksdb::Status s = opened->db->DeleteRange(durable, opened->handle(family), rocksdb::Slice(), end);
-    if (s.ok())
-      s = opened->db->CompactRange(rocksdb::CompactRangeOptions(), opened->handle(family), nullptr,
-                                   nullptr);  // or every scan would step over the grave
+    // Dropped and made anew, which reads nothing of it: it may be emptied because it is damaged. Killed in between, the
+    // next writer makes it.
+    rocksdb::ColumnFamilyHandle*& handle = opened_->handle(family);
+    rocksdb::Status s = opened_->db->DropColumnFamily(handle);
+    if (s.ok()) s = opened_->db->DestroyColumnFamilyHandle(handle);
     if (!s.ok()) return failure(s, directory_, "emptying " + std::string(name_of(family)));
+    handle = nullptr;
+    s = opened_->db->CreateColumnFamily(family_options(family, options_, cache_), std::string(name_of(family)),
+                                        &handle);
+    if (!s.ok()) return failure(s, directory_, "making " + std::string(name_of(family)) + " anew");
     return ok();
   }
 
@@ -302,9 +312,9 @@ class RocksIndex final : public Index {
   }
 
   Result<Seen> look() const {
-    HM_TRY(check_not_beheaded());
     FileSystem& fs = real_file_system();
     if (!fs.exists(directory_ + "/CURRENT")) {
+      HM_TRY(check_not_beheaded());
       return Error{Errc::NotFound,
                    "there is no index at " + directory_ + " yet; mirror something first, or name the right --data-dir"};
     }
@@ -339,14 +349,19 @@ class RocksIndex final : public Index {
         set_current(std::move(opened));
         return ok();
       }
-      if (s.IsInvalidArgument() && s.ToString().find("Column family not found") != std::string::npos)
-        return Error{Errc::NotFound,
-                     "the index at " + directory_ +
-                         " is just being made, or its making was interrupted; mirror something first, or try again"};
+      if (lacks_a_family(s)) {  // a rebuild drops one and makes it anew at once
+        std::this_thread::sleep_for(kFamilyPause);
+        continue;
+      }
       if (!s.ok() && !s.IsIOError() && after.manifests == before.manifests)
         return failure(s, directory_, "opening it for reading");
     }
     if (s.ok()) return Error{Errc::Busy, "index " + directory_ + " changes faster than it can be opened; try again"};
+    if (lacks_a_family(s))
+      return Error{Errc::NotFound,
+                   "the index at " + directory_ +
+                       " is not whole: its making or an index rebuild was interrupted; mirror something, "
+                       "or run `hubmirror index rebuild`"};
     return failure(s, directory_, "opening it for reading");
   }
 
@@ -368,11 +383,11 @@ class RocksIndex final : public Index {
     return open_to_read().has_value();
   }
 
-  std::shared_ptr<const Opened> current() const {
+  std::shared_ptr<Opened> current() const {
     const std::lock_guard lock(mutex_);
     return opened_;
   }
-  void set_current(std::shared_ptr<const Opened> opened) const {
+  void set_current(std::shared_ptr<Opened> opened) const {
     const std::lock_guard lock(mutex_);
     opened_.swap(opened);  // readers under way keep the old one until they are done
   }
@@ -382,7 +397,7 @@ class RocksIndex final : public Index {
   const Options options_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   mutable std::mutex mutex_;
-  mutable std::shared_ptr<const Opened> opened_;  // guarded by mutex_; a reader replaces it when its files are gone
+  mutable std::shared_ptr<Opened> opened_;  // guarded by mutex_; a reader replaces it when its files are gone
 };
 }  // namespace
 

@@ -230,6 +230,37 @@ TEST_F(RecordTest, AnInterruptedRebuildIsNoticed) {
   EXPECT_TRUE(check_index_whole(*index_));
 }
 
+TEST_F(RecordTest, AnInterruptedRebuildIsFinishedByTheNextWriter) {
+  ASSERT_TRUE(recorder_->record_visit(seen()));
+  const auto before = index_->get(Family::Repos, storage::key::repo(key_)).value();
+  ASSERT_TRUE(before);
+  storage::Batch mark;
+  mark.put(Family::Meta, "rebuild", "running");
+  ASSERT_TRUE(index_->commit(mark));
+  ASSERT_TRUE(index_->clear(Family::Repos));
+  ASSERT_TRUE(finish_rebuild(*index_));
+  EXPECT_TRUE(check_index_whole(*index_));
+  EXPECT_EQ(index_->get(Family::Repos, storage::key::repo(key_)).value(), before);
+  ASSERT_TRUE(index_->clear(Family::Repos));
+  ASSERT_TRUE(finish_rebuild(*index_));
+  EXPECT_FALSE(index_->get(Family::Repos, storage::key::repo(key_)).value())
+      << "without a mark there is none to finish";
+}
+
+TEST_F(RecordTest, ARebuildThatCannotBeDoneIsNotBegun) {
+  ASSERT_TRUE(recorder_->record_visit(seen()));
+  ASSERT_TRUE(recorder_->record_visit(seen("org/model", '2')));
+  const auto before = index_->get(Family::Repos, storage::key::repo(key_)).value();
+  storage::Batch damage;
+  damage.put(Family::Journal, storage::key::u64(0), "no entry");
+  ASSERT_TRUE(index_->commit(damage));
+  const auto rebuilt = rebuild_index(*index_, *journal_);
+  ASSERT_FALSE(rebuilt);
+  EXPECT_THAT(rebuilt.error().what, testing::HasSubstr("left as it is"));
+  EXPECT_TRUE(check_index_whole(*index_));
+  EXPECT_EQ(index_->get(Family::Repos, storage::key::repo(key_)).value(), before);
+}
+
 TEST_F(RecordTest, EntriesChainPerRepository) {
   ASSERT_TRUE(recorder_->record_visit(seen()));
   Observation other = seen("org/second");
