@@ -33,37 +33,76 @@ Result<std::vector<GitDirectory>> git_directories(FileSystem& fs, const storage:
   return out;
 }
 
+Result<std::vector<std::string>> unknown_to(const mirror::Catalog& catalog, FileSystem& fs,
+                                            const storage::DataDir& dir) {
+  std::vector<std::string> out;
+  HM_TRY(const auto directories, git_directories(fs, dir));
+  for (const GitDirectory& d : directories) {
+    bool known = false;
+    if (d.rid) {
+      HM_TRY(const auto row, catalog.find(RepoKey{d.kind, *d.rid}));
+      known = row.has_value();
+    }
+    if (!known) out.push_back("git/" + std::string(name_of(d.kind)) + "/" + d.name);
+  }
+  return out;
+}
+
 bool is_pinned(const storage::RepoRow& row, const mirror::RevisionView& view) {
   return std::any_of(row.pins.begin(), row.pins.end(),
                      [&](const std::string& pin) { return pin == "*" || pin == view.snapshot.commit.hex(); });
 }
 
-/// One run; the plan is made first and is the same for a dry run.
+/// What is to go, and its going.
 class Collector {
  public:
-  Collector(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs, FileSystem& fs,
-            const storage::DataDir& dir, provenance::Recorder& recorder, const Clock& clock, const GcOptions& options)
-      : catalog_(catalog),
-        index_(index),
-        blobs_(blobs),
-        fs_(fs),
-        dir_(dir),
-        recorder_(recorder),
-        now_ms_(clock.unix_ms()),
+  Collector(const GcParts& parts, const GcOptions& options)
+      : catalog_(parts.catalog),
+        index_(parts.index),
+        blobs_(parts.blobs),
+        fs_(parts.fs),
+        dir_(parts.dir),
+        now_ms_(parts.clock.unix_ms()),
         options_(options) {}
 
-  Result<GcReport> run() {
+  Result<GcReport> plan() {
     HM_TRY(check_index_fits());
     HM_TRY(plan_revisions());
     HM_TRY(plan_blobs());
     HM_TRY(plan_unfinished());
     HM_TRY(plan_repositories());
     HM_TRY(plan_quarantine());
-    if (!options_.dry_run) {
-      HM_TRY(apply());
-    }
     for (const GcItem& item : report_.items) report_.bytes += item.bytes;
-    return std::move(report_);
+    return report_;
+  }
+
+  // Decisions first: killed anywhere after that, the next run finds the same bytes unreferenced.
+  Result<> apply(storage::BlobStore& blobs, provenance::Recorder& recorder) {
+    if (options_.trust_index) {
+      HM_TRY(storage::JournalMark(fs_, dir_).accept(index_));
+    }
+    for (const auto& [row, commit] : retired_) {
+      HM_TRY(recorder.retire(row, commit,
+                             "superseded for more than " + std::to_string(options_.superseded_days) + " days"));
+    }
+    for (const storage::BlobId& id : dead_blobs_) {
+      HM_TRY(blobs.remove(id));
+    }
+    for (const storage::BlobId& id : dead_parts_) {
+      HM_TRY(blobs.remove_unfinished(id));
+    }
+    for (const std::string& path : dead_directories_) {
+      // Out of the way in one step: a half removed repository must not be taken for one when somebody mirrors it again.
+      const std::string aside =
+          dir_.quarantine() + "/" + kRemoving + std::to_string(now_ms_) + "-" + path.substr(path.find_last_of('/') + 1);
+      HM_TRY(fs_.rename(path, aside));
+      HM_TRY(remove_tree(fs_, aside));
+    }
+    for (const DirectoryEntry& e : old_quarantine_) {
+      const std::string path = dir_.quarantine() + "/" + e.name;
+      HM_TRY(e.is_directory ? remove_tree(fs_, path) : fs_.remove(path));
+    }
+    return ok();
   }
 
  private:
@@ -79,11 +118,10 @@ class Collector {
     const std::string advice =
         "; gc would take files in use for garbage and removes nothing: restore the index, or mirror what is missing "
         "again";
+    const std::string look =
+        "; or look at `hubmirror gc --dry-run --trust-index`, and say --trust-index when nothing in it is needed";
     HM_TRY(const auto mismatch, storage::JournalMark(fs_, dir_).mismatch(index_));
-    if (mismatch && !options_.trust_index)
-      return Error{Errc::Corrupt, *mismatch + advice +
-                                      ", look at `hubmirror gc --dry-run --trust-index`, and say "
-                                      "--trust-index when nothing in it is needed"};
+    if (mismatch && !options_.trust_index) return Error{Errc::Corrupt, *mismatch + advice + look};
     bool knows_any = false;
     HM_TRY(index_.scan(Family::Repos, {}, [&](std::string_view, std::string_view) {
       knows_any = true;
@@ -98,12 +136,13 @@ class Collector {
         [](const std::string&) {}));
     if (holds_any && !knows_any)
       return Error{Errc::Corrupt, "there are blobs, and the index knows no repository" + advice};
-    HM_TRY(const auto unknown, unknown_repositories(catalog_, fs_, dir_));
+    if (options_.trust_index) return ok();
+    HM_TRY(const auto unknown, unknown_repositories(catalog_, index_, fs_, dir_));
     if (!unknown.empty())
       return Error{Errc::Corrupt,
                    "the index does not know " + unknown.front() +
                        (unknown.size() > 1 ? " and " + std::to_string(unknown.size() - 1) + " more" : "") +
-                       ", so it is older than what is stored" + advice};
+                       ", so it is older than what is stored, or that is not hubmirror's" + advice + look};
     return ok();
   }
 
@@ -145,8 +184,10 @@ class Collector {
     auto visit = [&](const storage::BlobInfo& blob) -> Result<> {
       HM_TRY(const bool referenced, is_referenced(blob.id));
       if (referenced) return ok();
-      HM_TRY(const std::string path, blobs_.path(blob.id));
-      HM_TRY(const std::int64_t written_ms, modified_unix_ms(path));
+      const auto path = blobs_.path(blob.id);
+      if (!path && path.error().code == Errc::NotFound) return ok();  // gone meanwhile
+      HM_TRY(path);
+      HM_TRY(const std::int64_t written_ms, modified_unix_ms(path.assume_value()));
       if (is_young(written_ms, grace_ms())) return ok();
       dead_blobs_.push_back(blob.id);
       report_.items.push_back({"blob", blob.id.hex(), blob.size_bytes});
@@ -204,42 +245,12 @@ class Collector {
     return ok();
   }
 
-  // Decisions first: killed anywhere after that, the next run finds the same bytes unreferenced.
-  Result<> apply() {
-    if (options_.trust_index) {
-      HM_TRY(storage::JournalMark(fs_, dir_).accept(index_));
-    }
-    for (const auto& [row, commit] : retired_) {
-      HM_TRY(recorder_.retire(row, commit,
-                              "superseded for more than " + std::to_string(options_.superseded_days) + " days"));
-    }
-    for (const storage::BlobId& id : dead_blobs_) {
-      HM_TRY(blobs_.remove(id));
-    }
-    for (const storage::BlobId& id : dead_parts_) {
-      HM_TRY(blobs_.remove_unfinished(id));
-    }
-    for (const std::string& path : dead_directories_) {
-      // Out of the way in one step: a half removed repository must not be taken for one when somebody mirrors it again.
-      const std::string aside =
-          dir_.quarantine() + "/" + kRemoving + std::to_string(now_ms_) + "-" + path.substr(path.find_last_of('/') + 1);
-      HM_TRY(fs_.rename(path, aside));
-      HM_TRY(remove_tree(fs_, aside));
-    }
-    for (const DirectoryEntry& e : old_quarantine_) {
-      const std::string path = dir_.quarantine() + "/" + e.name;
-      HM_TRY(e.is_directory ? remove_tree(fs_, path) : fs_.remove(path));
-    }
-    return ok();
-  }
-
   static constexpr const char* kRemoving = "removing-";
   const mirror::Catalog& catalog_;
   storage::Index& index_;
-  storage::BlobStore& blobs_;
+  const storage::BlobStore& blobs_;
   FileSystem& fs_;
   const storage::DataDir& dir_;
-  provenance::Recorder& recorder_;
   const std::int64_t now_ms_;
   const GcOptions options_;
   GcReport report_;
@@ -251,24 +262,23 @@ class Collector {
 };
 }  // namespace
 
-Result<std::vector<std::string>> unknown_repositories(const mirror::Catalog& catalog, FileSystem& fs,
-                                                      const storage::DataDir& dir) {
-  std::vector<std::string> out;
-  HM_TRY(const auto directories, git_directories(fs, dir));
-  for (const GitDirectory& d : directories) {
-    bool known = false;
-    if (d.rid) {
-      HM_TRY(const auto row, catalog.find(RepoKey{d.kind, *d.rid}));
-      known = row.has_value();
-    }
-    if (!known) out.push_back("git/" + std::string(name_of(d.kind)) + "/" + d.name);
-  }
-  return out;
+Result<std::vector<std::string>> unknown_repositories(const mirror::Catalog& catalog, storage::Index& index,
+                                                      FileSystem& fs, const storage::DataDir& dir) {
+  HM_TRY(auto out, unknown_to(catalog, fs, dir));
+  if (out.empty()) return out;
+  HM_TRY(index.refresh());  // a running writer may have begun it since
+  return unknown_to(catalog, fs, dir);
 }
 
-Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs,
-                                 FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
-                                 const Clock& clock, const GcOptions& options) {
-  return Collector(catalog, index, blobs, fs, dir, recorder, clock, options).run();
+Result<GcReport> plan_garbage(const GcParts& parts, const GcOptions& options) {
+  return Collector(parts, options).plan();
+}
+
+Result<GcReport> collect_garbage(const GcParts& parts, storage::BlobStore& blobs, provenance::Recorder& recorder,
+                                 const GcOptions& options) {
+  Collector collector(parts, options);
+  HM_TRY(GcReport report, collector.plan());
+  HM_TRY(collector.apply(blobs, recorder));
+  return report;
 }
 }  // namespace hm::crawler

@@ -15,8 +15,9 @@ struct GcOptions {
   std::int64_t superseded_days = -1;  ///< -1: revisions are kept for ever
   std::int64_t grace_hours = 24;
   std::int64_t quarantine_days = 30;
-  bool dry_run = false;
-  bool trust_index = false;  ///< although the store has seen a longer journal, or another one
+  /// Although the store has seen a longer journal, or another one, or repositories that this index does not know. These
+  /// stay; blobs that only they refer to go.
+  bool trust_index = false;
 };
 struct GcItem {
   std::string kind;  ///< "revision", "blob", "unfinished", "repository", "quarantine"
@@ -28,10 +29,23 @@ struct GcReport {
   std::uint64_t bytes = 0;
   std::uint64_t kept_young = 0;  ///< unreferenced, but within the grace period
 };
-/// Directories below git/ that no repository of the index has, relative to the data directory.
-Result<std::vector<std::string>> unknown_repositories(const mirror::Catalog& catalog, FileSystem& fs,
-                                                      const storage::DataDir& dir);
-Result<GcReport> collect_garbage(const mirror::Catalog& catalog, storage::Index& index, storage::BlobStore& blobs,
-                                 FileSystem& fs, const storage::DataDir& dir, provenance::Recorder& recorder,
-                                 const Clock& clock, const GcOptions& options);
+/// Directories below git/ that no repository of the index has, relative to the data directory. Refreshes the index
+/// before it says so.
+Result<std::vector<std::string>> unknown_repositories(const mirror::Catalog& catalog, storage::Index& index,
+                                                      FileSystem& fs, const storage::DataDir& dir);
+/// What it looks at.
+struct GcParts {
+  const mirror::Catalog& catalog;
+  storage::Index& index;
+  const storage::BlobStore& blobs;
+  FileSystem& fs;
+  const storage::DataDir& dir;
+  const Clock& clock;
+};
+/// What would go. Changes nothing and needs no lock; beside a writer it tells of what the writer had committed.
+/// @returns Corrupt when the index is older than the store.
+Result<GcReport> plan_garbage(const GcParts& parts, const GcOptions& options);
+/// The same, and it goes.
+Result<GcReport> collect_garbage(const GcParts& parts, storage::BlobStore& blobs, provenance::Recorder& recorder,
+                                 const GcOptions& options);
 }  // namespace hm::crawler

@@ -239,7 +239,7 @@ class Verification {
 
   Result<> list_unknown() {
     if (!o_.only.empty()) return ok();
-    HM_TRY(const auto unknown, unknown_repositories(p_.catalog, p_.fs, p_.dir));
+    HM_TRY(const auto unknown, unknown_repositories(p_.catalog, p_.index, p_.fs, p_.dir));
     for (const std::string& path : unknown) {
       Finding finding;
       finding.kind = FindingKind::Foreign;
@@ -258,7 +258,9 @@ class Verification {
     Finding finding;
     finding.kind = FindingKind::Journal;
     finding.subject = "JOURNAL";
-    finding.detail = *mismatch + "; put back the newer index/, or mirror again what is missing";
+    finding.detail = *mismatch +
+                     "; put back the newer index/, or mirror again what is missing; `hubmirror gc "
+                     "--trust-index` accepts the index as it is";
     report_.findings.push_back(std::move(finding));
     return ok();
   }

@@ -151,18 +151,27 @@ std::string gc_text(const crawler::GcReport& report, bool dry_run) {
   if (report.kept_young != 0) out += "; " + std::to_string(report.kept_young) + " more are within the grace period";
   return out + "\n";
 }
+
+Result<crawler::GcReport> would_free(const Context& context, const crawler::GcOptions& options) {
+  HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
+  return crawler::plan_garbage(
+      {store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, system_clock()}, options);
+}
+Result<crawler::GcReport> freed(const Context& context, const crawler::GcOptions& options) {
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "gc"));
+  return crawler::collect_garbage(
+      {store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, system_clock()}, *store->blobs,
+      store->recorder, options);
+}
 }  // namespace
 
 Result<Exit> run_command(Context& context, const GcCommand& command) {
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "gc"));
   crawler::GcOptions options;
   options.superseded_days = context.config.retention.superseded_days;
   options.grace_hours = context.config.retention.grace_hours;
   options.quarantine_days = context.config.retention.quarantine_days;
-  options.dry_run = command.dry_run;
   options.trust_index = command.trust_index;
-  HM_TRY(const auto report, crawler::collect_garbage(store->catalog, *store->index, *store->blobs, real_file_system(),
-                                                     store->dir, store->recorder, system_clock(), options));
+  HM_TRY(const auto report, command.dry_run ? would_free(context, options) : freed(context, options));
   if (context.options.json)
     print_json(context.io.out, gc_json(report, command.dry_run));
   else if (!context.options.quiet)
@@ -174,7 +183,8 @@ Result<Exit> run_command(Context& context, const IndexRebuildCommand&) {
   HM_TRY(const auto store,
          WriteServices::open(context.config, context.data_dir, "index rebuild", Create::No, Completeness::NotNeeded));
   HM_TRY(const std::uint64_t known, store->journal.size());
-  HM_TRY(const auto unknown, crawler::unknown_repositories(store->catalog, real_file_system(), store->dir));
+  HM_TRY(const auto unknown,
+         crawler::unknown_repositories(store->catalog, *store->index, real_file_system(), store->dir));
   if (known == 0 && !unknown.empty())
     return Error{Errc::Corrupt,
                  "the journal is empty although " + unknown.front() +
