@@ -28,14 +28,10 @@ std::string node_name() {
 }
 
 Result<std::unique_ptr<storage::Index>> open_index_of(const config::Config& config, const storage::DataDir& dir,
-                                                      storage::Index::Mode mode, Completeness completeness) {
+                                                      storage::Index::Mode mode) {
   storage::Index::Options options;
   options.cache_bytes = config.storage.index_cache_bytes;
-  HM_TRY(auto index, storage::open_index(dir.index(), mode, options));
-  if (completeness == Completeness::Required) {
-    HM_TRY(provenance::check_index_whole(*index));
-  }
-  return index;
+  return storage::open_index(dir.index(), mode, options);
 }
 
 std::unique_ptr<storage::BlobStore> blob_store_of(const config::Config& config, const storage::DataDir& dir) {
@@ -116,7 +112,8 @@ ReadServices::ReadServices(storage::DataDir d, std::unique_ptr<storage::Index> i
 Result<std::unique_ptr<ReadServices>> ReadServices::open(const config::Config& config, const std::string& data_dir) {
   storage::DataDir dir(data_dir);
   HM_TRY(storage::check_data_dir(real_file_system(), dir));
-  HM_TRY(auto index, open_index_of(config, dir, storage::Index::Mode::Read, Completeness::Required));
+  HM_TRY(auto index, open_index_of(config, dir, storage::Index::Mode::Read));
+  HM_TRY(provenance::check_index_whole(*index));
   auto blobs = blob_store_of(config, dir);
   return std::make_unique<ReadServices>(std::move(dir), std::move(index), std::move(blobs));
 }
@@ -136,12 +133,17 @@ Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config&
                                                            std::string_view command, Create create,
                                                            Completeness completeness) {
   storage::DataDir dir(data_dir);
-  if (create == Create::No) {
+  if (create == Create::IfAbsent) {
+    HM_TRY(storage::create_data_dir(real_file_system(), dir));
+  } else {
     HM_TRY(storage::check_data_dir(real_file_system(), dir));
+    HM_TRY(storage::restore_layout(real_file_system(), dir));
   }
-  HM_TRY(storage::create_data_dir(real_file_system(), dir));  // also gives back folders of the layout that were lost
   HM_TRY(auto lock, storage::WriterLock::acquire(dir, command));
-  HM_TRY(auto index, open_index_of(config, dir, storage::Index::Mode::Write, completeness));
+  HM_TRY(auto index, open_index_of(config, dir, storage::Index::Mode::Write));
+  if (completeness == Completeness::Required) {
+    HM_TRY(provenance::finish_rebuild(*index));
+  }
   HM_TRY(const auto mismatch, storage::JournalMark(real_file_system(), dir).mismatch(*index));
   if (mismatch) log(LogLevel::Warning, "index older than the store", {{"why", *mismatch}});
   auto blobs = blob_store_of(config, dir);
@@ -167,6 +169,7 @@ Result<NetworkServices::Plan> NetworkServices::plan(const config::Config& config
   Plan plan;
   HM_TRY(plan.upstream, net::parse_url(config.upstream.url));
   HM_TRY(plan.curl, curl_options_of(config));
+  HM_TRY(net::check_curl_options(plan.curl));
   return plan;
 }
 

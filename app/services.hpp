@@ -77,7 +77,7 @@ struct WriteServices {
 /// joins the network thread (nothing is left on it) and drains the pools; then the parts go in reverse order;
 /// WriteServices close the index and give the lock back.
 struct NetworkServices {
-  /// What can be wrong before anything is touched: upstream, hosts, token.
+  /// What can be wrong before anything is touched: upstream, hosts, token, proxy, CA file.
   struct Plan {
     net::Url upstream;
     net::CurlOptions curl;

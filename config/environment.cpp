@@ -168,7 +168,14 @@ Result<std::string> load_token(const Config& config) {
     const std::string text = variable(name);
     if (!trim(text).empty()) return checked_token(text, name);
   }
-  if (!config.upstream.token_file.empty()) return token_from_file(config.upstream.token_file);
+  if (!config.upstream.token_file.empty()) {
+    HM_TRY(std::string token, token_from_file(config.upstream.token_file));
+    if (token.empty())
+      return Error{Errc::BadInput, "the token file " + printable(config.upstream.token_file) +
+                                       " is empty; write the token into it, or leave upstream.token_file out to ask "
+                                       "without one"};
+    return token;
+  }
   if (!is_the_hub(config.upstream.url)) return std::string();
   const std::string path = client_token_path();
   if (path.empty() || !real_file_system().exists(path)) return std::string();

@@ -151,8 +151,8 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return result;
 }
 
-Result<std::unique_ptr<HttpClient>> make_curl_http_client(asio::any_io_executor executor, CurlOptions options) {
-  HM_TRY(Url upstream, parse_url(options.upstream_url));
+Result<> check_curl_options(const CurlOptions& options) {
+  HM_TRY(parse_url(options.upstream_url));
   if (!is_field_value(options.token) || options.token.find(' ') != std::string::npos) {
     return Error(Errc::BadInput, "the token holds blanks or control bytes; was a whole file read as one?");
   }
@@ -160,6 +160,13 @@ Result<std::unique_ptr<HttpClient>> make_curl_http_client(asio::any_io_executor 
   if (!options.ca_file.empty() && ::access(options.ca_file.c_str(), R_OK) != 0) {
     return Error(Errc::BadInput, "ca_file cannot be read: " + printable(options.ca_file));
   }
+  HM_TRY(proxy_settings(options));
+  return ok();
+}
+
+Result<std::unique_ptr<HttpClient>> make_curl_http_client(asio::any_io_executor executor, CurlOptions options) {
+  HM_TRY(check_curl_options(options));
+  HM_TRY(Url upstream, parse_url(options.upstream_url));
   HM_TRY(ProxySettings proxies, proxy_settings(options));
   outlive_broken_pipes();
   auto core =

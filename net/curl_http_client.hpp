@@ -35,8 +35,11 @@ struct CurlOptions {
   std::size_t buffer_bytes = 1U << 20;       ///< per transfer, unread; then the transfer is paused; at least 64 KiB
 };
 
+/// @returns BadInput when the upstream URL, the token, the proxy or the CA file is not usable.
+Result<> check_curl_options(const CurlOptions& options);
+
 /// Sets SIGPIPE to ignored when nobody has set it otherwise: a TLS peer that goes away must not end the process.
 /// The client must be destroyed before the executor's context stops to exist; transfers may be under way then.
-/// @returns BadInput when the upstream URL, the token, the proxy or the CA file is not usable.
+/// @returns as check_curl_options().
 Result<std::unique_ptr<HttpClient>> make_curl_http_client(boost::asio::any_io_executor executor, CurlOptions options);
 }  // namespace hm::net

@@ -18,6 +18,15 @@
 #include "storage/data_dir.hpp"
 
 namespace hm::app {
+namespace {
+/// The values by themselves, and what a run would make of them before it touches anything.
+Result<> check_usable(const config::Config& config) {
+  HM_TRY(config::check_config(config));
+  HM_TRY(NetworkServices::plan(config));
+  return ok();
+}
+}  // namespace
+
 Result<Exit> run_command(Context& context, const ConfigCheckCommand& command) {
   std::string file = command.file;
   if (file.empty()) file = context.options.config_file ? *context.options.config_file : config::find_config_file();
@@ -30,7 +39,8 @@ Result<Exit> run_command(Context& context, const ConfigCheckCommand& command) {
   if (command.file.empty()) {  // the configuration in force is more than its file
     HM_TRY(config::apply_environment(config));
   }
-  HM_TRY(within(config::check_config(config), [&] { return "checking " + printable(file); }));
+  HM_TRY(
+      within(check_usable(config), [&] { return "checking " + (file.empty() ? "the environment" : printable(file)); }));
   if (context.options.json)
     print_json(context.io.out, json::object{{"file", json_text(file)}, {"right", true}});
   else if (!context.options.quiet)
