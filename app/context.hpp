@@ -1,9 +1,9 @@
 // app/context.hpp: what every command is given. Layer 6; main thread.
 #pragma once
-#include <stop_token>
 #include <string>
 
 #include "app/cli.hpp"
+#include "app/interrupt.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "config/config.hpp"
@@ -15,7 +15,7 @@ struct Context {
   config::Config config;    ///< file, environment and command line, checked
   std::string config_file;  ///< where it came from; "" when there is none
   std::string data_dir;     ///< absolute
-  std::stop_token stop;     ///< Ctrl-C, SIGTERM, SIGHUP
+  Interrupt& interrupt;     ///< Ctrl-C, SIGTERM, SIGHUP
 
   bool shows_progress() const { return !options.quiet && !options.json; }
 };

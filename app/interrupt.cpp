@@ -15,6 +15,19 @@
 #include "base/check.hpp"
 
 namespace hm::app {
+namespace {
+/// As a process ends that does nothing about the signal: a shell that runs it in a loop sees that it is to stop too.
+[[noreturn]] void die_of(int number) {
+  ::signal(number, SIG_DFL);
+  sigset_t one;
+  ::sigemptyset(&one);
+  ::sigaddset(&one, number);
+  ::pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+  ::raise(number);
+  ::_exit(static_cast<int>(Exit::CannotContinue));
+}
+}  // namespace
+
 Interrupt::Interrupt() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
@@ -45,7 +58,7 @@ void Interrupt::watch(int signals_fd) {
     if (watched[1].revents != 0) break;
     signalfd_siginfo info{};
     if (::read(signals_fd, &info, sizeof info) != sizeof info) continue;
-    // The store needs no farewell: a process that is killed at any point leaves it whole.
+    if (!taken_over_) die_of(static_cast<int>(info.ssi_signo));
     if (stop_.stop_requested()) ::_exit(static_cast<int>(Exit::CannotContinue));
     stop_.request_stop();
   }

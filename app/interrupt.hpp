@@ -1,7 +1,9 @@
-// app/interrupt.hpp: Ctrl-C, SIGTERM and SIGHUP as a stop token; the second one ends the process at once. Layer 6.
+// app/interrupt.hpp: Ctrl-C, SIGTERM and SIGHUP. They end the process at once, until a command asks for them as a stop
+// token; then the first fires the token, and the second ends the process. Layer 6.
 // Threads: made first in main(), before any other thread, so that all of them inherit the blocked signals; one thread
 // of its own waits.
 #pragma once
+#include <atomic>
 #include <stop_token>
 #include <thread>
 
@@ -13,10 +15,16 @@ class Interrupt {
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
-  std::stop_token token() const { return stop_.get_token(); }
+  /// From now on the first signal fires the token, and the caller ends in its own way. Until then the store needs no
+  /// farewell: a process that is killed at any point leaves it whole.
+  std::stop_token take_over() {
+    taken_over_ = true;
+    return stop_.get_token();
+  }
 
  private:
   void watch(int signals_fd);
+  std::atomic<bool> taken_over_{false};
   std::stop_source stop_;
   int wake_fd_ = -1;
   std::thread thread_;

@@ -105,9 +105,14 @@ bool asks_for_json(int argc, const char* const* argv) {
   return false;
 }
 
+Exit report_unwritable_output(Streams& io) {
+  return report({Errc::Io, "standard output could not be written to; the command itself ran to its end"},
+                Exit::CannotContinue, io, false);
+}
+
 Exit run_invocation(const Invocation& invocation, Streams& io) {
-  const Interrupt interrupt;  // before any other thread
-  Context context{io, invocation.global, {}, {}, {}, interrupt.token()};
+  Interrupt interrupt;  // before any other thread
+  Context context{io, invocation.global, {}, {}, {}, interrupt};
   if (needs_configuration(invocation.command)) {
     if (auto configured = configure(context); !configured)
       return report(configured.assume_error(), Exit::Usage, io, context.options.json);
@@ -116,9 +121,7 @@ Exit run_invocation(const Invocation& invocation, Streams& io) {
   auto result = std::visit([&](const auto& command) { return run_command(context, command); }, invocation.command);
   io.out << std::flush;
   if (!result) return report(result.assume_error(), exit_of(result.assume_error()), io, context.options.json);
-  if (!io.out)
-    return report({Errc::Io, "standard output could not be written to; the command itself ran to its end"},
-                  Exit::CannotContinue, io, false);
+  if (!io.out) return report_unwritable_output(io);
   return result.assume_value();
 }
 }  // namespace
@@ -128,7 +131,7 @@ Exit run(int argc, const char* const* argv, Streams streams) {
   if (!parsed) return report(parsed.assume_error(), Exit::Usage, streams, asks_for_json(argc, argv));
   if (const auto* help = std::get_if<HelpText>(&parsed.assume_value())) {
     streams.out << help->text << std::flush;
-    return Exit::Done;
+    return streams.out ? Exit::Done : report_unwritable_output(streams);
   }
   return run_invocation(std::get<Invocation>(parsed.assume_value()), streams);
 }

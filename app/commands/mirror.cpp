@@ -23,7 +23,8 @@
 namespace hm::app {
 namespace {
 constexpr std::size_t kListLineBytesMax = 4096;
-constexpr std::size_t kListLinesMax = 1'000'000;  // more repositories than this are a crawl, not a list
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // put there by editors
+constexpr std::size_t kListLinesMax = 1'000'000;             // more repositories than this are a crawl, not a list
 
 Result<std::vector<std::string>> read_list(std::istream& in, const std::string& name) {
   std::vector<std::string> repos;
@@ -35,7 +36,9 @@ Result<std::vector<std::string>> read_list(std::istream& in, const std::string& 
     if (line.size() > kListLineBytesMax)
       return Error{Errc::BadInput,
                    place + ": a line longer than " + std::to_string(kListLineBytesMax) + " bytes names no repository"};
-    const std::string_view text = trim(line);
+    std::string_view text = line;
+    if (number == 1 && text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    text = trim(text);
     if (text.empty() || text.starts_with('#')) continue;
     HM_TRY(within(parse_repo_spec(text), [&] { return "reading " + place; }));
     repos.emplace_back(text);
@@ -223,14 +226,15 @@ Result<Exit> run_command(Context& context, const MirrorCommand& command) {
   HM_TRY(unfinished.begin(requests));
   HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
 
+  const std::stop_token stop = context.interrupt.take_over();
   ProgressDisplay display(context.io.err, display_mode(context), requests.size());
-  auto outcomes = run_mirror(*network, requests, run_options(context, *network, unfinished, requests.size()), display,
-                             context.stop);
+  auto outcomes =
+      run_mirror(*network, requests, run_options(context, *network, unfinished, requests.size()), display, stop);
   network->stop();
   const auto noted = unfinished.close();
   name_those_not_begun(outcomes, requests);
 
-  const bool stopped = context.stop.stop_requested();
+  const bool stopped = stop.stop_requested();
   const Exit exit = exit_of_run(outcomes);
   if (context.options.json)
     print_json(context.io.out, summary_json(outcomes, stopped));

@@ -63,11 +63,11 @@ Result<crawler::VerifyOptions> options_of(const Context& context, const VerifyCo
 
 /// Runs on a thread of its own, so that the main thread can draw; Ctrl-C reaches it through the token.
 Result<crawler::VerifyReport> verify_drawing(Context& context, const Stores& stores,
-                                             const crawler::VerifyOptions& options) {
+                                             const crawler::VerifyOptions& options, const std::stop_token& stop) {
   VerifyDisplay display(context.io.err, context.shows_progress(), context.io.err_is_terminal);
   const crawler::VerifyParts parts = stores.parts();
   auto work = std::async(std::launch::async, [&] {
-    return crawler::verify(parts, options, [&](const crawler::VerifyProgress& p) { display.apply(p); }, context.stop);
+    return crawler::verify(parts, options, [&](const crawler::VerifyProgress& p) { display.apply(p); }, stop);
   });
   while (work.wait_for(std::chrono::milliseconds(1000 / kDrawsPerSecond)) != std::future_status::ready)
     display.draw(system_clock().monotonic_ms());
@@ -76,7 +76,8 @@ Result<crawler::VerifyReport> verify_drawing(Context& context, const Stores& sto
 }
 
 Result<crawler::RepairReport> repair_findings(Context& context, const Stores& stores, NetworkServices::Plan plan,
-                                              const std::vector<crawler::Finding>& findings) {
+                                              const std::vector<crawler::Finding>& findings,
+                                              const std::stop_token& stop) {
   HM_TRY(const auto network, NetworkServices::open(context.config, *stores.writing, std::move(plan)));
   auto promise = std::make_shared<std::promise<Result<crawler::RepairReport>>>();
   auto future = promise->get_future();
@@ -91,9 +92,8 @@ Result<crawler::RepairReport> repair_findings(Context& context, const Stores& st
   const crawler::VerifyParts parts = stores.parts();  // the coroutine refers to it until `future` is ready
   asio::co_spawn(*network->context, crawler::repair(parts, network->downloader, network->git_pool, std::move(copy)),
                  asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
-  const std::stop_callback on_stop(context.stop, [&] {
-    asio::post(*network->context, [signal] { signal->emit(asio::cancellation_type::terminal); });
-  });
+  const std::stop_callback on_stop(
+      stop, [&] { asio::post(*network->context, [signal] { signal->emit(asio::cancellation_type::terminal); }); });
   auto result = future.get();
   network->stop();
   return result;
@@ -174,13 +174,14 @@ Result<Exit> run_command(Context& context, const VerifyCommand& command) {
     HM_TRY(plan, NetworkServices::plan(context.config));
   }
   HM_TRY(const Stores stores, open_stores(context, command.repair));
-  auto report = verify_drawing(context, stores, options);
+  const std::stop_token stop = context.interrupt.take_over();
+  auto report = verify_drawing(context, stores, options, stop);
   if (!report)
-    return context.stop.stop_requested() ? interrupted("nothing was changed; run it again to go through all")
-                                         : report.assume_error();
+    return stop.stop_requested() ? interrupted("nothing was changed; run it again to go through all")
+                                 : report.assume_error();
   std::optional<crawler::RepairReport> repaired;
   if (command.repair && bad_count(report.assume_value().findings) != 0) {
-    HM_TRY(repaired, repair_findings(context, stores, std::move(*plan), report.assume_value().findings));
+    HM_TRY(repaired, repair_findings(context, stores, std::move(*plan), report.assume_value().findings, stop));
   }
   print(context, report.assume_value(), repaired);
   const std::uint64_t left = repaired ? bad_count(repaired->left) : bad_count(report.assume_value().findings);
