@@ -91,7 +91,7 @@ const char* hint_of(const Error& error) {
     case Errc::Unreachable:
       return "check the network and --upstream, then run the same command again; what is here is kept";
     case Errc::NoSpace:
-      return "free some space or lower storage.reserve_bytes, then run the same command again; what is here is kept";
+      return "free some space, then run the same command again; what is here is kept";
     default:
       return "";
   }

@@ -26,11 +26,12 @@ Result<> LocalContext::require_free(std::uint64_t more_bytes, bool under_way) co
       std::min(options.reserve_percent_bytes_max, space.total_bytes / 100 * options.reserve_percent);
   const std::uint64_t whole = std::max(options.reserve_bytes, percent), reserve = under_way ? whole / 2 : whole;
   if (space.free_bytes >= reserve && space.free_bytes - reserve >= more_bytes) return ok();
+  const bool reserve_is_why = space.free_bytes > more_bytes;
   return Error{
       Errc::NoSpace,
       "not enough space in " + dir.root + ": " + human_bytes(more_bytes) + " needed, " + human_bytes(space.free_bytes) +
-          " free, of which " + human_bytes(reserve) +
-          " stay reserved; free some space (`hubmirror gc`), choose a larger disk, or lower storage.reserve_bytes"};
+          " free, of which " + human_bytes(reserve) + " stay reserved; free some space (`hubmirror gc`)" +
+          (reserve_is_why ? ", choose a larger disk, or lower storage.reserve_bytes" : " or choose a larger disk")};
 }
 Result<> LocalContext::check_space(std::uint64_t more_bytes) const {
   const std::uint64_t already = promised;

@@ -26,11 +26,21 @@ constexpr std::string_view kConfig =
     "[transfer]\n"
     "\thideRefs = refs/hubmirror\n";
 constexpr std::size_t kHeadBytesMax = 4096;
+constexpr std::array kDirectories{"",      "/objects",    "/objects/pack", "/objects/info",
+                                  "/refs", "/refs/heads", "/refs/tags"};
 // A tree may name the same subtree often: ten levels of ten are 10^10 files in eleven objects. Ten times as many
 // entries as the Hub recommends for a repository end a walk; a manifest of so many files takes about 200 MB while it is
 // made.
 constexpr std::uint64_t kWalkEntriesMax = 1'000'000;
 constexpr std::int64_t kMsPerSecond = 1000;
+
+Error not_opened(const std::string& path, Error error) {
+  if (!real_file_system().exists(path)) return {Errc::NotFound, std::move(error.what)};
+  return {Errc::Corrupt,
+          error.what +
+              " (HEAD, objects/ or refs/ is missing or unreadable there); run mirror for it again, which "
+              "makes it whole"};
+}
 
 Result<std::uint64_t> disk_bytes_below(FileSystem& fs, const std::string& directory) {
   std::uint64_t total = 0;
@@ -54,12 +64,13 @@ Result<> create_bare_repository(FileSystem& fs, const std::string& path) {
     if (found != kConfig) {
       HM_TRY(replace_file(fs, config, kConfig));
     }
+    for (const char* directory : kDirectories) {  // git takes a repository without refs/ for none
+      HM_TRY(fs.make_directory(path + directory));
+    }
     return ok();
   }
   // All names first, then their directories to the medium: one journal commit of the filesystem instead of one per
   // directory.
-  static constexpr std::array kDirectories{"",      "/objects",    "/objects/pack", "/objects/info",
-                                           "/refs", "/refs/heads", "/refs/tags"};
   for (const char* directory : kDirectories) {
     HM_TRY(fs.make_directory(path + directory));
   }
@@ -104,7 +115,7 @@ Result<Repository> Repository::open(const std::string& path) {
   impl->path = path;
   git_repository* repo = nullptr;
   if (const int rc = git_repository_open_bare(&repo, path.c_str()); rc < 0)
-    return git_failure(rc, "open git repository " + path);
+    return not_opened(path, git_failure(rc, "open git repository " + path));
   impl->repo.reset(repo);
   git_odb* odb = nullptr;
   if (const int rc = git_repository_odb(&odb, repo); rc < 0) return git_failure(rc, "open objects of " + path);

@@ -90,7 +90,7 @@ TEST(ErrorLine, LongArgumentsAreCut) {
   EXPECT_LT(error_line({Errc::BadInput, blanks}).size(), 1600U);
 }
 TEST(ErrorLine, AdviceIsGivenOnce) {
-  EXPECT_THAT(error_line({Errc::NoSpace, "write x: No space left on device"}), HasSubstr("; free some space or lower"));
+  EXPECT_THAT(error_line({Errc::NoSpace, "write x: No space left on device"}), HasSubstr("; free some space, then"));
   const std::string line =
       error_line({Errc::NoSpace, "not enough space: free some space (`hubmirror gc`), or lower storage.reserve_bytes"});
   EXPECT_EQ(line.find("free some space"), line.rfind("free some space"));
