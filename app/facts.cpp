@@ -41,17 +41,6 @@ Result<> fill_revision(const mirror::Catalog& catalog, BlobSizes& sizes, Revisio
   return ok();
 }
 
-/// Not recorded: it follows from what a run takes by itself (crawler/visit.cpp select_targets).
-std::string why_unpublished(const storage::RepoRow& row, const std::string& ref, const std::string& published) {
-  const std::string take = "hubmirror mirror " + row.repo.text() + "@" + ref;
-  const std::string older = published.empty() ? "" : "; published is what it was before, " + published.substr(0, 12);
-  if (ref.starts_with("refs/heads/"))
-    return "its files are not all here, or only another revision was asked for" + older + "; to take it: " + take;
-  const bool pull_request = ref.starts_with("refs/pr/");
-  return "by themselves only branches are published, and what else leads to their commits" + older +
-         "; to take it: " + take + (pull_request ? " --pull-requests" : "");
-}
-
 json::object to_json(const RevisionFacts& revision) {
   json::object out = storage::to_json(revision.view.snapshot);
   out["refs"] = texts_json(revision.view.refs);
@@ -82,11 +71,21 @@ Result<std::vector<UnpublishedRef>> unpublished_refs(const mirror::Catalog& cata
     const auto it = published.find(std::string(ref));
     const std::string hex(target.get_string());
     if (it != published.end() && it->second == hex) continue;
-    UnpublishedRef one{std::string(ref), hex, it == published.end() ? std::string() : it->second, {}};
-    one.reason = why_unpublished(row, one.ref, one.published);
-    out.push_back(std::move(one));
+    out.push_back({std::string(ref), hex, it == published.end() ? std::string() : it->second});
   }
   return out;
+}
+
+/// Not recorded: it follows from what a run takes by itself (crawler/visit.cpp select_targets).
+std::string why_unpublished(const storage::RepoRow& row, const UnpublishedRef& ref) {
+  const std::string take = "hubmirror mirror " + row.repo.text() + "@" + ref.ref;
+  const std::string older =
+      ref.published.empty() ? "" : "; published is what it was before, " + ref.published.substr(0, 12);
+  if (ref.ref.starts_with("refs/heads/"))
+    return "its files are not all here, or only another revision was asked for" + older + "; to take it: " + take;
+  const bool pull_request = ref.ref.starts_with("refs/pr/");
+  return "by themselves only branches are published, and what else leads to their commits" + older +
+         "; to take it: " + take + (pull_request ? " --pull-requests" : "");
 }
 
 json::object to_json(const storage::ManifestFile& file) {
@@ -147,8 +146,9 @@ json::object to_json(const RepoFacts& facts) {
   out["refs"] = std::move(refs);
   json::array unpublished;
   for (const UnpublishedRef& ref : facts.unpublished)
-    unpublished.emplace_back(json::object{
-        {"ref", json_text(ref.ref)}, {"target", json_text(ref.target)}, {"reason", json_text(ref.reason)}});
+    unpublished.emplace_back(json::object{{"ref", json_text(ref.ref)},
+                                          {"target", json_text(ref.target)},
+                                          {"reason", json_text(why_unpublished(facts.row, ref))}});
   out["refs_not_published"] = std::move(unpublished);
   if (!facts.files_of) return out;
   out["files_of"] = facts.files_of->commit.hex();

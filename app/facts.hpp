@@ -20,7 +20,6 @@ struct UnpublishedRef {
   std::string ref;
   std::string target;     ///< hex
   std::string published;  ///< hex of what the ref meant when it was published last; "" when it never was
-  std::string reason;     ///< the rule that keeps it back, and what to run
 };
 struct RepoFacts {
   storage::RepoRow row;
@@ -37,6 +36,8 @@ Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::Bl
                                bool with_files);
 /// Upstream's refs at the last change that lead to no published revision.
 Result<std::vector<UnpublishedRef>> unpublished_refs(const mirror::Catalog& catalog, const storage::RepoRow& row);
+/// The rule that keeps the ref back, and what to run.
+std::string why_unpublished(const storage::RepoRow& row, const UnpublishedRef& ref);
 json::object to_json(const RepoFacts& facts);
 /// The row as shown: with "repo" as people write it, without the digests of its documents.
 json::object shown_json(const storage::RepoRow& row);

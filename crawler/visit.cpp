@@ -6,7 +6,6 @@
 #include "base/log.hpp"
 #include "base/run_on.hpp"
 #include "base/text.hpp"
-#include "hub/exchange.hpp"
 #include "provenance/card.hpp"
 
 namespace hm::crawler {

@@ -222,8 +222,12 @@ struct Located {
 Result<Located> locate(const ReadServices& services, const storage::RepoRow& row, const RepoSpec& spec,
                        const PathCommand& command) {
   const std::string git_path = services.catalog.git_path(row);
-  if (command.file.empty()) return Located{git_path, false};
+  if (!real_file_system().exists(git_path + "/HEAD"))
+    return Error{Errc::NotFound, "the git repository of " + printable(row.repo.text()) + " is not at " + git_path +
+                                     "; hubmirror verify --deep says what is missing, mirror fetches it again"};
+  if (command.file.empty() && !spec.revision) return Located{git_path, false};
   HM_TRY(const auto snapshot, services.catalog.resolve(row, spec.revision.value_or("")));
+  if (command.file.empty()) return Located{git_path, false};  // it holds all revisions, this one too
   HM_TRY(const auto manifest, services.catalog.manifest(snapshot.manifest));
   const auto file =
       std::lower_bound(manifest.files.begin(), manifest.files.end(), command.file,
@@ -355,7 +359,9 @@ std::string facts_text(const RepoFacts& facts, std::optional<std::int64_t> last_
     out += "  and " + counted(facts.revisions.size() - kRevisionsShown, "older revision") + "; --json has all\n";
   for (std::size_t i = 0; i < facts.unpublished.size() && i < kRevisionsShown; ++i)
     field(out, "not published",
-          facts.unpublished[i].ref + " " + facts.unpublished[i].target + ": " + facts.unpublished[i].reason, 2);
+          facts.unpublished[i].ref + " " + facts.unpublished[i].target + ": " +
+              why_unpublished(facts.row, facts.unpublished[i]),
+          2);
   if (facts.unpublished.size() > kRevisionsShown)
     out += "  and " + counted(facts.unpublished.size() - kRevisionsShown, "other ref") +
            " of upstream not published; --json has all\n";
