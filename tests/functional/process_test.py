@@ -1,14 +1,19 @@
 """The process as others see it: readers beside a writer, the lock, Ctrl-C, configuration, the command line, proxies, certificates."""
 
+import array
+import fcntl
 import http.client
 import http.server
 import os
+import pty
 import signal
 import socket
+import subprocess
+import termios
 import threading
 import urllib.parse
 
-from harness import SEGMENT, TOKEN, HubTest, main, stored_blobs, wait_until
+from harness import HANG_S, SEGMENT, TOKEN, HubTest, main, stored_blobs, wait_until
 
 from fake_hub import LfsRandom
 
@@ -41,7 +46,7 @@ class BesideTest(HubTest):
         self.assert_equals_origin(done)
         self.assertEqual(self.hm("--json", "verify", "org/done").json["findings"], [])
         self.hm("verify")
-        self.hm("gc", "--dry-run", code=(0, 3))
+        self.hm("gc", "--dry-run")
         path = self.hm("path", "org/done", "a.bin").out.strip()
         self.assertTrue(os.path.exists(path))
         self.assertEqual(self.show("org/slow", code=(0, 1)).get("revisions", []), [], "nothing half finished is shown")
@@ -128,11 +133,56 @@ class BesideTest(HubTest):
         self.mirror("org/a")
         reader, writer = os.pipe()
         os.close(reader)
-        import subprocess
-
         done = subprocess.run(self.command(["ls"]), env=self.environment(), stdout=writer, stderr=subprocess.PIPE, check=False)
         os.close(writer)
         self.assertIn(done.returncode, (0, 3, -signal.SIGPIPE))
+
+
+class PromptTest(HubTest):
+    """Where input is awaited, one Ctrl-C ends the program, by the signal as shells expect it."""
+
+    check_rebuild = False
+
+    def interrupted(self, args, number, stdin, is_reading):
+        """Interrupts the program once `is_reading(process)`; it must end by the signal."""
+        process = subprocess.Popen(self.command(args), env=self.environment(), stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        is_reading(process)
+        os.kill(process.pid, number)
+        process.communicate(timeout=HANG_S)
+        self.assertEqual(process.returncode, -number)
+
+    def test_a_list_on_standard_input(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                reader, writer = os.pipe()
+                os.write(writer, b"org/a\n")
+                left = array.array("i", [0])
+
+                def taken():
+                    fcntl.ioctl(reader, termios.FIONREAD, left)
+                    return left[0] == 0
+
+                self.interrupted(["mirror", "--from", "-"], number, reader, lambda process: wait_until(taken, "the list is read"))
+                os.close(reader)
+                os.close(writer)
+        self.assertFalse(os.path.exists(self.data))
+
+    def test_the_question_of_rm(self):
+        repo = self.sample("org/a")
+        self.mirror("org/a")
+
+        def asked(process):
+            said = b""
+            while b"[y/N]" not in said:
+                said += os.read(process.stderr.fileno(), 1000) or self.fail(f"ended: {said}")
+
+        terminal, its_end = pty.openpty()
+        self.interrupted(["rm", "org/a"], signal.SIGINT, its_end, asked)
+        os.close(its_end)
+        os.close(terminal)
+        self.assertEqual(self.repos_here(), ["org/a"])
+        self.assert_equals_origin(repo)
 
 
 class CommandLineTest(HubTest):
@@ -163,6 +213,9 @@ class CommandLineTest(HubTest):
             ("--data-dir", "~/mirror", "init"),
             ("--data-dir", self.config, "init"),
             ("--data-dir", self.config, "ls"),
+            ("--data-dir", self.config + "/below", "init"),
+            ("--data-dir", self.config + "/below", "ls"),
+            ("--data-dir", os.path.join(self.dir, "n" * 300), "init"),
         ]
         for case in cases:
             with self.subTest(case):
@@ -208,6 +261,16 @@ class CommandLineTest(HubTest):
                 self.assertTrue(run.out)
                 self.assertEqual(run.err, "")
         self.assertRegex(self.hm("version").out, r"hubmirror \d+\.\d+")
+        for args in ("--help", "version"):
+            with self.subTest(args), open("/dev/full", "wb") as full:
+                done = subprocess.run(self.command([args], bare=True), env=self.environment(), stdout=full, stderr=subprocess.PIPE, check=False)
+                self.assertEqual(done.returncode, 3)
+                self.assertIn(b"standard output", done.stderr)
+
+    def test_a_list_with_a_byte_order_mark(self):
+        self.sample("org/a")
+        self.mirror("--from", self.write("list", "\ufefforg/a\n"))
+        self.assertEqual(self.repos_here(), ["org/a"])
 
     def test_environment(self):
         self.sample("org/name")
@@ -247,6 +310,21 @@ class CommandLineTest(HubTest):
         self.assert_error(self.hm("--config", os.path.join(self.dir, "absent.toml"), "ls", bare=True, code=2), "absent.toml")
         run = self.hm("--config", self.dir, "ls", bare=True, code=2)
         self.assert_error(run)
+
+    def test_check_finds_what_no_run_accepts(self):
+        absent, empty = os.path.join(self.dir, "absent"), self.write("empty", "")
+        for section in (
+            {"allow_private": ["a b"]},
+            {"ca_file": absent},
+            {"token_file": absent},
+            {"token_file": empty},
+            {"token_file": self.write("two", "hf_a\nhf_b\n")},
+        ):
+            with self.subTest(section):
+                self.configure(upstream=section)
+                self.assert_error(self.hm("config", "check", code=2))
+                self.assert_error(self.mirror("org/a", code=2))
+                self.assertFalse(os.path.exists(self.data))
 
     def test_config_print_and_check(self):
         self.configure(mirror={"files_parallel": 7, "exclude": ["*.h5"]}, upstream={"proxy": "http://me:secret@127.0.0.1:3128"})

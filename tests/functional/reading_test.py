@@ -522,6 +522,66 @@ class KeepingTest(HubTest):
         os.symlink(self.config + ".real", self.config)
         self.hm("config", "check")
 
+    def test_path_names_only_what_is_here(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        path = self.hm("path", "org/a").out.strip()
+        self.assertEqual(self.hm("path", "org/a", "--revision", "main").out.strip(), path)
+        for args in (("--revision", "absent", "org/a"), ("org/a@absent",)):
+            self.assert_error(self.hm("path", *args, code=1), "absent")
+        os.rename(path, path + ".aside")
+        self.assert_error(self.hm("path", "org/a", code=1), "mirror")
+        os.rename(path + ".aside", path)
+
+    def test_a_repository_without_refs_is_made_whole(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        path = self.hm("path", "org/a").out.strip()
+        for lost in ("refs", "packed-refs"):
+            with self.subTest(lost):
+                lost = os.path.join(path, lost)
+                shutil.rmtree(lost) if os.path.isdir(lost) else os.remove(lost)
+                if lost.endswith("/refs"):
+                    self.assertIn("run mirror for it again", self.hm("verify", code=1).out)
+                self.mirror("org/a")
+                self.assert_equals_origin(repo)
+
+    def test_an_index_that_lost_a_file_is_damaged(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        index = os.path.join(self.data, "index")
+        manifest = next(n for n in os.listdir(index) if n.startswith("MANIFEST"))
+        os.rename(os.path.join(index, manifest), os.path.join(self.dir, manifest))
+        for command in (["ls"], ["gc"], ["mirror", "org/a"]):
+            self.assert_error(self.hm(*command, code=3), "backup")
+        os.rename(os.path.join(self.dir, manifest), os.path.join(index, manifest))
+        self.assertIn("org/a", self.hm("ls").out)
+
+    def test_version_lost_and_found(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        version = os.path.join(self.data, "VERSION")
+        os.rename(version, version + ".aside")
+        for command in (["ls"], ["mirror", "org/a"]):
+            run = self.hm(*command, code=2)
+            self.assert_error(run, "VERSION")
+            self.assertNotIn("init`", run.err)
+        os.rename(version + ".aside", version)
+        self.assertIn("org/a", self.hm("ls").out)
+
+    def test_gc_with_trust_works_beside_what_is_not_known(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.configure(retention={"grace_hours": 0})
+        self.mirror("org/a")
+        foreign = os.path.join(self.data, "git", "model", "notes")
+        os.mkdir(foreign)
+        self.assert_error(self.hm("gc", code=3), "git/model/notes", "--dry-run --trust-index")
+        self.hm("gc", "--dry-run", "--trust-index")
+        self.hm("gc", "--trust-index")
+        self.assertTrue(os.path.isdir(foreign))
+        self.assert_equals_origin(repo)
+        os.rmdir(foreign)
+
     def test_gc_refuses_an_index_that_is_older_than_the_store(self):
         """It knows every repository, and not the newest revision: only the mark beside it tells."""
         repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
