@@ -55,6 +55,6 @@ function(hm_test name)
     list(APPEND label threads)
     add_dependencies(threaded_tests ${name})
   endif()
-  # Only a hang is ended by it, after the program's own hang guard.
+  # Only a hang is ended by it, after the program's own hang guard told where it is.
   set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT 900)
 endfunction()

@@ -223,8 +223,8 @@ Result<Located> locate(const ReadServices& services, const storage::RepoRow& row
                        const PathCommand& command) {
   const std::string git_path = services.catalog.git_path(row);
   if (!real_file_system().exists(git_path + "/HEAD"))
-    return Error{Errc::NotFound, "the git repository of " + printable(row.repo.text()) + " is not at " + git_path +
-                                     "; hubmirror verify --deep says what is missing, mirror fetches it again"};
+    return Error{Errc::NotFound, "the git repository of " + printable(row.repo.text()) + " is not here (" + git_path +
+                                     "); to fetch it: hubmirror mirror " + printable(row.repo.text())};
   if (command.file.empty() && !spec.revision) return Located{git_path, false};
   HM_TRY(const auto snapshot, services.catalog.resolve(row, spec.revision.value_or("")));
   if (command.file.empty()) return Located{git_path, false};  // it holds all revisions, this one too

@@ -55,11 +55,14 @@ class CrashCase(HubTest):
                     if file["lfs"]:
                         path = blob_path(self.data, file["sha256"])
                         self.assertTrue(os.path.exists(path), f"{spec}@{commit} shows {file['path']}, whose bytes are not here")
-            path = self.hm("path", spec).out.rstrip("\n")
-            if os.path.exists(os.path.join(path, "HEAD")):
+            located = self.hm("path", spec, code=(0, 1))
+            path = located.out.rstrip("\n")
+            if located.code == 0:
+                self.assertTrue(os.path.exists(os.path.join(path, "HEAD")), "a path of nothing")
                 tips = [*revisions, *refs_of(path).values()]
                 git(path, "rev-list", "--objects", "--quiet", "--stdin", stdin="".join(f"{oid}\n" for oid in tips).encode())
             else:
+                self.assert_error(located, "mirror")
                 self.assertEqual(revisions, {}, f"{spec} is shown and has no git repository")
         self.acknowledged = here
 
