@@ -284,13 +284,33 @@ class RocksIndex final : public Index {
     o.bytes_per_sync = o.wal_bytes_per_sync = kSyncSliceBytes;
     o.max_total_wal_size = kWalBytesMax;
     o.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(kMemtableBytesMax);
+    const bool is_new = !real_file_system().exists(directory_ + "/CURRENT");
     auto opened = std::make_shared<Opened>();
-    rocksdb::DB* raw = nullptr;
-    const auto s = rocksdb::DB::Open(o, directory_, families(), &opened->handles, &raw);
-    opened->db.reset(raw);
-    if (!s.ok()) return failure(s, directory_, "opening it");
+    const auto s = is_new ? make_database(o, *opened) : open_database(o, *opened);
+    if (!s.ok()) return failure(s, directory_, is_new ? "making it" : "opening it");
     set_current(std::move(opened));
     return ok();
+  }
+
+  rocksdb::Status open_database(const rocksdb::DBOptions& o, Opened& opened) const {
+    rocksdb::DB* raw = nullptr;
+    const auto s = rocksdb::DB::Open(o, directory_, families(), &opened.handles, &raw);
+    opened.db.reset(raw);
+    return s;
+  }
+  /// All families in one call: made one by one, the options of all are written durably once for each. Killed in
+  /// between, open_database() makes the rest.
+  rocksdb::Status make_database(const rocksdb::DBOptions& o, Opened& opened) const {
+    auto wanted = families();
+    rocksdb::DB* raw = nullptr;
+    auto s = rocksdb::DB::Open(o, directory_, {wanted.front()}, &opened.handles, &raw);
+    opened.db.reset(raw);
+    if (!s.ok()) return s;
+    wanted.erase(wanted.begin());
+    std::vector<rocksdb::ColumnFamilyHandle*> made;
+    s = raw->CreateColumnFamilies(wanted, &made);
+    opened.handles.insert(opened.handles.end(), made.begin(), made.end());
+    return s;
   }
 
   /// What the writer's directory looks like: its logs, and its manifests with their lengths. NotFound when there is no
