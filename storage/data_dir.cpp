@@ -153,7 +153,9 @@ Result<> create_data_dir(FileSystem& fs, const DataDir& dir) {
   }
   HM_TRY(restore_layout(fs, dir));
   if (version) return check_index_readable(fs, dir);
-  return replace_file(fs, dir.version_file(), version_line());  // last: VERSION says that all the rest is there
+  auto written = replace_file(fs, dir.version_file(), version_line());  // last: VERSION says that all the rest is there
+  if (!written && check_version(fs, dir)) return ok();                  // somebody else made it at the same moment
+  return written;
 }
 
 Result<> check_data_dir(FileSystem& fs, const DataDir& dir) {

@@ -32,6 +32,7 @@ constexpr int kOpenFilesMax = 512;  // of the writer; the soft limit of most sys
 constexpr std::uint64_t kValueApartBytesMin =
     4096;  // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
 constexpr int kReadAttemptsMax = 50;  // the writer may delete a file between our reading its name and opening it
+constexpr std::string_view kFirstManifest = "MANIFEST-000001";
 constexpr std::chrono::milliseconds kFamilyPause(5);  // 50 of them are longer than RocksDB takes to make a family
 // Less free space than this and nothing is written: RocksDB as Debian builds it aborts the process when it goes on with
 // a file whose last write failed. Room for a log of one large batch, a manifest and the files of a small flush.
@@ -49,8 +50,9 @@ Error failure(const rocksdb::Status& s, const std::string& directory, std::strin
   std::string what = "index " + directory + ": " + s.ToString() + "; while " + std::string(doing);
   if (code == Errc::Corrupt) {
     what +=
-        "; the blobs and git repositories are not touched by this: put back index/ from a backup, run `hubmirror index "
-        "rebuild` and then `hubmirror verify`";
+        "; the blobs and git repositories are not touched by this: put back index/ from a backup and run `hubmirror "
+        "verify`; without a backup move index/ away and mirror the repositories again (what is stored is not fetched "
+        "twice, the journal is lost)";
   }
   return {code, std::move(what)};
 }
@@ -325,8 +327,13 @@ class RocksIndex final : public Index {
     if (fs.exists(directory_ + "/CURRENT") || !fs.exists(directory_)) return ok();
     HM_TRY(const auto entries, fs.list(directory_));
     for (const DirectoryEntry& e : entries) {
-      if (!e.name.ends_with(".sst") && !e.name.ends_with(".blob")) continue;
-      return failure(rocksdb::Status::Corruption("CURRENT is missing beside " + e.name), directory_, "opening it");
+      // A database that is killed while it is begun has its first manifest and nothing else yet.
+      const bool holds_records = e.name.ends_with(".sst") || e.name.ends_with(".blob") || e.name.ends_with(".log") ||
+                                 (e.name.starts_with("MANIFEST-") && e.name != kFirstManifest);
+      if (!holds_records) continue;
+      return Error{Errc::Corrupt, "index " + directory_ + ": CURRENT is missing beside " + e.name +
+                                      "; put it back from a backup, or write the name of the newest MANIFEST file that "
+                                      "is there and a line end into it"};
     }
     return ok();
   }

@@ -22,8 +22,10 @@ std::string JournalMark::line_of(const Mark& mark) {
 Result<std::optional<JournalMark::Mark>> JournalMark::read() const {
   auto text = read_small_file(fs_, path_, kLineBytes);
   if (!text) {
-    if (text.error().code == Errc::NotFound) return std::optional<Mark>();
-    return std::move(text).as_failure();
+    const bool is_none = text.error().code == Errc::NotFound || text.error().code == Errc::Refused;  // absent; too long
+    if (is_none) return std::optional<Mark>();
+    return within(Result<std::optional<Mark>>(std::move(text).as_failure()),
+                  [] { return "reading how far the journal had come; remove that file if it is not hubmirror's"; });
   }
   const std::string_view line = text.assume_value();
   if (line.size() != kLineBytes || !line.starts_with(kWord)) return std::optional<Mark>();  // torn by a power loss
@@ -69,7 +71,8 @@ Result<> JournalMark::accept(Index& index) {
 void JournalMark::note(const JournalEntry& newest) {
   const std::string line = line_of({newest.sequence + 1, sha256(newest.bytes)});
   auto write = [&]() -> Result<> {
-    if (!fs_.exists(path_)) return replace_file(fs_, path_, line);
+    const auto size = fs_.file_size(path_);
+    if (!size || size.assume_value() != kLineBytes) return replace_file(fs_, path_, line);
     HM_TRY(const auto file, fs_.open_existing(path_));
     return file->write_at(0, std::as_bytes(std::span(line)));
   };

@@ -66,9 +66,13 @@ std::uint64_t allocated_bytes(const File& file, std::uint64_t otherwise) {
 Result<std::unique_ptr<File>> create_or_empty(FileSystem& fs, const std::string& path) {
   auto made = fs.create_new(path);
   if (made || !fs.exists(path)) return made;
-  HM_TRY(auto file, fs.open_existing(path));
-  HM_TRY(file->truncate(0));
-  return file;
+  auto opened = fs.open_existing(path);
+  if (!opened) {  // a directory or a link stands there
+    opened.assume_error().what += "; it is not hubmirror's: remove it";
+    return opened;
+  }
+  HM_TRY(opened.assume_value()->truncate(0));
+  return opened;
 }
 
 Result<> remove_if_there(FileSystem& fs, const std::string& path) {

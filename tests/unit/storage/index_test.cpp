@@ -230,7 +230,29 @@ TEST_F(IndexTest, DamagedFilesAreReportedWithWhatToDo) {
                     ->write_at(10, as_bytes("damage damage damage")),
                 Succeeds());
   }
-  EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Corrupt, "index rebuild"));
+  EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Corrupt, "backup"));
+}
+
+TEST_F(IndexTest, WithoutCurrentNothingIsBegunAnew) {
+  open();
+  put(*index_, Family::Repos, "a", "1");
+  index_.reset();
+  const std::string current = directory_ + "/CURRENT";
+  const std::string head = read_small_file(real_file_system(), current).value();
+  ASSERT_THAT(real_file_system().remove(current), Succeeds());
+  for (const auto mode : {Index::Mode::Write, Index::Mode::Read})
+    EXPECT_THAT(open_index(directory_, mode, {}), FailsWith(Errc::Corrupt, "CURRENT is missing"));
+  ASSERT_THAT(replace_file(real_file_system(), current, head), Succeeds());
+  open();
+  EXPECT_EQ(index_->get(Family::Repos, "a").value(), "1");
+}
+
+TEST_F(IndexTest, WhatWasBegunAndNotMadeIsBegunAnew) {
+  ASSERT_THAT(real_file_system().make_directories(directory_), Succeeds());
+  ASSERT_THAT(replace_file(real_file_system(), directory_ + "/MANIFEST-000001", "half"), Succeeds());
+  open();
+  put(*index_, Family::Repos, "a", "1");
+  EXPECT_EQ(index_->get(Family::Repos, "a").value(), "1");
 }
 
 TEST_F(IndexTest, AnotherFormatIsRefused) {
