@@ -102,7 +102,7 @@ json::object to_json(const storage::ManifestFile& file) {
 Result<RepoFacts> gather_facts(const mirror::Catalog& catalog, const storage::BlobStore& blobs, const RepoSpec& spec,
                                bool with_files) {
   RepoFacts facts;
-  HM_TRY(facts.row, catalog.find(spec.repo));
+  HM_TRY(facts.row, catalog.find(spec));
   const RepoKey key{facts.row.repo.kind, facts.row.rid};
   HM_TRY(facts.refs, catalog.refs(key));
   HM_TRY(auto views, catalog.revisions(key));

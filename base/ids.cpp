@@ -102,6 +102,17 @@ bool is_valid_repo_name(std::string_view name) {
   return is_valid_segment(name.substr(0, slash)) && is_valid_segment(name.substr(slash + 1));
 }
 
+namespace {
+std::optional<RepoKey> parse_repo_key(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == text.npos) return std::nullopt;
+  const auto kind = parse_repo_kind(text.substr(0, colon));
+  const auto rid = Rid::parse(text.substr(colon + 1));
+  if (!kind || !rid) return std::nullopt;
+  return RepoKey{*kind, *rid};
+}
+}  // namespace
+
 Result<RepoSpec> parse_repo_spec(std::string_view text) {
   RepoSpec spec;
   std::string_view rest = text;
@@ -120,13 +131,18 @@ Result<RepoSpec> parse_repo_spec(std::string_view text) {
     rest.remove_prefix(prefix.size());
     break;
   }
+  if (spec.revision && !is_plausible_revision(*spec.revision))
+    return Error{Errc::BadInput,
+                 "\"" + printable(*spec.revision) + "\" is not a revision; write a branch, a tag, refs/… or a commit"};
+  if (const auto key = parse_repo_key(rest)) {
+    spec.repo.kind = key->kind;
+    spec.rid = key->rid;
+    return spec;
+  }
   if (!is_valid_repo_name(rest))
     return Error{Errc::BadInput, "\"" + printable(text) +
                                      "\" is not a repository; write org/name, datasets/org/name, spaces/org/name or a "
                                      "Hub URL, with @revision if wanted"};
-  if (spec.revision && !is_plausible_revision(*spec.revision))
-    return Error{Errc::BadInput,
-                 "\"" + printable(*spec.revision) + "\" is not a revision; write a branch, a tag, refs/… or a commit"};
   spec.repo.name = std::string(rest);
   return spec;
 }

@@ -28,15 +28,6 @@ struct RepoId {
 /// end, ≤ 96 bytes each, first and last byte of a segment not '.' or '-'.
 bool is_valid_repo_name(std::string_view name);
 
-/// What a person asks for: a repository and maybe a revision.
-struct RepoSpec {
-  RepoId repo;
-  std::optional<std::string> revision;  ///< branch, tag, refs/… or commit, as typed
-};
-/// Reads "ns/name", "name", "datasets/ns/name", "models/ns/name", "spaces/ns/name", "…@revision",
-/// "https://host/datasets/ns/name[/tree/rev|.git]", "hf://…". @returns BadInput with what is wrong and an example.
-Result<RepoSpec> parse_repo_spec(std::string_view text);
-
 /// The Hub's stable internal id, `_id`: 24 lowercase hex. The key everywhere. An upstream without one gets a derived
 /// rid (see derived_rid).
 class Rid {
@@ -57,7 +48,20 @@ struct RepoKey {
   RepoKind kind = RepoKind::Model;
   Rid rid;
   auto operator<=>(const RepoKey&) const = default;
+  /// As people write it: "model:621ffdc036468d709f17434d".
+  std::string text() const { return std::string(name_of(kind)) + ":" + rid.text(); }
 };
+
+/// What a person asks for: a repository and maybe a revision.
+struct RepoSpec {
+  RepoId repo;
+  std::optional<Rid> rid;               ///< when it was asked for by its id; then `repo.name` is empty
+  std::optional<std::string> revision;  ///< branch, tag, refs/… or commit, as typed
+};
+/// Reads "ns/name", "name", "datasets/ns/name", "models/ns/name", "spaces/ns/name", "model:<24 hex>" (and dataset:,
+/// space:), "…@revision", "https://host/datasets/ns/name[/tree/rev|.git]", "hf://…". @returns BadInput with what is
+/// wrong and an example.
+Result<RepoSpec> parse_repo_spec(std::string_view text);
 
 using Commit = GitOid;
 bool is_commit_hex(std::string_view text);  ///< 40 lowercase hex digits

@@ -64,7 +64,9 @@ awaitable<Result<>> Visit::look() {
   if (!info) {
     if (info.error().code != Errc::NotFound || info.error().http_status == 0) co_return std::move(info).as_failure();
     auto known = co_await run_on(p_.git_pool, [this] { return catalog_.find(repo_); });
-    if (!known || known.assume_value().repo.name != repo_.name) co_return std::move(info).as_failure();
+    const bool is_of_this_upstream =
+        known && known.assume_value().repo.name == repo_.name && known.assume_value().src == src;
+    if (!is_of_this_upstream) co_return std::move(info).as_failure();
     report_.row = known.assume_value();
     const int status = info.error().http_status;
     HM_CO_TRY(co_await run_on(p_.git_pool, [this, status] { return p_.recorder.record_gone(report_.row, status); }));
@@ -144,7 +146,7 @@ bool Visit::is_satisfied_by(const storage::SnapshotRow& snapshot) const {
 Result<bool> Visit::everything_is_here() {
   if (request_.all_history) return false;
   auto repository = mirror::Repository::open(git_path());
-  if (!repository) return false;
+  if (!repository || !mirror::wrong_form(p_.fs, git_path()).empty()) return false;
   HM_TRY(mirror::RefMap local, repository.assume_value().refs());
   std::erase_if(local, [](const auto& ref) { return ref.first.starts_with("refs/hubmirror/"); });
   if (local != seen_.refs) return false;

@@ -60,6 +60,22 @@ Result<storage::RepoRow> Catalog::find(const RepoId& repo) const {
   return std::move(*row);
 }
 
+Result<storage::RepoRow> Catalog::find(const RepoSpec& spec) const {
+  if (!spec.rid) return find(spec.repo);
+  const RepoKey k{spec.repo.kind, *spec.rid};
+  HM_TRY(auto row, find(k));
+  if (!row || row->removed)
+    return Error{Errc::NotFound, k.text() + " is not mirrored here; hubmirror ls --long lists ids"};
+  return std::move(*row);
+}
+
+Result<bool> Catalog::has_its_name(const storage::RepoRow& repo) const {
+  HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo.repo)));
+  if (!bytes) return false;
+  HM_TRY(const auto name, storage::unpack_name(*bytes));
+  return name.key == RepoKey{repo.repo.kind, repo.rid};
+}
+
 Result<std::optional<storage::RepoRow>> Catalog::find(const RepoKey& k) const {
   HM_TRY(const auto bytes, index_.get(Family::Repos, key::repo(k)));
   if (!bytes) return std::optional<storage::RepoRow>{};
@@ -123,7 +139,11 @@ Result<storage::SnapshotRow> Catalog::resolve(const storage::RepoRow& repo, std:
   if (matches.size() == 1) return std::move(matches.front());
   const std::string name = printable(repo.repo.text());
   if (all.empty())
-    return Error{Errc::NotFound, "no revision of " + name + " is published here yet; run: hubmirror mirror " + name};
+    return Error{Errc::NotFound,
+                 "no revision of " + name +
+                     " is published here: upstream had none at the last visit, or no run has fetched one "
+                     "yet; run: hubmirror mirror " +
+                     name};
   return Error{Errc::NotFound, "revision \"" + printable(wanted) + "\" of " + name +
                                    (matches.empty() ? " is not published here" : " is ambiguous") +
                                    "; see: hubmirror show " + name};

@@ -27,9 +27,13 @@ class Catalog {
 
   /// All repositories that hold something (removed ones are left out), in key order, until `visit` returns false.
   Result<> each_repo(const std::function<bool(const storage::RepoRow&)>& visit) const;
-  /// By name, compared without case; also by rid ("model:<24 hex>"). @returns NotFound saying what to run.
+  /// By name, compared without case: the repository that had it last. @returns NotFound saying what to run.
   Result<storage::RepoRow> find(const RepoId& repo) const;
+  /// By name or id, as it was asked for.
+  Result<storage::RepoRow> find(const RepoSpec& spec) const;
   Result<std::optional<storage::RepoRow>> find(const RepoKey& key) const;
+  /// False when another repository has taken this one's name: then only the id finds it.
+  Result<bool> has_its_name(const storage::RepoRow& repo) const;
   Result<std::vector<RevisionView>> revisions(const RepoKey& key) const;  ///< newest observation first
   Result<std::vector<storage::RefRow>> refs(const RepoKey& key) const;
   /// Branch, tag, full ref, 40-hex commit or unique abbreviation (≥ 7); empty = upstream's default branch. @returns

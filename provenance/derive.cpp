@@ -156,6 +156,29 @@ Result<> Deriver::take_name(const RepoKey& k, const RepoId& repo_id, storage::Ba
   return ok();
 }
 
+/// A removed repository leaves its name to the one that had it before and is still here under it.
+Result<> Deriver::leave_name(const RepoKey& k, const RepoId& repo_id, storage::Batch& batch) {
+  const std::string name_key = key::name(repo_id);
+  HM_TRY(const auto bytes, get(Family::Names, name_key));
+  if (!bytes) return ok();
+  HM_TRY(auto name, storage::unpack_name(*bytes));
+  if (name.key != k) return ok();
+  for (auto former = name.former.rbegin(); former != name.former.rend(); ++former) {
+    const auto rid = Rid::parse(*former);
+    if (!rid) continue;
+    const RepoKey before{k.kind, *rid};
+    HM_TRY(const auto row, repo(before));
+    if (!row || row->removed || key::name(row->repo) != name_key) continue;
+    name.former.erase(std::next(former).base());
+    name.former.push_back(k.rid.text());
+    name.key = before;
+    name.name = row->repo.name;
+    put(batch, Family::Names, name_key, storage::pack(to_json(name)));
+    return ok();
+  }
+  return ok();
+}
+
 Result<> Deriver::derive_moved(const json::object& e, const RepoKey& k, storage::RepoRow& row, storage::Batch& batch) {
   const std::string to = text_of(e, "to");
   if (to.empty()) return bad_field("to");
@@ -255,6 +278,7 @@ Result<> Deriver::derive_policy(const json::object& e, const RepoKey& k, storage
   if (act != "remove") return bad_field("act");
   row.removed = true;
   row.pins.clear();
+  HM_TRY(leave_name(k, row.repo, batch));
   std::vector<std::string> refs;
   std::vector<Commit> commits;
   HM_TRY(scan(Family::Refs, key::repo(k), [&](const std::string& row_key, const std::string&) -> Result<> {

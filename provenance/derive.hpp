@@ -37,6 +37,7 @@ class Deriver {
   Result<> derive_snapshot(const storage::JournalEntry& entry, const RepoKey& key, storage::Batch& batch);
   Result<> derive_policy(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
   Result<> take_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
+  Result<> leave_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
   Result<> drop_snapshot(const RepoKey& key, const Commit& commit, storage::Batch& batch);
   Result<> each_blob(const Sha256& manifest, const std::function<void(const storage::ManifestFile&)>& visit) const;
 

@@ -16,6 +16,14 @@ constexpr std::size_t kRebuildBatchChanges = 20'000;  // bounds the memory of a 
 
 std::string visit_key(const RepoKey& k) { return "visit:" + key::repo(k); }
 
+/// Another repository may have taken the name since: the one that is visited takes it back.
+Result<bool> holds_name(const storage::Index& index, const RepoKey& k, const RepoId& repo) {
+  HM_TRY(const auto bytes, index.get(Family::Names, key::name(repo)));
+  if (!bytes) return false;
+  HM_TRY(const auto name, storage::unpack_name(*bytes));
+  return name.key == k;
+}
+
 Sha256 store_document(storage::Batch& batch, std::string text) {
   const Sha256 id = sha256(text);
   batch.put(Family::Documents, std::string(id.view()), std::move(text));
@@ -53,7 +61,8 @@ Result<storage::RepoRow> Recorder::record_visit(const Observation& seen) {
     entries.push_back(entry("moved", seen.src, known->repo, seen.rid));
     entries.back()["to"] = seen.repo.name;
   }
-  const bool changed = !known || !entries.empty() || known->removed || known->gone_status != 0 ||
+  HM_TRY(const bool has_name, holds_name(index_, k, seen.repo));
+  const bool changed = !known || !has_name || !entries.empty() || known->removed || known->gone_status != 0 ||
                        known->refs_document != refs_id || known->head != seen.head ||
                        known->visibility != seen.visibility;
   if (!changed) {
@@ -198,10 +207,9 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
 Result<> check_index_whole(const storage::Index& index) {
   HM_TRY(const auto mark, index.get(Family::Meta, kRebuildMark));
   if (mark)
-    return Error{
-        Errc::Corrupt,
-        "an index rebuild was interrupted; run: hubmirror index rebuild (the next command that writes finishes "
-        "it too)"};
+    return Error{Errc::Corrupt,
+                 "the index is being derived anew, or an index rebuild was interrupted; wait for it, or run: hubmirror "
+                 "index rebuild (the next command that writes finishes it too)"};
   return ok();
 }
 

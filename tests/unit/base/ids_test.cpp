@@ -43,6 +43,19 @@ TEST(RepoSpec, ReadsWhatPeopleWrite) {
   }
 }
 
+TEST(RepoSpec, ReadsIds) {
+  const auto spec = parse_repo_spec("dataset:621ffdc036468d709f17434d@main");
+  ASSERT_TRUE(spec);
+  EXPECT_EQ(spec.value().repo.kind, RepoKind::Dataset);
+  EXPECT_EQ(spec.value().rid, Rid::parse("621ffdc036468d709f17434d"));
+  EXPECT_EQ(spec.value().repo.name, "");
+  EXPECT_EQ(spec.value().revision, "main");
+  EXPECT_EQ((RepoKey{RepoKind::Dataset, *spec.value().rid}.text()), "dataset:621ffdc036468d709f17434d");
+  EXPECT_FALSE(parse_repo_spec("model:621ffdc036468d709f17434"));
+  EXPECT_FALSE(parse_repo_spec("thing:621ffdc036468d709f17434d"));
+  EXPECT_FALSE(parse_repo_spec("org/name").value().rid);
+}
+
 TEST(RepoSpec, RefusesWithAnExample) {
   for (const char* text : {"",
                            "/",
