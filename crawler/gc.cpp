@@ -77,13 +77,13 @@ class Collector {
   }
 
   // Decisions first: killed anywhere after that, the next run finds the same bytes unreferenced.
-  Result<> apply(storage::BlobStore& blobs, provenance::Recorder& recorder) {
-    if (options_.trust_index) {
+  Result<> apply(storage::BlobStore& blobs, provenance::Recorder* recorder) {
+    if (options_.trust_index && recorder != nullptr) {
       HM_TRY(storage::JournalMark(fs_, dir_).accept(index_));
     }
     for (const auto& [row, commit] : retired_) {
-      HM_TRY(recorder.retire(row, commit,
-                             "superseded for more than " + std::to_string(options_.superseded_days) + " days"));
+      HM_TRY(recorder->retire(row, commit,
+                              "superseded for more than " + std::to_string(options_.superseded_days) + " days"));
     }
     for (const storage::BlobId& id : dead_blobs_) {
       HM_TRY(blobs.remove(id));
@@ -274,9 +274,11 @@ Result<GcReport> plan_garbage(const GcParts& parts, const GcOptions& options) {
   return Collector(parts, options).plan();
 }
 
-Result<GcReport> collect_garbage(const GcParts& parts, storage::BlobStore& blobs, provenance::Recorder& recorder,
+Result<GcReport> collect_garbage(const GcParts& parts, storage::BlobStore& blobs, provenance::Recorder* recorder,
                                  const GcOptions& options) {
-  Collector collector(parts, options);
+  GcOptions possible = options;
+  if (recorder == nullptr) possible.superseded_days = -1;
+  Collector collector(parts, possible);
   HM_TRY(GcReport report, collector.plan());
   HM_TRY(collector.apply(blobs, recorder));
   return report;

@@ -45,7 +45,8 @@ struct GcParts {
 /// What would go. Changes nothing and needs no lock; beside a writer it tells of what the writer had committed.
 /// @returns Corrupt when the index is older than the store.
 Result<GcReport> plan_garbage(const GcParts& parts, const GcOptions& options);
-/// The same, and it goes.
-Result<GcReport> collect_garbage(const GcParts& parts, storage::BlobStore& blobs, provenance::Recorder& recorder,
+/// The same, and it goes. @param recorder nullptr: what takes a journal entry stays (superseded revisions); the rest
+/// needs no room on the disk.
+Result<GcReport> collect_garbage(const GcParts& parts, storage::BlobStore& blobs, provenance::Recorder* recorder,
                                  const GcOptions& options);
 }  // namespace hm::crawler

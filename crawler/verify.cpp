@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "base/run_on.hpp"
@@ -135,9 +136,11 @@ class Verification {
     HM_TRY(check_blobs());
     HM_TRY(list_unfinished());
     HM_TRY(list_unknown());
+    HM_TRY(list_foreign());
     HM_TRY(check_journal_mark());
     if (o_.deep) {
       HM_TRY(check_journal());
+      HM_TRY(check_index());
     }
     report_.elapsed_ms = p_.clock.monotonic_ms() - begin_ms;
     return std::move(report_);
@@ -145,8 +148,8 @@ class Verification {
 
  private:
   Result<> choose() {
-    for (const RepoId& id : o_.only) {
-      HM_TRY(auto row, p_.catalog.find(id));
+    for (const RepoSpec& spec : o_.only) {
+      HM_TRY(auto row, p_.catalog.find(spec));
       rows_.push_back(std::move(row));
     }
     if (!o_.only.empty()) return ok();
@@ -216,7 +219,11 @@ class Verification {
     if (f.kind != BlobFindingKind::Foreign) {
       finding.blob = f.id;
       HM_TRY(const auto users, users_of(p_, f.id, kUsersMax));
-      for (const User& user : users) finding.used_by.push_back(user.repo.repo.text() + ":" + printable(user.file.path));
+      for (const User& user : users) {
+        std::string place = user.repo.repo.text() + ":" + printable(user.file.path);
+        if (std::find(finding.used_by.begin(), finding.used_by.end(), place) == finding.used_by.end())
+          finding.used_by.push_back(std::move(place));  // revisions share most of their files
+      }
     }
     report_.findings.push_back(std::move(finding));
     return ok();
@@ -249,6 +256,46 @@ class Verification {
       report_.findings.push_back(std::move(finding));
     }
     return ok();
+  }
+
+  /// Every row, so that a table nobody has read for long tells of its damage.
+  Result<> check_index() {
+    for (int f = 0; f < storage::kFamilyCount; ++f) {
+      const auto read = p_.index.scan(static_cast<Family>(f), {},
+                                      [&](std::string_view, std::string_view) { return !stop_.stop_requested(); });
+      if (!read) add_note(FindingKind::Journal, "index/", read.error().what, true);
+      if (stop_.stop_requested()) return Error{Errc::Cancelled, "stopped"};
+    }
+    return ok();
+  }
+
+  /// What lies in the data directory beside what belongs there. Below blobs/sha256 and git/<kind> others look.
+  Result<> list_foreign() {
+    if (!o_.only.empty()) return ok();
+    static const std::map<std::string, std::set<std::string, std::less<>>> kOurs{
+        {"",
+         {"VERSION", "VERSION.new", "LOCK", "JOURNAL", "JOURNAL.new", "blobs", "git", "index", "quarantine",
+          "lost+found"}},
+        {"/blobs", {"sha256", "partial"}},
+        {"/git", {"model", "dataset", "space"}}};
+    for (const auto& [folder, names] : kOurs) {
+      HM_TRY(const auto entries, p_.fs.list(p_.dir.root + folder));
+      for (const DirectoryEntry& e : entries) {
+        if (names.contains(e.name)) continue;
+        const std::string path = (folder.empty() ? "" : folder.substr(1) + "/") + e.name;
+        add_note(FindingKind::Foreign, printable(path), "it is not hubmirror's, and in nobody's way", false);
+      }
+    }
+    return ok();
+  }
+
+  void add_note(FindingKind kind, std::string subject, std::string detail, bool bad) {
+    Finding finding;
+    finding.kind = kind;
+    finding.subject = std::move(subject);
+    finding.detail = std::move(detail);
+    finding.bad = bad;
+    report_.findings.push_back(std::move(finding));
   }
 
   Result<> check_journal_mark() {

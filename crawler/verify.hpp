@@ -20,7 +20,7 @@ struct VerifyOptions {
   bool deep = false;                       ///< git objects, manifests against trees and journal, not only blobs
   std::uint64_t bytes_per_second_max = 0;  ///< 0: unlimited
   int threads = 0;                         ///< 0: one per core
-  std::vector<RepoId> only;                ///< empty: everything, and foreign files too
+  std::vector<RepoSpec> only;              ///< empty: everything, and foreign files too
 };
 enum class FindingKind : std::uint8_t {
   Flipped,

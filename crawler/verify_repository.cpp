@@ -43,21 +43,41 @@ Result<> RepositoryCheck::run(const storage::RepoRow& row, std::vector<storage::
     for (const auto& file : files.files)
       if (file.is_lfs) blobs->push_back({file.sha256, file.size_bytes});
   }
-  if (deep_) return check_git(row, revisions);
-  if (auto repository = mirror::Repository::open(catalog_.git_path(row)); !repository && !revisions.empty())
+  if (revisions.empty()) return ok();  // visited, and perhaps nothing of it fetched
+  auto repository = mirror::Repository::open(catalog_.git_path(row));
+  if (!repository) {
     add(FindingKind::GitObject, row, "its git repository cannot be opened: " + repository.error().what);
+    return ok();
+  }
+  HM_TRY(check_form(row, repository.assume_value()));
+  return deep_ ? check_git(row, repository.assume_value(), revisions) : Result<>(ok());
+}
+
+/// What git would do with it: refs that name what was published, and nothing else in its way.
+Result<> RepositoryCheck::check_form(const storage::RepoRow& row, const mirror::Repository& repository) {
+  for (std::string& problem : mirror::wrong_form(real_file_system(), catalog_.git_path(row)))
+    add(FindingKind::GitObject, row, std::move(problem) + "; mirror puts configuration and HEAD right");
+  const auto local = repository.refs();
+  if (!local) {
+    add(FindingKind::GitObject, row, local.error().what);
+    return ok();
+  }
+  HM_TRY(const auto published, catalog_.refs({row.repo.kind, row.rid}));
+  for (const storage::RefRow& ref : published) {
+    const auto found = local.assume_value().find(ref.ref);
+    if (found != local.assume_value().end() && found->second == ref.target) continue;
+    add(FindingKind::GitObject, row,
+        printable(ref.ref) + " was published as " + ref.target.hex() + " and " +
+            (found == local.assume_value().end() ? "is not there" : "names " + found->second.hex()) +
+            ": a run was interrupted, or somebody changed it; run mirror for it again");
+  }
   return ok();
 }
 
-Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const std::vector<mirror::RevisionView>& revisions) {
-  auto repository = mirror::Repository::open(catalog_.git_path(row));
-  if (!repository) {
-    if (!revisions.empty())
-      add(FindingKind::GitObject, row, "its git repository cannot be opened: " + repository.error().what);
-    return ok();
-  }
+Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const mirror::Repository& repository,
+                                    const std::vector<mirror::RevisionView>& revisions) {
   damaged_.clear();
-  auto checked = repository.assume_value().verify_objects([&](const GitOid& oid, const std::string& problem) {
+  auto checked = repository.verify_objects([&](const GitOid& oid, const std::string& problem) {
     if (oid == GitOid()) return add(FindingKind::GitObject, row, problem);  // a whole pack
     if (damaged_.insert(oid.hex()).second) add(FindingKind::GitObject, row, oid.hex() + ": " + problem);
   });
@@ -67,7 +87,7 @@ Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const std::vect
     add(FindingKind::GitObject, row, checked.error().what);
   for (const mirror::RevisionView& view : revisions) {
     if (stop_.stop_requested()) return Error{Errc::Cancelled, "stopped"};
-    auto compared = compare_tree(repository.assume_value(), row, view.snapshot);
+    auto compared = compare_tree(repository, row, view.snapshot);
     if (!compared && !is_told(compared.error().what)) add(FindingKind::GitObject, row, compared.error().what);
   }
   return ok();

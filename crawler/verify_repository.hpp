@@ -21,7 +21,9 @@ class RepositoryCheck {
   Result<> run(const storage::RepoRow& row, std::vector<storage::BlobInfo>* blobs);
 
  private:
-  Result<> check_git(const storage::RepoRow& row, const std::vector<mirror::RevisionView>& revisions);
+  Result<> check_form(const storage::RepoRow& row, const mirror::Repository& repository);
+  Result<> check_git(const storage::RepoRow& row, const mirror::Repository& repository,
+                     const std::vector<mirror::RevisionView>& revisions);
   Result<> compare_tree(const mirror::Repository& repository, const storage::RepoRow& row,
                         const storage::SnapshotRow& snapshot);
   void add(FindingKind kind, const storage::RepoRow& row, std::string detail);

@@ -82,6 +82,30 @@ Result<> create_bare_repository(FileSystem& fs, const std::string& path) {
   return replace_file(fs, head, kDefaultHead);  // last: with a HEAD the repository counts as made
 }
 
+namespace {
+Result<std::string> head_of(FileSystem& fs, const std::string& repository_path) {
+  HM_TRY(const std::string text, read_small_file(fs, repository_path + "/HEAD", kHeadBytesMax));
+  std::string_view name = text;
+  if (!name.starts_with("ref:")) return Error{Errc::Corrupt, repository_path + "/HEAD names no ref"};
+  name = trim(name.substr(4));
+  if (!is_valid_ref_name(name)) return Error{Errc::Corrupt, repository_path + "/HEAD names " + printable(name)};
+  return std::string(name);
+}
+}  // namespace
+
+std::vector<std::string> wrong_form(FileSystem& fs, const std::string& path) {
+  std::vector<std::string> out;
+  const auto config = read_small_file(fs, path + "/config");
+  if (!config)
+    out.push_back(config.error().what);
+  else if (config.assume_value() != kConfig)
+    out.push_back(path + "/config is not what hubmirror wrote");
+  if (const auto head = head_of(fs, path); !head) out.push_back(head.error().what);
+  if (fs.exists(path + "/objects/info/alternates"))
+    out.push_back(path + "/objects/info/alternates borrows objects from elsewhere; remove it");
+  return out;
+}
+
 struct Repository::Impl {
   std::string path;
   GitRepoHandle repo;
@@ -131,14 +155,7 @@ Result<RefMap> Repository::refs() const {
   return out;
 }
 
-Result<std::string> Repository::head() const {
-  HM_TRY(const std::string text, read_small_file(real_file_system(), impl_->path + "/HEAD", kHeadBytesMax));
-  std::string_view name = text;
-  if (!name.starts_with("ref:")) return Error{Errc::Corrupt, impl_->path + "/HEAD names no ref"};
-  name = trim(name.substr(4));
-  if (!is_valid_ref_name(name)) return Error{Errc::Corrupt, impl_->path + "/HEAD names " + printable(name)};
-  return std::string(name);
-}
+Result<std::string> Repository::head() const { return head_of(real_file_system(), impl_->path); }
 
 Result<std::optional<GitOid>> Repository::Impl::peeled(const GitOid& oid) const {
   std::size_t size = 0;

@@ -34,6 +34,10 @@ struct TreeFile {
   std::string path;
 };
 
+/// What is wrong with a bare repository beside its objects and refs, in words: its configuration is not ours, HEAD
+/// names no ref, it borrows objects from elsewhere. create_bare_repository() and update_refs() mend the first two.
+std::vector<std::string> wrong_form(FileSystem& fs, const std::string& path);
+
 class Repository {
  public:
   static Result<Repository> open(const std::string& path);
