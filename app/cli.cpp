@@ -31,6 +31,9 @@ std::pair<CLI::App*, C*> add_command(Parser& parser, CLI::App& parent, const std
   return {sub, options.get()};
 }
 
+/// "$UNSET" in quotes is a slip that would mean everything, or nothing.
+const CLI::Validator kNotEmpty([](const std::string& text) { return text.empty() ? "is empty" : std::string(); }, "");
+
 /// One value per occurrence: otherwise a list option would swallow the repositories behind it.
 CLI::Option* repeatable(CLI::Option* option) { return option->allow_extra_args(false); }
 
@@ -45,6 +48,7 @@ void add_global_options(Parser& parser) {
   cli.add_option("--config", g.config_file,
                  "Configuration file (HUBMIRROR_CONFIG; default ~/.config/hubmirror/hubmirror.toml, "
                  "/etc/hubmirror/hubmirror.toml)")
+      ->check(kNotEmpty)
       ->type_name("FILE")
       ->group(group);
   cli.add_option("--upstream", g.upstream, "The Hub to copy from (HF_ENDPOINT; default https://huggingface.co)")
@@ -73,10 +77,12 @@ void add_mirror(Parser& parser) {
                   "org/name, datasets/org/name, spaces/org/name or a Hub URL; @revision appended limits it to one")
       ->type_name("");
   sub->add_option("--from", c->from, "Also the repositories of this list, one per line; - is standard input")
+      ->check(kNotEmpty)
       ->type_name("FILE");
   sub->add_flag("--unfinished", c->unfinished,
                 "Also the repositories whose last run did not finish, as they were asked for");
   sub->add_option("--revision", c->revision, "Branch, tag or commit instead of all branches and tags")
+      ->check(kNotEmpty)
       ->type_name("REV");
   repeatable(sub->add_option("--include", c->include, "Take only files that match; * matches '/' too; repeatable")
                  ->type_name("GLOB"));
@@ -93,7 +99,9 @@ void add_mirror(Parser& parser) {
 
 void add_reading_commands(Parser& parser) {
   auto [ls, l] = add_command<LsCommand>(parser, parser.cli, "ls", "List repositories, or the files of one");
-  ls->add_option("TARGET", l->target, "A repository (org/name[@revision]) or a pattern (qwen, org/*)")->type_name("");
+  ls->add_option("TARGET", l->target, "A repository (org/name[@revision]) or a pattern (qwen, org/*)")
+      ->check(kNotEmpty)
+      ->type_name("");
   ls->add_flag("--long,-l", l->long_form, "More columns");
 
   auto [show, s] = add_command<ShowCommand>(
@@ -113,8 +121,9 @@ void add_reading_commands(Parser& parser) {
   auto [path, p] = add_command<PathCommand>(parser, parser.cli, "path",
                                             "Print the path of a repository (bare git) or of one large file");
   path->add_option("REPO", p->repo, "org/name[@revision]")->required()->type_name("");
-  path->add_option("FILE", p->file, "Path within the repository")->type_name("");
-  path->add_option("--revision", p->revision, "Branch, tag or commit (default: upstream's default branch)")
+  path->add_option("FILE", p->file, "Path within the repository")->check(kNotEmpty)->type_name("");
+  path->add_option("--revision", p->revision, "Branch, tag or commit of FILE (default: upstream's default branch)")
+      ->check(kNotEmpty)
       ->type_name("REV");
   path->add_flag("--git", p->git, "For a file that git stores: print the git command that writes its bytes");
 }

@@ -34,6 +34,13 @@ Result<std::unique_ptr<storage::Index>> open_index_of(const config::Config& conf
   return storage::open_index(dir.index(), mode, options);
 }
 
+/// False, and said in the log, when the index is older than the store.
+Result<bool> tell_mismatch(const storage::DataDir& dir, storage::Index& index) {
+  HM_TRY(const auto mismatch, storage::JournalMark(real_file_system(), dir).mismatch(index));
+  if (mismatch) log(LogLevel::Warning, "index older than the store", {{"why", *mismatch}});
+  return !mismatch;
+}
+
 std::unique_ptr<storage::BlobStore> blob_store_of(const config::Config& config, const storage::DataDir& dir) {
   storage::LocalBlobStoreOptions options;
   options.reserve_bytes = config.storage.reserve_bytes;
@@ -114,6 +121,7 @@ Result<std::unique_ptr<ReadServices>> ReadServices::open(const config::Config& c
   HM_TRY(storage::check_data_dir(real_file_system(), dir));
   HM_TRY(auto index, open_index_of(config, dir, storage::Index::Mode::Read));
   HM_TRY(provenance::check_index_whole(*index));
+  HM_TRY(tell_mismatch(dir, *index));
   auto blobs = blob_store_of(config, dir);
   return std::make_unique<ReadServices>(std::move(dir), std::move(index), std::move(blobs));
 }
@@ -144,11 +152,9 @@ Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config&
   if (completeness == Completeness::Required) {
     HM_TRY(provenance::finish_rebuild(*index));
   }
-  HM_TRY(const auto mismatch, storage::JournalMark(real_file_system(), dir).mismatch(*index));
-  if (mismatch) log(LogLevel::Warning, "index older than the store", {{"why", *mismatch}});
+  HM_TRY(const bool fits, tell_mismatch(dir, *index));
   auto blobs = blob_store_of(config, dir);
-  return std::make_unique<WriteServices>(std::move(dir), std::move(lock), std::move(index), std::move(blobs),
-                                         !mismatch);
+  return std::make_unique<WriteServices>(std::move(dir), std::move(lock), std::move(index), std::move(blobs), fits);
 }
 
 NetworkServices::NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream,

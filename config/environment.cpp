@@ -33,9 +33,15 @@ std::string variable_of(std::string_view section, std::string_view key) {
   return std::string(kOwnPrefix) + upper(section) + "_" + upper(key);
 }
 
+/// The prefix that all share does not count as likeness.
+std::string nearest_own(const std::string& name, std::vector<std::string> known) {
+  for (std::string& one : known) one.erase(0, kOwnPrefix.size());
+  return nearest(std::string_view(name).substr(kOwnPrefix.size()), known);
+}
+
 /// A misspelt HUBMIRROR_MIRROR_… would otherwise be obeyed by nobody and missed by nobody.
 Result<> refuse_unknown_variables(Config& config) {
-  std::vector<std::string> known, prefixes;
+  std::vector<std::string> known{"HUBMIRROR_CONFIG", "HUBMIRROR_DATA_DIR"}, prefixes;
   each_setting(config, [&](std::string_view section, std::string_view key, auto&, const Rule&) {
     known.push_back(variable_of(section, key));
     prefixes.push_back(variable_of(section, ""));
@@ -44,8 +50,9 @@ Result<> refuse_unknown_variables(Config& config) {
     const std::string_view whole(*entry);
     const std::string name(whole.substr(0, whole.find('=')));
     if (!name.starts_with(kOwnPrefix) || std::find(known.begin(), known.end(), name) != known.end()) continue;
-    if (std::none_of(prefixes.begin(), prefixes.end(), [&](const std::string& p) { return name.starts_with(p); }))
-      continue;
+    const bool of_a_section =
+        std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& p) { return name.starts_with(p); });
+    if (!of_a_section && nearest_own(name, known).empty()) continue;  // somebody else's, as far as one can tell
     return Error{Errc::BadInput, "environment: unknown setting " + printable(name) + did_you_mean(name, known)};
   }
   return ok();

@@ -48,7 +48,7 @@ Result<Exit> run_command(Context& context, const PinCommand& command) {
   HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
   HM_TRY(check_reason(command.reason));
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "pin"));
-  HM_TRY(const auto row, store->catalog.find(spec.repo));
+  HM_TRY(const auto row, store->catalog.find(spec));
   HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
   HM_TRY(store->recorder.pin(row, revision, command.reason));
   if (context.options.json) print_json(context.io.out, json::object{{"pinned", revision}, {"repo", row.repo.text()}});
@@ -59,7 +59,7 @@ Result<Exit> run_command(Context& context, const PinCommand& command) {
 Result<Exit> run_command(Context& context, const UnpinCommand& command) {
   HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "unpin"));
-  HM_TRY(const auto row, store->catalog.find(spec.repo));
+  HM_TRY(const auto row, store->catalog.find(spec));
   HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
   if (std::find(row.pins.begin(), row.pins.end(), revision) == row.pins.end()) {
     return Error{Errc::NotFound,
@@ -76,7 +76,7 @@ Result<std::vector<storage::RepoRow>> rows_to_remove(const mirror::Catalog& cata
                                                      const std::vector<RepoSpec>& specs) {
   std::vector<storage::RepoRow> rows;
   for (const RepoSpec& spec : specs) {
-    HM_TRY(auto row, catalog.find(spec.repo));
+    HM_TRY(auto row, catalog.find(spec));
     rows.push_back(std::move(row));
   }
   return rows;
@@ -157,11 +157,21 @@ Result<crawler::GcReport> would_free(const Context& context, const crawler::GcOp
   return crawler::plan_garbage(
       {store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, system_clock()}, options);
 }
-Result<crawler::GcReport> freed(const Context& context, const crawler::GcOptions& options) {
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "gc"));
+/// Where the index has no room to be opened for writing: files that nothing needs go all the same, which makes room.
+Result<crawler::GcReport> freed_on_a_full_disk(const Context& context, const crawler::GcOptions& options) {
+  HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
+  HM_TRY(const auto lock, storage::WriterLock::acquire(store->dir, "gc"));
+  HM_TRY(store->index->refresh());  // what was committed before the lock was ours
   return crawler::collect_garbage(
       {store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, system_clock()}, *store->blobs,
-      store->recorder, options);
+      nullptr, options);
+}
+Result<crawler::GcReport> freed(const Context& context, const crawler::GcOptions& options) {
+  const auto store = WriteServices::open(context.config, context.data_dir, "gc");
+  if (!store) return store.error().code == Errc::NoSpace ? freed_on_a_full_disk(context, options) : store.error();
+  WriteServices& s = *store.assume_value();
+  return crawler::collect_garbage({s.catalog, *s.index, *s.blobs, real_file_system(), s.dir, system_clock()}, *s.blobs,
+                                  &s.recorder, options);
 }
 }  // namespace
 

@@ -106,6 +106,9 @@ Result<std::vector<crawler::MirrorRequest>> requests_of(const Context& context, 
     HM_TRY(check_url_host(name, context.config.upstream.url));
     crawler::MirrorRequest request;
     HM_TRY(request.spec, repo_spec_of(name, command.revision));
+    if (request.spec.rid)
+      return Error{Errc::BadInput, printable(name) + ": a Hub is asked by name; hubmirror show " + printable(name) +
+                                       " tells the name of what is here"};
     if (!seen.insert(ascii_lower(request.spec.repo.text()) + "@" + request.spec.revision.value_or("")).second) continue;
     request.selection = selection;
     request.filters_named = !command.include.empty() || !command.exclude.empty() || !command.formats.empty() ||

@@ -17,6 +17,8 @@ struct Listed {
   std::optional<storage::SnapshotRow> head;  ///< of the default branch, else the newest
   std::size_t missing = 0;                   ///< large files of `head` that are not in the store
   bool damaged = false;                      ///< what `head` consists of cannot be read
+  bool replaced = false;                     ///< another repository has taken its name: only the id finds it
+  bool default_branch = true;                ///< false: only other revisions were asked for
   bool incomplete = false;                   ///< upstream's default branch was seen further than what is published
 };
 
@@ -58,6 +60,9 @@ Result<std::vector<Listed>> list_repos(const mirror::Catalog& catalog, const std
       one.head = head->snapshot;
     else if (!revisions.empty())
       one.head = revisions.front().snapshot;
+    one.default_branch = head != revisions.end();
+    HM_TRY(const bool has_its_name, catalog.has_its_name(one.row));
+    one.replaced = !has_its_name;
     HM_TRY(look_for_gaps(catalog, one));
   }
   std::sort(listed.begin(), listed.end(),
@@ -72,7 +77,11 @@ std::string state_of(const Listed& one) {
     add("nothing published");
   else if (one.head->partial())
     add("partial");
-  if (one.head && one.incomplete) add("INCOMPLETE");
+  if (one.head && one.incomplete)
+    add("INCOMPLETE");
+  else if (one.head && !one.default_branch)
+    add("without its default branch");
+  if (one.replaced) add("its name is another's now: " + RepoKey{one.row.repo.kind, one.row.rid}.text());
   if (one.damaged) add("DAMAGED");
   if (one.missing != 0) add("MISSING " + counted(one.missing, "file"));
   if (one.row.gone_status != 0) add("gone upstream");
@@ -115,6 +124,8 @@ json::object list_json(const std::vector<Listed>& listed) {
     repo["partial"] = one.head && one.head->partial();
     repo["incomplete"] = one.incomplete;
     repo["damaged"] = one.damaged;
+    repo["default_branch"] = one.default_branch;
+    repo["has_its_name"] = !one.replaced;
     repo["missing_files"] = one.missing;
     if (one.head)
       repo["newest"] = json::object{{"commit", one.head->commit.hex()},
@@ -159,7 +170,7 @@ Result<bool> list_files(Context& context, const ReadServices& services, const Ls
   if (command.target.empty() || is_pattern(command.target)) return false;
   const auto spec = repo_spec_of(command.target);
   if (!spec) return false;
-  const auto row = services.catalog.find(spec.assume_value().repo);
+  const auto row = services.catalog.find(spec.assume_value());
   if (!row) {
     if (row.assume_error().code != Errc::NotFound || spec.assume_value().revision) return row.assume_error();
     return false;
@@ -222,12 +233,13 @@ struct Located {
 Result<Located> locate(const ReadServices& services, const storage::RepoRow& row, const RepoSpec& spec,
                        const PathCommand& command) {
   const std::string git_path = services.catalog.git_path(row);
-  if (!real_file_system().exists(git_path + "/HEAD"))
+  const auto head = real_file_system().file_size(git_path + "/HEAD");
+  if (!head && head.error().code != Errc::NotFound) return head.error();
+  if (!head)
     return Error{Errc::NotFound, "the git repository of " + printable(row.repo.text()) + " is not here (" + git_path +
                                      "); to fetch it: hubmirror mirror " + printable(row.repo.text())};
-  if (command.file.empty() && !spec.revision) return Located{git_path, false};
+  if (command.file.empty()) return Located{git_path, false};
   HM_TRY(const auto snapshot, services.catalog.resolve(row, spec.revision.value_or("")));
-  if (command.file.empty()) return Located{git_path, false};  // it holds all revisions, this one too
   HM_TRY(const auto manifest, services.catalog.manifest(snapshot.manifest));
   const auto file =
       std::lower_bound(manifest.files.begin(), manifest.files.end(), command.file,
@@ -250,8 +262,13 @@ Result<Located> locate(const ReadServices& services, const storage::RepoRow& row
 
 Result<Exit> run_command(Context& context, const PathCommand& command) {
   HM_TRY(const RepoSpec spec, repo_spec_of(command.repo, command.revision));
+  if (spec.revision && command.file.empty())
+    return Error{
+        Errc::BadInput,
+        "a revision is of use with a FILE only: the repository's directory holds all revisions; name a file, or "
+        "leave the revision out"};
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
-  HM_TRY(const auto row, services->catalog.find(spec.repo));
+  HM_TRY(const auto row, services->catalog.find(spec));
   HM_TRY(const Located located, locate(*services, row, spec, command));
   if (context.options.json)
     print_json(context.io.out, json::object{{"repo", row.repo.text()},

@@ -56,7 +56,7 @@ Result<crawler::VerifyOptions> options_of(const Context& context, const VerifyCo
     HM_TRY(const RepoSpec spec, repo_spec_of(text));
     if (spec.revision)
       return Error{Errc::BadInput, printable(text) + ": verify takes whole repositories; leave the revision out"};
-    options.only.push_back(spec.repo);
+    options.only.push_back(spec);
   }
   return options;
 }

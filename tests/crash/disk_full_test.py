@@ -7,7 +7,7 @@ import os
 import subprocess
 
 from crash_case import CrashCase
-from harness import SEGMENT, main, scaled, wait_until
+from harness import SEGMENT, main, scaled, stored_blobs, wait_until
 
 from fake_hub import LfsRandom
 
@@ -123,6 +123,27 @@ class DiskFullTest(CrashCase):
         before = self.answers()
         self.hm("index", "rebuild")
         self.assertEqual(self.answers(), before)
+
+    def test_gc_makes_room_on_a_full_disk(self):
+        self.mount(256 << 10)
+        self.configure(storage={"reserve_bytes": 0}, retention={"grace_hours": 0})
+        self.sample("org/old")
+        kept = self.sample("org/kept")
+        self.mirror("org/old", "org/kept")
+        self.hm("rm", "--yes", "org/old")
+        with open(os.path.join(self.disk, "filler"), "wb", buffering=0) as f:
+            try:
+                while f.write(b"\0" * 65536):
+                    pass
+            except OSError:
+                pass
+        blobs = len(stored_blobs(self.data))
+        self.assertIn("blob", self.hm("gc").out)
+        self.assertEqual(len(stored_blobs(self.data)), blobs - 2)
+        self.assert_equals_origin(kept)
+        os.unlink(os.path.join(self.disk, "filler"))
+        self.hm("gc")
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
 
     def test_read_only_disk(self):
         self.mount(256 << 10)

@@ -267,6 +267,27 @@ class CommandLineTest(HubTest):
                 self.assertEqual(done.returncode, 3)
                 self.assertIn(b"standard output", done.stderr)
 
+    def test_closed_standard_streams(self):
+        self.sample("org/a")
+
+        def closed(shell, *args):
+            command = ["sh", "-c", f'exec "$@" {shell}', "sh", *self.command(args)]
+            return subprocess.run(command, env=self.environment(), capture_output=True, timeout=HANG_S, check=False)
+
+        done = closed("<&-", "mirror", "--from", "-")
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn(b"standard input", done.stderr)
+        self.assertEqual(closed("<&- >&- 2>&-", "mirror", "org/a").returncode, 3)
+        with open(os.path.join(self.data, "LOCK"), encoding="ascii") as f:
+            self.assertEqual(f.read().strip(), "")
+        self.assertEqual(closed("<&- 2>&-", "ls").returncode, 0)
+        self.assertEqual(self.repos_here(), ["org/a"])
+
+    def test_empty_words(self):
+        for args in (("mirror", "--revision", "", "org/a"), ("--config", "", "ls"), ("mirror", "--from", ""), ("ls", "")):
+            with self.subTest(args):
+                self.assert_error(self.hm(*args, code=2), "empty")
+
     def test_a_list_with_a_byte_order_mark(self):
         self.sample("org/a")
         self.mirror("--from", self.write("list", "\ufefforg/a\n"))
@@ -287,6 +308,10 @@ class CommandLineTest(HubTest):
             self.hm("ls", bare=True, env={"HUBMIRROR_MIRROR_FILES_PARALEL": "3"}, code=2), "HUBMIRROR_MIRROR_FILES_PARALEL", "did you mean"
         )
         self.assert_error(self.hm("ls", bare=True, env={"HUBMIRROR_MIRROR_FILES_PARALLEL": "many"}, code=2), "HUBMIRROR_MIRROR_FILES_PARALLEL")
+        for slip, meant in (("HUBMIRROR_DATADIR", "HUBMIRROR_DATA_DIR"), ("HUBMIRROR_STORGE_DATA_DIR", "HUBMIRROR_STORAGE_DATA_DIR")):
+            self.assert_error(self.hm("ls", bare=True, env={slip: data}, code=2), slip, f"did you mean .{meant}")
+        self.hm("version", bare=True, env={"HUBMIRROR_OF_SOMEBODY_ELSE": "1"})
+        self.hm("ls", bare=True, env={"HUBMIRROR_OF_SOMEBODY_ELSE": "1", "HUBMIRROR_DATA_DIR": data})
         self.hm("mirror", "org/name", bare=True, env={k: v for k, v in env.items() if k != "HUBMIRROR_DATA_DIR"})  # with a home and nothing else
         self.assertEqual(len(stored_blobs(os.path.join(self.home, ".local/share/hubmirror"))), 2)
         self.assert_error(self.hm("ls", bare=True, env={"HOME": ""}, code=(2, 3)), "HOME|data")

@@ -8,7 +8,7 @@ import subprocess
 
 from harness import HubTest, blob_path, git, main, pointers_of, refs_of, sha256_of, stored_blobs
 
-from fake_hub import LfsRandom
+from fake_hub import LfsRandom, Store
 from fake_hub.cards import card_text
 
 
@@ -488,6 +488,136 @@ class KeepingTest(HubTest):
         os.rename(os.path.join(self.dir, "CURRENT"), os.path.join(index, "CURRENT"))
         self.assertIn("org/a", self.hm("ls").out)
 
+    def test_a_young_index_without_its_head_is_left_alone(self):
+        """All it holds lies in its log yet."""
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        index = os.path.join(self.data, "index")
+        os.remove(os.path.join(index, "CURRENT"))
+        before = {n: os.path.getsize(os.path.join(index, n)) for n in os.listdir(index) if not n.startswith("LOG")}
+        for command in (["ls"], ["mirror", "org/a"], ["pin", "org/a"], ["gc"], ["index", "rebuild"]):
+            self.assert_error(self.hm(*command, code=3), "CURRENT")
+        self.assertEqual({n: os.path.getsize(os.path.join(index, n)) for n in os.listdir(index) if not n.startswith("LOG")}, before)
+        with open(os.path.join(index, "CURRENT"), "w", encoding="ascii") as f:  # what the message advises
+            f.write(max(n for n in before if n.startswith("MANIFEST")) + "\n")
+        self.assertIn("org/a", self.hm("ls").out)
+        self.mirror("org/a")
+
+    def test_a_name_that_upstream_gave_away(self):
+        first = self.model("org/m", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/m")
+        old = self.show("org/m")["rid"]
+        self.store.rename(first, "org/old")
+        second = self.model("org/m", {"w.bin": LfsRandom(1000, 2)}, created_s=1_700_000_000)
+        self.mirror("org/m")
+        new = self.show("org/m")["rid"]
+        self.assertNotEqual(old, new)
+        rows = {row["rid"]: row for row in self.hm("--json", "ls").json["repos"]}
+        self.assertEqual({rid: row["has_its_name"] for rid, row in rows.items()}, {old: False, new: True})
+        self.assertIn(f"model:{old}", self.hm("ls").out)
+        self.assertEqual(self.show(f"model:{old}")["rid"], old)
+        self.assertIn(old, self.hm("path", f"model:{old}").out)
+        self.hm("pin", f"model:{old}")
+        self.hm("unpin", f"model:{old}")
+        self.assertEqual(self.hm("--json", "verify", f"model:{old}").json["findings"], [])
+        self.assert_error(self.mirror(f"model:{old}", code=2), "by name")
+        self.hm("rm", "--yes", "org/m")
+        self.assertEqual(self.show("org/m")["rid"], old, "the name is its former holder's again")
+        self.mirror("org/old")
+        self.assert_equals_origin(first)
+        self.mirror("org/m")
+        self.assert_equals_origin(second)
+
+    def test_another_hub_does_not_say_what_is_gone(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        other = self.start_hub(store=Store(os.path.join(self.dir, "other-hub")))
+        self.assert_error(self.mirror("org/a", hub=other, code=(1, 3)))
+        self.assertEqual(self.show("org/a")["gone_status"], 0)
+        self.assert_equals_origin(repo)
+
+    def test_verify_sees_what_git_would_stumble_over(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        repo.commit("second", {"v.bin": LfsRandom(1000, 2)})
+        self.mirror("org/a")
+        path = self.hm("path", "org/a").out.strip()
+        parent = git(path, "rev-parse", "main~1").decode().strip()
+
+        def write(name, text):
+            os.makedirs(os.path.dirname(os.path.join(path, name)), exist_ok=True)
+            with open(os.path.join(path, name), "w", encoding="ascii") as f:
+                f.write(text)
+
+        for what, word in (("packed-refs", "refs/heads/main"), ("refs/heads/main", parent), ("HEAD", "HEAD"), ("config", "config")):
+            with self.subTest(what):
+                if what == "packed-refs":
+                    os.remove(os.path.join(path, what))
+                else:
+                    write(what, {"HEAD": "x\n", "config": "[[[\n"}.get(what, parent + "\n"))
+                for deep in ((), ("--deep",)):
+                    findings = self.hm("--json", "verify", *deep, code=1).json["findings"]
+                    self.assertTrue(any(word in finding["detail"] for finding in findings), findings)
+                self.mirror("org/a")
+                self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+                self.assert_equals_origin(repo)
+        write("objects/info/alternates", "/tmp\n")
+        self.assertIn("alternates", self.hm("verify", code=1).out)
+        os.remove(os.path.join(path, "objects/info/alternates"))
+
+    def test_verify_deep_reads_the_whole_index(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1), **{f"dir/file-{i}-{os.urandom(8).hex()}": f"{i}" for i in range(300)}})
+        self.mirror("org/a")
+        for _ in range(2):  # an open writes tables of what the log held
+            self.hm("pin", "org/a")
+            self.hm("unpin", "org/a")
+        index = os.path.join(self.data, "index")
+        # What upstream answered, which nothing but a rebuild reads, and the manifest.
+        values = [os.path.join(index, name) for name in os.listdir(index) if name.endswith(".blob")]
+        self.assertGreater(len(values), 1)
+        for path in values:
+            with open(path, "r+b") as f:
+                f.seek(1000)
+                good = f.read(16)
+                f.seek(1000)
+                f.write(bytes(b ^ 0xFF for b in good))
+            self.assertIn("index/", self.hm("verify", "--deep", code=1).out)
+            self.assert_error(self.hm("index", "rebuild", code=3), "left as it is")
+            with open(path, "r+b") as f:
+                f.seek(1000)
+                f.write(good)
+        self.hm("verify", "--deep")
+        self.hm("index", "rebuild")
+
+    def test_what_lies_beside_is_told_and_no_fault(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        for name in ("thesis.tex", "blobs/note", "git/other"):
+            self.write(os.path.join("data", name), "x")
+        findings = self.hm("--json", "verify").json["findings"]
+        self.assertEqual([f["subject"] for f in findings if not f["bad"]], ["thesis.tex", "blobs/note", "git/other"])
+        self.assertEqual([f for f in findings if f["bad"]], [])
+
+    def test_a_mark_of_any_length_counts_as_none(self):
+        self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        for text in ("x", "x" * 1000):
+            self.write("data/JOURNAL", text)
+            self.hm("verify")
+            self.hm("pin", "org/a")
+            self.hm("unpin", "org/a")
+            self.hm("gc")
+            with open(os.path.join(self.data, "JOURNAL"), encoding="ascii") as f:
+                self.assertRegex(f.read(), r"\Ahubmirror-journal \d{20} [0-9a-f]{64}\n\Z")
+
+    def test_ls_says_when_the_default_branch_is_not_here(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        repo.commit("side", {"s.bin": LfsRandom(1000, 2)}, ref="refs/heads/side")
+        self.mirror("org/a@side")
+        self.assertIn("without its default branch", self.hm("ls").out)
+        self.assertFalse(self.hm("--json", "ls").json["repos"][0]["default_branch"])
+        self.mirror("org/a")
+        self.assertTrue(self.hm("--json", "ls").json["repos"][0]["default_branch"])
+
     def test_no_room_accuses_no_pointer(self):
         self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
         self.configure(storage={"reserve_bytes": 1 << 49})
@@ -526,9 +656,8 @@ class KeepingTest(HubTest):
         self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
         self.mirror("org/a")
         path = self.hm("path", "org/a").out.strip()
-        self.assertEqual(self.hm("path", "org/a", "--revision", "main").out.strip(), path)
-        for args in (("--revision", "absent", "org/a"), ("org/a@absent",)):
-            self.assert_error(self.hm("path", *args, code=1), "absent")
+        for args in (("--revision", "main", "org/a"), ("org/a@main",), ("org/a", "")):
+            self.assert_error(self.hm("path", *args, code=2))
         os.rename(path, path + ".aside")
         self.assert_error(self.hm("path", "org/a", code=1), "mirror")
         os.rename(path + ".aside", path)
