@@ -160,7 +160,7 @@ class Verification {
   }
 
   Result<> check_repositories() {
-    RepositoryCheck check(p_.catalog, o_.deep, stop_, report_);
+    RepositoryCheck check(p_, o_.deep, stop_, report_);
     for (const storage::RepoRow& row : rows_) {
       HM_TRY(check.run(row, o_.only.empty() ? nullptr : &expected_));
     }

@@ -55,23 +55,39 @@ Result<> RepositoryCheck::run(const storage::RepoRow& row, std::vector<storage::
 
 /// What git would do with it: refs that name what was published, and nothing else in its way.
 Result<> RepositoryCheck::check_form(const storage::RepoRow& row, const mirror::Repository& repository) {
-  for (std::string& problem : mirror::wrong_form(real_file_system(), catalog_.git_path(row)))
+  for (std::string& problem : mirror::wrong_form(p_.fs, catalog_.git_path(row)))
     add(FindingKind::GitObject, row, std::move(problem) + "; mirror puts configuration and HEAD right");
+  HM_TRY(auto wrong, wrong_refs(row, repository));
+  if (wrong.empty()) return ok();
+  HM_TRY(p_.index.refresh());  // a run beside us may have moved them since the index was opened
+  HM_TRY(wrong, wrong_refs(row, repository));
+  const bool under_way = storage::other_writer(p_.fs, p_.dir).has_value();  // names move last
+  for (const std::string& problem : wrong) {
+    add(FindingKind::GitObject, row,
+        problem + (under_way ? ": another process writes here at this moment"
+                             : ": a run was interrupted, or somebody changed it; run mirror for it again"));
+    report_.findings.back().bad = !under_way;
+  }
+  return ok();
+}
+
+Result<std::vector<std::string>> RepositoryCheck::wrong_refs(const storage::RepoRow& row,
+                                                             const mirror::Repository& repository) const {
+  std::vector<std::string> out;
   const auto local = repository.refs();
   if (!local) {
-    add(FindingKind::GitObject, row, local.error().what);
-    return ok();
+    out.push_back(local.error().what);
+    return out;
   }
   HM_TRY(const auto published, catalog_.refs({row.repo.kind, row.rid}));
   for (const storage::RefRow& ref : published) {
     const auto found = local.assume_value().find(ref.ref);
-    if (found != local.assume_value().end() && found->second == ref.target) continue;
-    add(FindingKind::GitObject, row,
-        printable(ref.ref) + " was published as " + ref.target.hex() + " and " +
-            (found == local.assume_value().end() ? "is not there" : "names " + found->second.hex()) +
-            ": a run was interrupted, or somebody changed it; run mirror for it again");
+    const bool there = found != local.assume_value().end();
+    if (there && found->second == ref.target) continue;
+    out.push_back(printable(ref.ref) + " was published as " + ref.target.hex() + " and " +
+                  (there ? "names " + found->second.hex() : "is not there"));
   }
-  return ok();
+  return out;
 }
 
 Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const mirror::Repository& repository,

@@ -15,19 +15,21 @@ class Repository;
 namespace hm::crawler {
 class RepositoryCheck {
  public:
-  RepositoryCheck(const mirror::Catalog& catalog, bool deep, std::stop_token stop, VerifyReport& report)
-      : catalog_(catalog), deep_(deep), stop_(std::move(stop)), report_(report) {}
+  RepositoryCheck(const VerifyParts& parts, bool deep, std::stop_token stop, VerifyReport& report)
+      : p_(parts), catalog_(parts.catalog), deep_(deep), stop_(std::move(stop)), report_(report) {}
   /// Adds findings to the report. @param blobs when set, every large file of the repository is added to it.
   Result<> run(const storage::RepoRow& row, std::vector<storage::BlobInfo>* blobs);
 
  private:
   Result<> check_form(const storage::RepoRow& row, const mirror::Repository& repository);
+  Result<std::vector<std::string>> wrong_refs(const storage::RepoRow& row, const mirror::Repository& repository) const;
   Result<> check_git(const storage::RepoRow& row, const mirror::Repository& repository,
                      const std::vector<mirror::RevisionView>& revisions);
   Result<> compare_tree(const mirror::Repository& repository, const storage::RepoRow& row,
                         const storage::SnapshotRow& snapshot);
   void add(FindingKind kind, const storage::RepoRow& row, std::string detail);
   bool is_told(const std::string& detail) const;
+  const VerifyParts& p_;
   const mirror::Catalog& catalog_;
   const bool deep_;
   const std::stop_token stop_;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
@@ -16,7 +17,9 @@ namespace hm::storage {
 namespace {
 constexpr std::string_view kVersionWord = "hubmirror-data ";
 constexpr std::size_t kSmallFileBytesMax = 4096;  // VERSION is one short line
-constexpr std::size_t kLockBytes = 256;           // always: once there, LOCK can be written on a full disk
+constexpr std::string_view kHolderWord = "pid ";
+constexpr std::uint64_t kPidMax = 1U << 22;  // the kernel's own limit
+constexpr std::size_t kLockBytes = 256;      // always: once there, LOCK can be written on a full disk
 
 std::string version_line() { return std::string(kVersionWord) + std::to_string(kDataDirVersion) + "\n"; }
 
@@ -174,6 +177,17 @@ Result<> check_data_dir(FileSystem& fs, const DataDir& dir) {
   return check_index_readable(fs, dir);
 }
 
+std::optional<std::string> other_writer(FileSystem& fs, const DataDir& dir) {
+  const auto text = read_small_file(fs, dir.lock_file(), kSmallFileBytesMax);
+  if (!text) return std::nullopt;
+  const std::string_view line = trim(text.assume_value());
+  if (!line.starts_with(kHolderWord)) return std::nullopt;
+  const auto pid = parse_u64(line.substr(kHolderWord.size(), line.find(',') - kHolderWord.size()));
+  if (!pid || *pid > kPidMax || static_cast<pid_t>(*pid) == ::getpid()) return std::nullopt;
+  if (::kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH) return std::nullopt;  // it was killed
+  return std::string(line);
+}
+
 Result<WriterLock> WriterLock::acquire(const DataDir& dir, std::string_view command) {
   HM_TRY(check_one_filesystem(dir));
   const std::string path = dir.lock_file();
@@ -192,8 +206,8 @@ Result<WriterLock> WriterLock::acquire(const DataDir& dir, std::string_view comm
   // A holder that ended well wiped its line. One that was killed may have left names that are visible but not yet
   // durable: make them so before we build on them.
   if (!read_holder(fd).empty() && ::syncfs(fd) != 0) return errno_error("syncfs", path, errno);
-  const std::string line = "pid " + std::to_string(::getpid()) + ", command " + printable(command.substr(0, 100)) +
-                           ", since " + iso8601(system_clock().unix_ms());
+  const std::string line = std::string(kHolderWord) + std::to_string(::getpid()) + ", command " +
+                           printable(command.substr(0, 100)) + ", since " + iso8601(system_clock().unix_ms());
   if (!write_holder(fd, padded(line))) return errno_error("write", path, errno);
   return lock;
 }

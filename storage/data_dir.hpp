@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/digest.hpp"
@@ -36,6 +37,10 @@ Result<> create_data_dir(FileSystem& fs, const DataDir& dir);
 Result<> restore_layout(FileSystem& fs, const DataDir& dir);
 /// @returns BadInput (what to run) when there is none; else as create_data_dir().
 Result<> check_data_dir(FileSystem& fs, const DataDir& dir);
+
+/// The line in LOCK when another process that is alive on this machine wrote it: it writes to the directory at this
+/// moment. Takes no lock, so that nobody who wants it is turned away meanwhile.
+std::optional<std::string> other_writer(FileSystem& fs, const DataDir& dir);
 
 /// Exclusive right to write; flock on LOCK, which names its holder (pid, command, since). Released by the destructor or
 /// the kernel.

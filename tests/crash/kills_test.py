@@ -121,6 +121,20 @@ class ResumeTest(CrashCase):
 
     settings = {"mirror": {"ranges_per_file": 1, "files_parallel": 1}}
 
+    def test_verify_tells_of_an_interrupted_run(self):
+        """Published, and the names not moved yet: true, said, and put right by the next run."""
+        repo = self.model("org/name", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/name")
+        repo.commit("more", {"v.bin": LfsRandom(1000, 2)})
+        killed, _ = self.killed_or_done(self.start("mirror", "org/name", env={"HUBMIRROR_CRASH_AT": "pipeline.published"}))
+        self.assertTrue(killed, "the build has no crash points")
+        findings = self.hm("--json", "verify", code=1).json["findings"]
+        self.assertEqual([(f["kind"], f["bad"]) for f in findings], [("git-object", True)])
+        self.assertRegex(findings[0]["detail"], "refs/heads/main .*interrupted.*run mirror")
+        self.mirror("org/name")
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+        self.assert_equals_origin(repo)
+
     def test_at_most_the_range_in_flight_is_fetched_again(self):
         size = 24 * SEGMENT + 999
         origin = self.model("org/big", {"big.bin": LfsRandom(size, "resume")})

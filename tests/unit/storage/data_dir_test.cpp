@@ -168,6 +168,26 @@ TEST_F(DataDirectory, AnotherVersionIsRefusedWithBothNumbers) {
   EXPECT_THAT(check_data_dir(fs_, dir_), FailsWith(Errc::BadInput, "something else"));
 }
 
+TEST_F(DataDirectory, AnotherWriterIsOneThatLives) {
+  ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
+  EXPECT_EQ(other_writer(fs_, dir_), std::nullopt);
+  {
+    const auto lock = WriterLock::acquire(dir_, "test");
+    ASSERT_THAT(lock, Succeeds());
+    EXPECT_EQ(other_writer(fs_, dir_), std::nullopt) << "it is this process";
+  }
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  for (const auto& [pid, lives] : {std::pair(::getppid(), true), std::pair(child, false)}) {
+    ASSERT_THAT(replace_file(fs_, dir_.lock_file(), "pid " + std::to_string(pid) + ", command x, since then\n"),
+                Succeeds());
+    EXPECT_EQ(other_writer(fs_, dir_).has_value(), lives) << pid;
+  }
+  ASSERT_THAT(replace_file(fs_, dir_.lock_file(), "pid many\n"), Succeeds());
+  EXPECT_EQ(other_writer(fs_, dir_), std::nullopt);
+}
+
 TEST_F(DataDirectory, TheSecondWriterLearnsWhoTheFirstIs) {
   ASSERT_THAT(create_data_dir(fs_, dir_), Succeeds());
   {
