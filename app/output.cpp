@@ -209,20 +209,4 @@ std::string duration_text(std::int64_t ms) {
   if (ms >= 10'000) return human_seconds(static_cast<std::uint64_t>(ms / 1000));
   return std::to_string(ms / 1000) + "." + std::to_string(ms / 100 % 10) + " s";
 }
-
-std::string shell_quoted(std::string_view text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("/._-+:@%=").find(c) != std::string_view::npos;
-  });
-  if (plain) return std::string(text);
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'')
-      out += "'\\''";
-    else
-      out += c;
-  }
-  return out + "'";
-}
 }  // namespace hm::app

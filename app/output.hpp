@@ -50,6 +50,4 @@ std::string counted(std::uint64_t count, std::string_view noun);
 std::string time_text(std::int64_t unix_ms);
 /// "2.5 s", "3 min 05 s".
 std::string duration_text(std::int64_t ms);
-/// The text as one word of a POSIX shell.
-std::string shell_quoted(std::string_view text);
 }  // namespace hm::app

@@ -12,6 +12,8 @@ namespace hm {
 /// For terminals and logs: control bytes, DEL, C1 controls and invalid UTF-8 become \xNN, so that a hostile name can
 /// neither move a cursor nor forge a line.
 std::string printable(std::string_view text);
+/// The text as one word of a POSIX shell.
+std::string shell_quoted(std::string_view text);
 /// "1.5 GiB", "913 B". Binary units.
 std::string human_bytes(std::uint64_t bytes);
 /// "12 s", "3 min 05 s", "2 h 10 min".

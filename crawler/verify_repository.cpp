@@ -13,7 +13,7 @@ namespace hm::crawler {
 void RepositoryCheck::add(FindingKind kind, const storage::RepoRow& row, std::string detail) {
   Finding finding;
   finding.kind = kind;
-  finding.subject = row.repo.text();
+  finding.subject = catalog_.address(row);
   finding.detail = std::move(detail);
   report_.findings.push_back(std::move(finding));
 }
@@ -58,9 +58,11 @@ Result<> RepositoryCheck::check_form(const storage::RepoRow& row, const mirror::
   for (std::string& problem : mirror::wrong_form(p_.fs, catalog_.git_path(row)))
     add(FindingKind::GitObject, row, std::move(problem) + "; mirror puts configuration and HEAD right");
   HM_TRY(auto wrong, wrong_refs(row, repository));
-  if (wrong.empty()) return ok();
-  HM_TRY(p_.index.refresh());  // a run beside us may have moved them since the index was opened
-  HM_TRY(wrong, wrong_refs(row, repository));
+  for (std::vector<std::string> before; !wrong.empty() && wrong != before;) {
+    before = std::move(wrong);  // a run beside us may have moved them since the index was read: until they stand still
+    HM_TRY(p_.index.refresh());
+    HM_TRY(wrong, wrong_refs(row, repository));
+  }
   const bool under_way = storage::other_writer(p_.fs, p_.dir).has_value();  // names move last
   for (const std::string& problem : wrong) {
     add(FindingKind::GitObject, row,
@@ -87,6 +89,10 @@ Result<std::vector<std::string>> RepositoryCheck::wrong_refs(const storage::Repo
     out.push_back(printable(ref.ref) + " was published as " + ref.target.hex() + " and " +
                   (there ? "names " + found->second.hex() : "is not there"));
   }
+  const bool head_is_here =
+      std::any_of(published.begin(), published.end(), [&](const storage::RefRow& ref) { return ref.ref == row.head; });
+  if (const auto head = repository.head(); head_is_here && head && head.assume_value() != row.head)
+    out.push_back("HEAD names " + printable(head.assume_value()) + ", upstream's " + printable(row.head));
   return out;
 }
 
@@ -106,6 +112,26 @@ Result<> RepositoryCheck::check_git(const storage::RepoRow& row, const mirror::R
     auto compared = compare_tree(repository, row, view.snapshot);
     if (!compared && !is_told(compared.error().what)) add(FindingKind::GitObject, row, compared.error().what);
   }
+  return check_reached(row, repository, revisions);
+}
+
+Result<> RepositoryCheck::check_reached(const storage::RepoRow& row, const mirror::Repository& repository,
+                                        const std::vector<mirror::RevisionView>& revisions) {
+  const auto refs = repository.refs();
+  if (!refs) return ok();  // told
+  std::vector<GitOid> published;
+  for (const mirror::RevisionView& view : revisions) {
+    HM_TRY(const bool here, repository.contains(view.snapshot.commit));
+    if (here && view.refs.empty()) published.push_back(view.snapshot.commit);  // others: wrong_refs()
+  }
+  if (published.empty()) return ok();
+  const auto unreached = repository.unreached(published, refs.assume_value());
+  if (!unreached) return ok();  // an object is missing: told
+  const std::string git = "git --git-dir=" + shell_quoted(catalog_.git_path(row));
+  for (const GitOid& commit : unreached.assume_value())
+    add(FindingKind::GitObject, row,
+        "no ref leads to the published revision " + commit.hex() + ", so that git gc would take it; to keep it: " +
+            git + " update-ref refs/hubmirror/kept/" + commit.hex() + " " + commit.hex());
   return ok();
 }
 

@@ -25,6 +25,8 @@ class RepositoryCheck {
   Result<std::vector<std::string>> wrong_refs(const storage::RepoRow& row, const mirror::Repository& repository) const;
   Result<> check_git(const storage::RepoRow& row, const mirror::Repository& repository,
                      const std::vector<mirror::RevisionView>& revisions);
+  Result<> check_reached(const storage::RepoRow& row, const mirror::Repository& repository,
+                         const std::vector<mirror::RevisionView>& revisions);
   Result<> compare_tree(const mirror::Repository& repository, const storage::RepoRow& row,
                         const storage::SnapshotRow& snapshot);
   void add(FindingKind kind, const storage::RepoRow& row, std::string detail);

@@ -150,6 +150,8 @@ Result<bool> Visit::everything_is_here() {
   HM_TRY(mirror::RefMap local, repository.assume_value().refs());
   std::erase_if(local, [](const auto& ref) { return ref.first.starts_with("refs/hubmirror/"); });
   if (local != seen_.refs) return false;
+  const auto head = repository.assume_value().head();
+  if (!head || (!seen_.head.empty() && head.assume_value() != seen_.head)) return false;
   HM_TRY(const auto published, catalog_.refs(key()));
   std::set<Commit> commits;
   for (const auto& [ref, target] : seen_.refs) {
@@ -486,7 +488,28 @@ Result<> Visit::move_refs_in(const std::string& path) {
   for (const auto& [ref, oid] : seen_.refs)
     if (const auto before = local.find(ref); before == local.end() || before->second != oid)
       changes.emplace_back(ref, oid);
+  HM_TRY(keep_published(repository, local, changes));
   return repository.update_refs(changes, seen_.head);
+}
+
+/// Somebody may have removed refs of ours: what was published stays reachable while its objects are here.
+Result<> Visit::keep_published(const mirror::Repository& repository, mirror::RefMap refs,
+                               std::vector<std::pair<std::string, std::optional<GitOid>>>& changes) const {
+  for (const auto& [ref, oid] : changes) {
+    if (oid)
+      refs[ref] = *oid;
+    else
+      refs.erase(ref);
+  }
+  HM_TRY(const auto revisions, catalog_.revisions(key()));
+  std::vector<GitOid> superseded;
+  for (const mirror::RevisionView& view : revisions)
+    if (view.refs.empty() && repository.contains(view.snapshot.commit).assume_value())
+      superseded.push_back(view.snapshot.commit);
+  if (superseded.empty()) return ok();
+  HM_TRY(const auto unreached, repository.unreached(superseded, refs));
+  for (const GitOid& commit : unreached) changes.emplace_back(kKeptPrefix + commit.hex(), commit);
+  return ok();
 }
 
 awaitable<Result<>> Visit::move_refs() {

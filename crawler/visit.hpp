@@ -58,6 +58,8 @@ class Visit {
   Result<std::vector<mirror::WantedBlob>> missing_blobs();
   Result<> publish_targets();
   Result<> move_refs_in(const std::string& path);
+  Result<> keep_published(const mirror::Repository& repository, mirror::RefMap refs,
+                          std::vector<std::pair<std::string, std::optional<GitOid>>>& changes) const;
   void account(Stage stage);
   void tell(Stage stage);
   void blob_done(const mirror::WantedBlob& blob, const mirror::BlobOutcome& outcome);

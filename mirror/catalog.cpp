@@ -76,6 +76,12 @@ Result<bool> Catalog::has_its_name(const storage::RepoRow& repo) const {
   return name.key == RepoKey{repo.repo.kind, repo.rid};
 }
 
+std::string Catalog::address(const storage::RepoRow& repo) const {
+  const auto has_name = has_its_name(repo);
+  const bool by_name = has_name && has_name.assume_value();
+  return by_name ? printable(repo.repo.text()) : RepoKey{repo.repo.kind, repo.rid}.text();
+}
+
 Result<std::optional<storage::RepoRow>> Catalog::find(const RepoKey& k) const {
   HM_TRY(const auto bytes, index_.get(Family::Repos, key::repo(k)));
   if (!bytes) return std::optional<storage::RepoRow>{};
@@ -137,7 +143,7 @@ Result<storage::SnapshotRow> Catalog::resolve(const storage::RepoRow& repo, std:
     for (RevisionView& view : all)
       if (view.snapshot.commit.hex().starts_with(wanted)) matches.push_back(std::move(view.snapshot));
   if (matches.size() == 1) return std::move(matches.front());
-  const std::string name = printable(repo.repo.text());
+  const std::string name = address(repo);
   if (all.empty())
     return Error{Errc::NotFound,
                  "no revision of " + name +

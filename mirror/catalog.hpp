@@ -34,6 +34,8 @@ class Catalog {
   Result<std::optional<storage::RepoRow>> find(const RepoKey& key) const;
   /// False when another repository has taken this one's name: then only the id finds it.
   Result<bool> has_its_name(const storage::RepoRow& repo) const;
+  /// What a command finds it by: its name, or its id when another has the name. Printable.
+  std::string address(const storage::RepoRow& repo) const;
   Result<std::vector<RevisionView>> revisions(const RepoKey& key) const;  ///< newest observation first
   Result<std::vector<storage::RefRow>> refs(const RepoKey& key) const;
   /// Branch, tag, full ref, 40-hex commit or unique abbreviation (≥ 7); empty = upstream's default branch. @returns

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 #include <utility>
 
 #include "base/crash_point.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "mirror/git/git2_handles.hpp"
 #include "mirror/git/object_check.hpp"
@@ -34,6 +36,16 @@ constexpr std::array kDirectories{"",      "/objects",    "/objects/pack", "/obj
 constexpr std::uint64_t kWalkEntriesMax = 1'000'000;
 constexpr std::int64_t kMsPerSecond = 1000;
 
+/// What cannot be read as refs is made anew from what upstream and the index say; the old file stays beside, for
+/// people.
+Result<> set_damaged_refs_aside(FileSystem& fs, const std::string& path) {
+  const auto refs = read_ref_files(fs, path);
+  if (refs || refs.error().code != Errc::Corrupt) return ok();
+  log(LogLevel::Warning, "damaged packed-refs set aside", {{"path", path}, {"why", refs.error().what}});
+  HM_TRY(fs.rename(path + "/packed-refs", path + "/packed-refs.damaged"));
+  return fs.sync_directory(path);
+}
+
 Error not_opened(const std::string& path, Error error) {
   if (!real_file_system().exists(path)) return {Errc::NotFound, std::move(error.what)};
   return {Errc::Corrupt,
@@ -60,10 +72,11 @@ Result<std::uint64_t> disk_bytes_below(FileSystem& fs, const std::string& direct
 Result<> create_bare_repository(FileSystem& fs, const std::string& path) {
   const std::string head = path + "/HEAD", config = path + "/config";
   if (fs.exists(head)) {
-    HM_TRY(const std::string found, read_small_file(fs, config));
-    if (found != kConfig) {
+    const auto found = read_small_file(fs, config);
+    if (!found || found.assume_value() != kConfig) {
       HM_TRY(replace_file(fs, config, kConfig));
     }
+    HM_TRY(set_damaged_refs_aside(fs, path));
     for (const char* directory : kDirectories) {  // git takes a repository without refs/ for none
       HM_TRY(fs.make_directory(path + directory));
     }
@@ -302,6 +315,26 @@ Result<> Repository::walk_commits(const std::vector<GitOid>& tips,
   }
   if (rc != GIT_ITEROVER) return git_failure(rc, "walk commits of " + impl_->path, Errc::Corrupt);
   return ok();
+}
+
+Result<std::vector<GitOid>> Repository::unreached(const std::vector<GitOid>& commits, const RefMap& refs) const {
+  std::unordered_set<GitOid> left(commits.begin(), commits.end());
+  std::vector<GitOid> tips;
+  for (const auto& [name, oid] : refs) {
+    const auto commit = peel_to_commit(oid);
+    if (!commit) continue;
+    tips.push_back(commit.assume_value());
+    left.erase(commit.assume_value());
+  }
+  if (!left.empty()) {
+    HM_TRY(walk_commits(tips, [&](const GitOid& commit) -> Result<> {
+      left.erase(commit);
+      return ok();
+    }));
+  }
+  std::vector<GitOid> out(left.begin(), left.end());
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 Result<std::uint64_t> Repository::blob_size(const GitOid& blob) const {

@@ -60,6 +60,9 @@ class Repository {
   /// All files of a commit, depth first in path order of the tree; submodules are given too. Returning an error from
   /// `visit` ends the walk with it.
   Result<> walk_files(const GitOid& commit, const std::function<Result<>(const TreeFile&)>& visit) const;
+  /// Those of `commits` that none of `refs` leads to: git gc would take them. Refs that lead to no commit count for
+  /// none.
+  Result<std::vector<GitOid>> unreached(const std::vector<GitOid>& commits, const RefMap& refs) const;
   /// Commits reachable from `tips`, each once, newest first.
   Result<> walk_commits(const std::vector<GitOid>& tips, const std::function<Result<>(const GitOid&)>& visit) const;
   Result<std::uint64_t> blob_size(const GitOid& blob) const;

@@ -107,12 +107,5 @@ TEST(Words, CountsAndTimes) {
   EXPECT_EQ(time_text(0), "-");
   EXPECT_EQ(time_text(1'700'000'000'000), "2023-11-14 22:13:20");
 }
-TEST(ShellQuoting, IsOneWord) {
-  EXPECT_EQ(shell_quoted("/a/b.git"), "/a/b.git");
-  EXPECT_EQ(shell_quoted("/a b"), "'/a b'");
-  EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
-  EXPECT_EQ(shell_quoted(""), "''");
-  EXPECT_EQ(shell_quoted("$(x)"), "'$(x)'");
-}
 }  // namespace
 }  // namespace hm::app

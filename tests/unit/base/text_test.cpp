@@ -156,5 +156,13 @@ TEST(Iso8601, ReadsTheHubsFormsAndNoOthers) {
                           "2026-11-20T15:20:00.Zx", "yesterday", "-026-11-20T15:20:00Z", "2026-1-2T3:4:5Z"})
     EXPECT_FALSE(parse_iso8601(bad)) << bad;
 }
+
+TEST(ShellQuoting, IsOneWord) {
+  EXPECT_EQ(shell_quoted("/a/b.git"), "/a/b.git");
+  EXPECT_EQ(shell_quoted("/a b"), "'/a b'");
+  EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_quoted(""), "''");
+  EXPECT_EQ(shell_quoted("$(x)"), "'$(x)'");
+}
 }  // namespace
 }  // namespace hm
