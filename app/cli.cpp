@@ -159,7 +159,7 @@ void add_config_commands(Parser& parser) {
   CLI::App* config = parser.cli.add_subcommand("config", "The configuration")->require_subcommand(0, 1);
   auto [check, c] =
       add_command<ConfigCheckCommand>(parser, *config, "check", "Say whether a configuration file is right");
-  check->add_option("FILE", c->file, "Default: the file in force")->type_name("");
+  check->add_option("FILE", c->file, "Default: the file in force")->check(kNotEmpty)->type_name("");
   add_command<ConfigPrintCommand>(parser, *config, "print", "Print the configuration in force, without secrets");
   add_command<VersionCommand>(parser, parser.cli, "version", "Versions of the program and its libraries");
 }

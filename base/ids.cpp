@@ -107,7 +107,7 @@ std::optional<RepoKey> parse_repo_key(std::string_view text) {
   const auto colon = text.find(':');
   if (colon == text.npos) return std::nullopt;
   const auto kind = parse_repo_kind(text.substr(0, colon));
-  const auto rid = Rid::parse(text.substr(colon + 1));
+  const auto rid = Rid::parse(ascii_lower(text.substr(colon + 1)));
   if (!kind || !rid) return std::nullopt;
   return RepoKey{*kind, *rid};
 }

@@ -277,9 +277,16 @@ Result<GcReport> plan_garbage(const GcParts& parts, const GcOptions& options) {
 Result<GcReport> collect_garbage(const GcParts& parts, storage::BlobStore& blobs, provenance::Recorder* recorder,
                                  const GcOptions& options) {
   GcOptions possible = options;
-  if (recorder == nullptr) possible.superseded_days = -1;
+  std::uint64_t kept_for_room = 0;
+  if (recorder == nullptr) {
+    HM_TRY(const GcReport all, plan_garbage(parts, options));
+    kept_for_room = static_cast<std::uint64_t>(
+        std::count_if(all.items.begin(), all.items.end(), [](const GcItem& item) { return item.kind == "revision"; }));
+    possible.superseded_days = -1;
+  }
   Collector collector(parts, possible);
   HM_TRY(GcReport report, collector.plan());
+  report.kept_for_room = kept_for_room;
   HM_TRY(collector.apply(blobs, recorder));
   return report;
 }

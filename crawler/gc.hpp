@@ -27,7 +27,8 @@ struct GcItem {
 struct GcReport {
   std::vector<GcItem> items;  ///< removed, or what would be
   std::uint64_t bytes = 0;
-  std::uint64_t kept_young = 0;  ///< unreferenced, but within the grace period
+  std::uint64_t kept_young = 0;     ///< unreferenced, but within the grace period
+  std::uint64_t kept_for_room = 0;  ///< superseded revisions that stay because the index has no room for the entry
 };
 /// Directories below git/ that no repository of the index has, relative to the data directory. Refreshes the index
 /// before it says so.

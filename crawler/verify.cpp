@@ -216,17 +216,32 @@ class Verification {
       finding.detail =
           "a symlink, directory or special file stands where a blob belongs; --repair moves it to quarantine";
     }
+    if (f.kind == BlobFindingKind::Missing) {  // gc beside us may have dropped what referred to it, and then the blob
+      HM_TRY(p_.index.refresh());
+      HM_TRY(const bool referenced, is_referenced(f.id));
+      HM_TRY(const auto there, p_.blobs.find(f.id));
+      if (!referenced || there) return ok();
+    }
     if (f.kind != BlobFindingKind::Foreign) {
       finding.blob = f.id;
       HM_TRY(const auto users, users_of(p_, f.id, kUsersMax));
       for (const User& user : users) {
-        std::string place = user.repo.repo.text() + ":" + printable(user.file.path);
+        std::string place = p_.catalog.address(user.repo) + ":" + printable(user.file.path);
         if (std::find(finding.used_by.begin(), finding.used_by.end(), place) == finding.used_by.end())
           finding.used_by.push_back(std::move(place));  // revisions share most of their files
       }
     }
     report_.findings.push_back(std::move(finding));
     return ok();
+  }
+
+  Result<bool> is_referenced(const storage::BlobId& id) const {
+    bool found = false;
+    HM_TRY(p_.index.scan(Family::BlobRefs, id.view(), [&](std::string_view, std::string_view) {
+      found = true;
+      return false;
+    }));
+    return found;
   }
 
   Result<> list_unfinished() {

@@ -1,10 +1,14 @@
 #include "net/curl_http_client.hpp"
 
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
+#include <filesystem>
+#include <memory>
 #include <utility>
 
 #include "base/text.hpp"
@@ -151,6 +155,18 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return result;
 }
 
+namespace {
+/// A directory (of hashed names) is taken as it is.
+bool holds_certificates(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return true;
+  const std::unique_ptr<X509_STORE, decltype(&X509_STORE_free)> store(X509_STORE_new(), X509_STORE_free);
+  const bool loaded = store && X509_STORE_load_file(store.get(), path.c_str()) == 1;
+  ERR_clear_error();
+  return loaded;
+}
+}  // namespace
+
 Result<> check_curl_options(const CurlOptions& options) {
   HM_TRY(parse_url(options.upstream_url));
   if (!is_field_value(options.token) || options.token.find(' ') != std::string::npos) {
@@ -160,6 +176,8 @@ Result<> check_curl_options(const CurlOptions& options) {
   if (!options.ca_file.empty() && ::access(options.ca_file.c_str(), R_OK) != 0) {
     return Error(Errc::BadInput, "ca_file cannot be read: " + printable(options.ca_file));
   }
+  if (!options.ca_file.empty() && !holds_certificates(options.ca_file))
+    return Error(Errc::BadInput, "ca_file holds no certificate in PEM form: " + printable(options.ca_file));
   HM_TRY(proxy_settings(options));
   return ok();
 }

@@ -207,7 +207,7 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
 Result<> check_index_whole(const storage::Index& index) {
   HM_TRY(const auto mark, index.get(Family::Meta, kRebuildMark));
   if (mark)
-    return Error{Errc::Corrupt,
+    return Error{Errc::Busy,
                  "the index is being derived anew, or an index rebuild was interrupted; wait for it, or run: hubmirror "
                  "index rebuild (the next command that writes finishes it too)"};
   return ok();

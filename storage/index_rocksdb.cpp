@@ -385,10 +385,9 @@ class RocksIndex final : public Index {
     }
     if (s.ok()) return Error{Errc::Busy, "index " + directory_ + " changes faster than it can be opened; try again"};
     if (lacks_a_family(s))
-      return Error{Errc::NotFound,
-                   "the index at " + directory_ +
-                       " is not whole: its making or an index rebuild was interrupted; mirror something, "
-                       "or run `hubmirror index rebuild`"};
+      return Error{Errc::Busy, "the index at " + directory_ +
+                                   " is just being made or derived anew, or that was interrupted (an index rebuild was "
+                                   "interrupted); try again, or run: hubmirror index rebuild"};
     return failure(s, directory_, "opening it for reading");
   }
 

@@ -30,8 +30,8 @@ Result<std::string> pinned_revision(const mirror::Catalog& catalog, const storag
   HM_TRY(const auto snapshot, catalog.resolve(row, *spec.revision));
   return snapshot.commit.hex();
 }
-std::string named(const storage::RepoRow& row, const std::string& revision) {
-  return row.repo.text() + (revision == "*" ? std::string() : "@" + revision);
+std::string named(const mirror::Catalog& catalog, const storage::RepoRow& row, const std::string& revision) {
+  return catalog.address(row) + (revision == "*" ? std::string() : "@" + revision);
 }
 }  // namespace
 
@@ -51,8 +51,9 @@ Result<Exit> run_command(Context& context, const PinCommand& command) {
   HM_TRY(const auto row, store->catalog.find(spec));
   HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
   HM_TRY(store->recorder.pin(row, revision, command.reason));
-  if (context.options.json) print_json(context.io.out, json::object{{"pinned", revision}, {"repo", row.repo.text()}});
-  say(context, "pinned " + named(row, revision));
+  if (context.options.json)
+    print_json(context.io.out, json::object{{"pinned", revision}, {"repo", row.repo.text()}, {"rid", row.rid.text()}});
+  say(context, "pinned " + named(store->catalog, row, revision));
   return Exit::Done;
 }
 
@@ -62,12 +63,14 @@ Result<Exit> run_command(Context& context, const UnpinCommand& command) {
   HM_TRY(const auto row, store->catalog.find(spec));
   HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
   if (std::find(row.pins.begin(), row.pins.end(), revision) == row.pins.end()) {
-    return Error{Errc::NotFound,
-                 named(row, revision) + " is not pinned; hubmirror show " + row.repo.text() + " lists its pins"};
+    return Error{Errc::NotFound, named(store->catalog, row, revision) + " is not pinned; hubmirror show " +
+                                     store->catalog.address(row) + " lists its pins"};
   }
   HM_TRY(store->recorder.unpin(row, revision));
-  if (context.options.json) print_json(context.io.out, json::object{{"repo", row.repo.text()}, {"unpinned", revision}});
-  say(context, "unpinned " + named(row, revision));
+  if (context.options.json)
+    print_json(context.io.out,
+               json::object{{"repo", row.repo.text()}, {"rid", row.rid.text()}, {"unpinned", revision}});
+  say(context, "unpinned " + named(store->catalog, row, revision));
   return Exit::Done;
 }
 
@@ -81,17 +84,20 @@ Result<std::vector<storage::RepoRow>> rows_to_remove(const mirror::Catalog& cata
   }
   return rows;
 }
-std::optional<Error> pinned_among(const std::vector<storage::RepoRow>& rows) {
+std::optional<Error> pinned_among(const mirror::Catalog& catalog, const std::vector<storage::RepoRow>& rows) {
   for (const storage::RepoRow& row : rows) {
     if (row.pins.empty()) continue;
-    return Error{Errc::Refused, row.repo.text() +
+    return Error{Errc::Refused, catalog.address(row) +
                                     " is pinned; nothing was dropped. To drop it, run first: hubmirror unpin " +
-                                    named(row, row.pins.front())};
+                                    named(catalog, row, row.pins.front())};
   }
   return std::nullopt;
 }
-bool confirmed(Context& context, const std::vector<storage::RepoRow>& rows) {
-  for (const auto& row : rows) context.io.err << "  " << printable(row.repo.text()) << "\n";
+bool confirmed(Context& context, const mirror::Catalog& catalog, const std::vector<storage::RepoRow>& rows) {
+  for (const auto& row : rows) {
+    const std::string address = catalog.address(row), name = printable(row.repo.text());
+    context.io.err << "  " << address << (address == name ? "" : ", once " + name) << "\n";
+  }
   context.io.err << "Drop " << counted(rows.size(), "repository") << "? [y/N] " << std::flush;
   std::string answer;
   std::getline(context.io.in, answer);
@@ -114,18 +120,20 @@ Result<Exit> run_command(Context& context, const RmCommand& command) {
     return Error{Errc::BadInput, "rm asks before it drops, and standard input is no terminal; say --yes"};
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "rm"));
   HM_TRY(const auto rows, rows_to_remove(store->catalog, specs));
-  if (const auto pinned = pinned_among(rows))  // a fact about that repository, like its absence; others can go
+  if (const auto pinned =
+          pinned_among(store->catalog, rows))  // a fact about that repository, like its absence; others can go
     return report(*pinned, Exit::Incomplete, context.io, context.options.json);
-  if (!command.yes && !confirmed(context, rows)) {
+  if (!command.yes && !confirmed(context, store->catalog, rows)) {
     context.io.err << "nothing was dropped\n";
     if (context.options.json) print_json(context.io.out, json::object{{"removed", json::array()}});
     return Exit::Incomplete;
   }
   json::array removed;
   for (const storage::RepoRow& row : rows) {
+    const std::string address = store->catalog.address(row);
     HM_TRY(store->recorder.remove(row, command.reason));
     removed.emplace_back(row.repo.text());
-    say(context, "dropped " + row.repo.text());
+    say(context, "dropped " + address);
   }
   if (context.options.json) print_json(context.io.out, json::object{{"removed", std::move(removed)}});
   say(context, "hubmirror gc frees the bytes, " +
@@ -139,8 +147,11 @@ json::object gc_json(const crawler::GcReport& report, bool dry_run) {
   json::array items;
   for (const crawler::GcItem& item : report.items)
     items.emplace_back(json::object{{"bytes", item.bytes}, {"kind", item.kind}, {"subject", json_text(item.subject)}});
-  return {
-      {"bytes", report.bytes}, {"dry_run", dry_run}, {"items", std::move(items)}, {"kept_young", report.kept_young}};
+  return {{"bytes", report.bytes},
+          {"dry_run", dry_run},
+          {"items", std::move(items)},
+          {"kept_for_room", report.kept_for_room},
+          {"kept_young", report.kept_young}};
 }
 std::string gc_text(const crawler::GcReport& report, bool dry_run) {
   Table table({{"KIND"}, {"SIZE", Table::Align::Right}, {"WHAT"}});
@@ -149,6 +160,9 @@ std::string gc_text(const crawler::GcReport& report, bool dry_run) {
   out +=
       (dry_run ? "would free " : "freed ") + human_bytes(report.bytes) + " in " + counted(report.items.size(), "item");
   if (report.kept_young != 0) out += "; " + std::to_string(report.kept_young) + " more are within the grace period";
+  if (report.kept_for_room != 0)
+    out += "; " + counted(report.kept_for_room, "superseded revision") +
+           " stay, because the disk has no room to write that they go: make some and run it again";
   return out + "\n";
 }
 
@@ -166,12 +180,23 @@ Result<crawler::GcReport> freed_on_a_full_disk(const Context& context, const cra
       {store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, system_clock()}, *store->blobs,
       nullptr, options);
 }
+Result<crawler::GcReport> freed_with_room(const Context& context, const crawler::GcOptions& options) {
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "gc"));
+  return crawler::collect_garbage(
+      {store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, system_clock()}, *store->blobs,
+      &store->recorder, options);
+}
 Result<crawler::GcReport> freed(const Context& context, const crawler::GcOptions& options) {
-  const auto store = WriteServices::open(context.config, context.data_dir, "gc");
-  if (!store) return store.error().code == Errc::NoSpace ? freed_on_a_full_disk(context, options) : store.error();
-  WriteServices& s = *store.assume_value();
-  return crawler::collect_garbage({s.catalog, *s.index, *s.blobs, real_file_system(), s.dir, system_clock()}, *s.blobs,
-                                  &s.recorder, options);
+  auto report = freed_with_room(context, options);
+  if (report || report.error().code != Errc::NoSpace) return report;
+  HM_TRY(auto first, freed_on_a_full_disk(context, options));
+  if (first.items.empty() || first.kept_for_room == 0) return first;
+  auto more = freed_with_room(context, options);  // there may be room now
+  if (!more) return first;
+  crawler::GcReport& all = more.assume_value();
+  all.items.insert(all.items.begin(), first.items.begin(), first.items.end());
+  all.bytes += first.bytes;
+  return more;
 }
 }  // namespace
 
@@ -186,7 +211,7 @@ Result<Exit> run_command(Context& context, const GcCommand& command) {
     print_json(context.io.out, gc_json(report, command.dry_run));
   else if (!context.options.quiet)
     context.io.out << gc_text(report, command.dry_run);
-  return Exit::Done;
+  return report.kept_for_room == 0 ? Exit::Done : Exit::Incomplete;
 }
 
 Result<Exit> run_command(Context& context, const IndexRebuildCommand&) {

@@ -219,8 +219,7 @@ Result<Exit> run_command(Context& context, const LsCommand& command) {
 }
 
 namespace {
-Error not_in_revision(const std::string& file, const storage::RepoRow& row, const storage::SnapshotRow& snapshot) {
-  const std::string name = printable(row.repo.text());
+Error not_in_revision(const std::string& file, const std::string& name, const storage::SnapshotRow& snapshot) {
   std::string what = "no file \"" + printable(file) + "\" in " + name + " at " + snapshot.commit.hex().substr(0, 12);
   if (snapshot.partial()) what += ", which is partial: it may have been left out by " + printable(snapshot.selection);
   return {Errc::NotFound, what + "; hubmirror ls " + name + " lists its files"};
@@ -244,7 +243,8 @@ Result<Located> locate(const ReadServices& services, const storage::RepoRow& row
   const auto file =
       std::lower_bound(manifest.files.begin(), manifest.files.end(), command.file,
                        [](const storage::ManifestFile& f, const std::string& path) { return f.path < path; });
-  if (file == manifest.files.end() || file->path != command.file) return not_in_revision(command.file, row, snapshot);
+  if (file == manifest.files.end() || file->path != command.file)
+    return not_in_revision(command.file, services.catalog.address(row), snapshot);
   if (file->is_lfs) {
     HM_TRY(std::string path, within(services.blobs->path(file->sha256), [&] {
              return "looking for " + printable(command.file) + " (verify --repair fetches it again)";
@@ -272,6 +272,7 @@ Result<Exit> run_command(Context& context, const PathCommand& command) {
   HM_TRY(const Located located, locate(*services, row, spec, command));
   if (context.options.json)
     print_json(context.io.out, json::object{{"repo", row.repo.text()},
+                                            {"rid", row.rid.text()},
                                             {located.is_command ? "command" : "path", json_text(located.text)}});
   else
     context.io.out << located.text << "\n";  // for other programs: as it is

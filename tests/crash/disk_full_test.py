@@ -138,12 +138,33 @@ class DiskFullTest(CrashCase):
             except OSError:
                 pass
         blobs = len(stored_blobs(self.data))
+        dry = self.hm("--json", "gc", "--dry-run").json
+        self.assertEqual(sum(item["kind"] == "blob" for item in dry["items"]), 2)
         self.assertIn("blob", self.hm("gc").out)
         self.assertEqual(len(stored_blobs(self.data)), blobs - 2)
         self.assert_equals_origin(kept)
         os.unlink(os.path.join(self.disk, "filler"))
         self.hm("gc")
         self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+
+    def test_gc_says_what_stays_for_want_of_room(self):
+        self.mount(256 << 10)
+        self.configure(storage={"reserve_bytes": 0}, retention={"grace_hours": 0, "superseded_days": 0})
+        repo = self.sample("org/a")
+        self.mirror("org/a")
+        repo.force_push("new", {"a.bin": LfsRandom(3000, "new")})
+        self.mirror("org/a")
+        with open(os.path.join(self.disk, "filler"), "wb", buffering=0) as f:
+            try:
+                while f.write(b"\0" * 65536):
+                    pass
+            except OSError:
+                pass
+        self.assertIn("1 superseded revision stay", self.hm("gc", code=1).out)
+        os.unlink(os.path.join(self.disk, "filler"))
+        self.assertIn("revision", self.hm("gc").out)
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+        self.assert_equals_origin(repo)
 
     def test_read_only_disk(self):
         self.mount(256 << 10)

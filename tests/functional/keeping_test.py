@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 
-from harness import HubTest, git, main, pointers_of, stored_blobs
+from harness import HubTest, git, main, pointers_of, refs_of, stored_blobs
 
 from fake_hub import LfsRandom
 
@@ -225,12 +225,20 @@ class DamageTest(HubTest):
             with open(os.path.join(path, name), "w", encoding="ascii") as f:
                 f.write(text)
 
-        for what, word in (("packed-refs", "refs/heads/main"), ("refs/heads/main", parent), ("HEAD", "HEAD"), ("config", "config")):
-            with self.subTest(what):
-                if what == "packed-refs":
+        for what, text, word in (
+            ("packed-refs", None, "refs/heads/main"),
+            ("packed-refs", "garbage\n", "packed-refs"),
+            ("refs/heads/main", parent + "\n", parent),
+            ("HEAD", "x\n", "HEAD"),
+            ("HEAD", "ref: refs/heads/nope\n", "refs/heads/nope"),
+            ("config", "[[[\n", "config"),
+            ("config", None, "config"),
+        ):
+            with self.subTest(what, text=text):
+                if text is None:
                     os.remove(os.path.join(path, what))
                 else:
-                    write(what, {"HEAD": "x\n", "config": "[[[\n"}.get(what, parent + "\n"))
+                    write(what, text)
                 for deep in ((), ("--deep",)):
                     findings = self.hm("--json", "verify", *deep, code=1).json["findings"]
                     self.assertTrue(any(word in finding["detail"] for finding in findings), findings)
@@ -240,6 +248,23 @@ class DamageTest(HubTest):
         write("objects/info/alternates", "/tmp\n")
         self.assertIn("alternates", self.hm("verify", code=1).out)
         os.remove(os.path.join(path, "objects/info/alternates"))
+
+    def test_lost_kept_refs_are_told_and_come_back(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        self.mirror("org/a")
+        repo.force_push("rewritten", {"w.bin": LfsRandom(1000, 2)})
+        self.mirror("org/a")
+        path = self.hm("path", "org/a").out.strip()
+        kept = refs_of(path, ("refs/hubmirror/",))
+        self.assertEqual(len(kept), 1)
+        for name in kept:
+            git(path, "update-ref", "-d", name)
+        (finding,) = self.hm("--json", "verify", "--deep", code=1).json["findings"]
+        self.assertIn("git gc would take it", finding["detail"])
+        repo.commit("more", {"v.bin": LfsRandom(1000, 3)})
+        self.mirror("org/a")
+        self.assertEqual(refs_of(path, ("refs/hubmirror/",)), kept)
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
 
     def test_verify_deep_reads_the_whole_index(self):
         self.model("org/a", {"w.bin": LfsRandom(1000, 1), **{f"dir/file-{i}-{os.urandom(8).hex()}": f"{i}" for i in range(300)}})

@@ -284,7 +284,7 @@ class CommandLineTest(HubTest):
         self.assertEqual(self.repos_here(), ["org/a"])
 
     def test_empty_words(self):
-        for args in (("mirror", "--revision", "", "org/a"), ("--config", "", "ls"), ("mirror", "--from", ""), ("ls", "")):
+        for args in (("mirror", "--revision", "", "org/a"), ("--config", "", "ls"), ("mirror", "--from", ""), ("ls", ""), ("config", "check", "")):
             with self.subTest(args):
                 self.assert_error(self.hm(*args, code=2), "empty")
 
@@ -341,6 +341,7 @@ class CommandLineTest(HubTest):
         for section in (
             {"allow_private": ["a b"]},
             {"ca_file": absent},
+            {"ca_file": empty},
             {"token_file": absent},
             {"token_file": empty},
             {"token_file": self.write("two", "hf_a\nhf_b\n")},
