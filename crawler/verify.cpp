@@ -200,6 +200,11 @@ class Verification {
                stop_));
     report_.blobs = looked_at.blobs;
     report_.bytes = looked_at.bytes;
+    const bool any_missing = std::any_of(
+        found.begin(), found.end(), [](const storage::BlobFinding& f) { return f.kind == BlobFindingKind::Missing; });
+    if (any_missing) {  // once: it costs as much as opening the index
+      HM_TRY(p_.index.refresh());
+    }
     for (storage::BlobFinding& f : found) {
       HM_TRY(add_blob_finding(std::move(f)));
     }
@@ -217,7 +222,6 @@ class Verification {
           "a symlink, directory or special file stands where a blob belongs; --repair moves it to quarantine";
     }
     if (f.kind == BlobFindingKind::Missing) {  // gc beside us may have dropped what referred to it, and then the blob
-      HM_TRY(p_.index.refresh());
       HM_TRY(const bool referenced, is_referenced(f.id));
       HM_TRY(const auto there, p_.blobs.find(f.id));
       if (!referenced || there) return ok();
