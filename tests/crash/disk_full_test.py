@@ -54,6 +54,17 @@ class DiskFullTest(CrashCase):
     def resize(self, size_kib):
         subprocess.run(["mount", "-o", f"remount,size={size_kib}k", self.disk], check=True)
 
+    def fill(self):
+        """Takes what is left of the disk; returns the file that holds it."""
+        filler = os.path.join(self.disk, "filler")
+        with open(filler, "wb", buffering=0) as f:
+            try:
+                while f.write(b"\0" * 65536):
+                    pass
+            except OSError:
+                pass
+        return filler
+
     def test_space_is_checked_first(self):
         self.mount(64 << 10)
         repo = self.model("org/name", {"w.bin": LfsRandom(100 << 20, 1)})
@@ -74,13 +85,7 @@ class DiskFullTest(CrashCase):
         self.faults({"do": "stall", "after_bytes": SEGMENT + 1000, "match": {"port": "cdn", "path": repo.oid}, "when": {"nth": 1}})
         process = self.start("mirror", "org/name")
         wait_until(lambda: any(e["bytes"] > SEGMENT for e in self.hub.requests("cdn", path=repo.oid)), "it downloads", process)
-        filler = os.path.join(self.disk, "filler")
-        with open(filler, "wb", buffering=0) as f:
-            try:
-                while f.write(b"\0" * 65536):
-                    pass
-            except OSError:
-                pass
+        filler = self.fill()
         self.faults()
         self.hub.release()
         run = process.wait()
@@ -131,19 +136,14 @@ class DiskFullTest(CrashCase):
         kept = self.sample("org/kept")
         self.mirror("org/old", "org/kept")
         self.hm("rm", "--yes", "org/old")
-        with open(os.path.join(self.disk, "filler"), "wb", buffering=0) as f:
-            try:
-                while f.write(b"\0" * 65536):
-                    pass
-            except OSError:
-                pass
+        filler = self.fill()
         blobs = len(stored_blobs(self.data))
         dry = self.hm("--json", "gc", "--dry-run").json
         self.assertEqual(sum(item["kind"] == "blob" for item in dry["items"]), 2)
         self.assertIn("blob", self.hm("gc").out)
         self.assertEqual(len(stored_blobs(self.data)), blobs - 2)
         self.assert_equals_origin(kept)
-        os.unlink(os.path.join(self.disk, "filler"))
+        os.unlink(filler)
         self.hm("gc")
         self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
 
@@ -154,14 +154,9 @@ class DiskFullTest(CrashCase):
         self.mirror("org/a")
         repo.force_push("new", {"a.bin": LfsRandom(3000, "new")})
         self.mirror("org/a")
-        with open(os.path.join(self.disk, "filler"), "wb", buffering=0) as f:
-            try:
-                while f.write(b"\0" * 65536):
-                    pass
-            except OSError:
-                pass
+        filler = self.fill()
         self.assertIn("1 superseded revision stay", self.hm("gc", code=1).out)
-        os.unlink(os.path.join(self.disk, "filler"))
+        os.unlink(filler)
         self.assertIn("revision", self.hm("gc").out)
         self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
         self.assert_equals_origin(repo)
