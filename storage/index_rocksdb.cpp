@@ -25,6 +25,7 @@ constexpr std::string_view kIndexVersion = "1";
 constexpr std::string_view kVersionKey = "index/version";
 constexpr std::size_t kMemtableBytesMax =
     40U << 20;  // all families together; a flush under way may add half as much, which keeps them below 64 MiB
+constexpr double kMemtableFilterShare = 0.02;
 constexpr std::uint64_t kWalBytesMax = 64U << 20;  // what an open after a kill has to replay
 constexpr std::uint64_t kInfoLogBytesMax = 1U << 20;
 constexpr std::size_t kInfoLogsKept = 2;
@@ -89,10 +90,13 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   out.write_buffer_size = options.write_buffer_bytes;
   out.max_write_buffer_number = 2;
+  out.memtable_whole_key_filtering = true;  // most keys that a listing asks for are not there
+  out.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
   out.arena_block_size =
       64U << 10;  // the default, an eighth of the buffer, would take 1 MiB for each family that holds one key
   out.compression = rocksdb::kLZ4Compression;
-  out.bottommost_compression = rocksdb::kZSTD;
+  // Columns are read whole to answer one question: there the faster decompression counts.
+  out.bottommost_compression = family == Family::Columns ? rocksdb::kLZ4Compression : rocksdb::kZSTD;
   out.level_compaction_dynamic_level_bytes = true;
   if (family == Family::Documents || family == Family::Manifests) {
     out.enable_blob_files = true;

@@ -16,6 +16,10 @@ std::string_view name_of(Family family) {
       return "manifests";
     case Family::Tasks:
       return "tasks";
+    case Family::Listings:
+      return "listings";
+    case Family::Popularity:
+      return "popularity";
     case Family::Names:
       return "names";
     case Family::Repos:
@@ -26,6 +30,8 @@ std::string_view name_of(Family family) {
       return "snapshots";
     case Family::BlobRefs:
       return "blob_refs";
+    case Family::Columns:
+      return "columns";
   }
   return "unknown";
 }
@@ -43,6 +49,8 @@ std::string u64(std::uint64_t value) {
   for (std::size_t i = 8; i-- > 0; value >>= 8) out[i] = static_cast<char>(value & 0xff);
   return out;
 }
+
+std::string u32(std::uint32_t value) { return u64(value).substr(4); }
 
 std::optional<std::uint64_t> parse_u64(std::string_view bytes8) {
   if (bytes8.size() != 8) return std::nullopt;

@@ -11,30 +11,34 @@
 #include "base/ids.hpp"
 
 namespace hm::storage {
-/// Facts: journal, documents, manifests, tasks. Derived, and rebuilt from the facts: names, repos, refs,
-/// snapshots, blob_refs.
+/// Facts: journal, documents, manifests, tasks, listings, popularity. Derived, and rebuilt from the facts: names,
+/// repos, refs, snapshots, blob_refs, columns.
 enum class Family : std::uint8_t {
   Meta,
   Journal,
   Documents,
   Manifests,
   Tasks,
+  Listings,
+  Popularity,
   Names,
   Repos,
   Refs,
   Snapshots,
-  BlobRefs
+  BlobRefs,
+  Columns
 };
-inline constexpr int kFamilyCount = 10;
+inline constexpr int kFamilyCount = 13;
 std::string_view name_of(Family family);
 bool is_derived(Family family);
 
 namespace key {
 std::string u64(std::uint64_t value);
 std::optional<std::uint64_t> parse_u64(std::string_view bytes8);
-std::string repo(const RepoKey& key);                       ///< 13 bytes; Repos, and the prefix of Refs and Snapshots
-std::optional<RepoKey> parse_repo(std::string_view bytes);  ///< reads the first 13 bytes
-std::string name(const RepoId& repo);                       ///< Names: kind byte + lowercased name
+std::string u32(std::uint32_t value);
+std::string repo(const RepoKey& key);  ///< 13 bytes; Repos and Listings, and the prefix of Refs and Snapshots
+std::optional<RepoKey> parse_repo(std::string_view bytes);       ///< reads the first 13 bytes
+std::string name(const RepoId& repo);                            ///< Names: kind byte + lowercased name
 std::string ref(const RepoKey& key, std::string_view full_ref);  ///< Refs: repo + full ref name
 std::string snapshot(const RepoKey& key, const Commit& commit);  ///< Snapshots: repo + commit (20 bytes)
 std::string blob_ref(const Sha256& blob, const RepoKey& key,

@@ -19,9 +19,10 @@ TEST(KeySpace, FamiliesHaveNamesOfTheirOwn) {
 }
 
 TEST(KeySpace, FactsAreNotDerived) {
-  for (Family f : {Family::Meta, Family::Journal, Family::Documents, Family::Manifests, Family::Tasks})
+  for (Family f : {Family::Meta, Family::Journal, Family::Documents, Family::Manifests, Family::Tasks, Family::Listings,
+                   Family::Popularity})
     EXPECT_FALSE(is_derived(f)) << name_of(f);
-  for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs})
+  for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs, Family::Columns})
     EXPECT_TRUE(is_derived(f)) << name_of(f);
 }
 
