@@ -145,12 +145,12 @@ Result<std::string> canonical_json(const json::value& value) {
   return out;
 }
 
-Result<json::value> parse_json(std::string_view text) {
+Result<json::value> parse_json(std::string_view text, json::storage_ptr storage) {
   constexpr std::size_t kDepthMax = 64;  // the Hub nests about 10 deep; recursion stays bounded
   json::parse_options options;
   options.max_depth = kDepthMax;
   json::error_code ec;
-  json::value value = json::parse(json::string_view(text.data(), text.size()), ec, {}, options);
+  json::value value = json::parse(json::string_view(text.data(), text.size()), ec, std::move(storage), options);
   if (ec)
     return Error{Errc::BadInput, "not valid JSON (" + ec.message() + ", " + std::to_string(text.size()) + " bytes)"};
   return value;

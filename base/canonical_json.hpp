@@ -15,7 +15,7 @@ Result<std::string> canonical_json(const json::value& value);
 /// Parses and checks that `text` is exactly the canonical form of its value. BadInput otherwise.
 Result<json::value> parse_canonical_json(std::string_view text);
 /// Bounded parse of anybody's JSON: depth ≤ 64, no trailing bytes, valid UTF-8. BadInput with position and reason.
-Result<json::value> parse_json(std::string_view text);
+Result<json::value> parse_json(std::string_view text, json::storage_ptr storage = {});
 /// Human form: two blanks per level, keys in their order, newline at the end.
 std::string pretty_json(const json::value& value);
 }  // namespace hm

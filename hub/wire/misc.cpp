@@ -1,5 +1,7 @@
 #include "hub/wire/misc.hpp"
 
+#include <boost/json/monotonic_resource.hpp>
+
 #include "hub/wire/json_reader.hpp"
 
 namespace hm::hub {
@@ -67,7 +69,8 @@ Result<std::vector<CommitInfo>> parse_commits(std::string_view body) {
 }
 
 Result<ListPage> parse_list(std::string_view body) {
-  HM_TRY(const json::value document, parse_json(body));
+  // A page is read and dropped as a whole: its values are never freed one by one.
+  HM_TRY(json::value document, parse_json(body, json::make_shared_resource<json::monotonic_resource>()));
   const JsonReader root(document);
   HM_TRY(root.expect_array());
   const auto texts = split_json_array(body);
@@ -75,9 +78,14 @@ Result<ListPage> parse_list(std::string_view body) {
   ListPage page;
   page.items.reserve(root.size());
   for (std::size_t i = 0; i < root.size(); ++i) {
-    HM_TRY(auto info, read_repo_info(root.item(i)));
-    info.raw = texts[i];
-    page.items.push_back(std::move(info));
+    auto info = read_repo_info(root.item(i));
+    if (!info) {
+      page.bad_items.push_back(info.error());
+      continue;
+    }
+    info.assume_value().raw = texts[i];
+    info.assume_value().fields = std::move(document.get_array()[i].get_object());
+    page.items.push_back(std::move(info).assume_value());
   }
   return page;
 }

@@ -32,12 +32,13 @@ struct CommitInfo {
 };
 Result<std::vector<CommitInfo>> parse_commits(std::string_view body);
 
-/// One page of a listing. Each item keeps its own JSON text.
+/// One page of a listing. Each item keeps its own JSON text and its parsed fields.
 struct ListPage {
   std::vector<RepoInfo> items;
-  std::string next;  ///< absolute URL of the following page, opaque; empty on the last page
+  std::vector<Error> bad_items;  ///< of the wrong form: a crawl goes on without them
+  std::string next;              ///< absolute URL of the following page, opaque; empty on the last page
 };
-/// The items; `next` comes from a header. One bad item makes the page bad: the error names it.
+/// The items; `next` comes from a header.
 Result<ListPage> parse_list(std::string_view body);
 
 struct WhoAmI {

@@ -48,6 +48,7 @@ struct RepoInfo {
   std::vector<std::string> tags;
   std::optional<std::uint64_t> used_storage_bytes;  ///< of all revisions
   std::string raw;                                  ///< the JSON text exactly as received, unknown fields included
+  json::object fields;                              ///< all of them, parsed; only of a listing's item
 };
 
 /// @returns BadInput with the JSON path of what is missing or has the wrong type.

@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (page.assume_value().items.size() != 1) std::abort();
   const hm::hub::RepoInfo& item = page.assume_value().items[0];
   if (item.raw != hm::trim(text) || item.id != info.assume_value().id ||
-      item.siblings.size() != info.assume_value().siblings.size())
+      item.siblings.size() != info.assume_value().siblings.size() || !item.fields.contains("id"))
     std::abort();
   return 0;
 }

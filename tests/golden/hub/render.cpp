@@ -93,6 +93,7 @@ json::value render(const std::vector<CommitInfo>& commits) {
 json::value render(const ListPage& page) {
   json::array array;
   for (const RepoInfo& info : page.items) array.push_back(render(info));
+  for (const Error& bad : page.bad_items) array.push_back(json::object{{"bad_item", text(bad.what)}});
   return array;
 }
 

@@ -65,8 +65,14 @@ TEST(List, KeepsTheTextOfEachItem) {
   EXPECT_TRUE(page.next.empty());
 }
 
-TEST(List, NamesABadItem) {
-  EXPECT_THAT(parse_list(R"([{"id":"a/b"},{"id":"c/d","gated":true}])"), FailsWith(Errc::BadInput, "$[1].gated"));
+TEST(List, GoesOnWithoutABadItemAndNamesIt) {
+  const auto page = parse_list(R"([{"id":"a/b"},{"id":"c/d","gated":true},7,{"id":"e/f"}])").value();
+  ASSERT_EQ(page.items.size(), 2u);
+  EXPECT_EQ(page.items[1].id, "e/f");
+  EXPECT_EQ(page.items[1].fields.at("id").as_string(), "e/f");
+  ASSERT_EQ(page.bad_items.size(), 2u);
+  EXPECT_THAT(page.bad_items[0].what, testing::HasSubstr("$[1].gated"));
+  EXPECT_THAT(page.bad_items[1].what, testing::HasSubstr("$[2]"));
   EXPECT_THAT(parse_list("{}"), FailsWith(Errc::BadInput, "$: expected an array"));
 }
 
