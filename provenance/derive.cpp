@@ -83,6 +83,9 @@ Result<> Deriver::derive(const storage::JournalEntry& entry, storage::Batch& bat
   if (!kind || !rid) return bad_entry(entry, "no kind or rid");
   const RepoKey k{*kind, *rid};
   HM_TRY(auto known, repo(k));
+  const std::string type = text_of(e, "t");
+  const bool of_listings = type == "listed" || type == "moved" || type == "replaced" || type == "gone";
+  if (!known && of_listings) return derive_unvisited(e, type, k, batch);
   storage::RepoRow row = known.value_or(storage::RepoRow{});
   if (!known) {
     row.repo = {*kind, text_of(e, "id")};
@@ -93,7 +96,6 @@ Result<> Deriver::derive(const storage::JournalEntry& entry, storage::Batch& bat
   row.last_entry = entry.sequence;
   row.last_change_ms = number_of(e, "obs");
 
-  const std::string type = text_of(e, "t");
   if (type == "refs") {
     HM_TRY(derive_refs(e, k, row, batch));
   } else if (type == "moved") {
@@ -104,11 +106,26 @@ Result<> Deriver::derive(const storage::JournalEntry& entry, storage::Batch& bat
     HM_TRY(derive_policy(e, k, row, batch));
   } else if (type == "gone") {
     row.gone_status = static_cast<int>(number_of(e, "status"));
+  } else if (type == "listed") {
+    row.visibility = text_of(e, "vis");
+    row.gone_status = 0;
+    HM_TRY(take_name(k, {k.kind, text_of(e, "id")}, batch));
+  } else if (type == "replaced") {
+    HM_TRY(take_name(k, {k.kind, text_of(e, "id")}, batch));
   } else {
     return bad_entry(entry, "unknown type \"" + printable(type) + "\"; it was written by a newer version");
   }
   put(batch, Family::Repos, key::repo(k), storage::pack(to_json(row)));
   return ok();
+}
+
+/// A repository that was listed and never visited has a name and nothing else here.
+Result<> Deriver::derive_unvisited(const json::object& e, const std::string& type, const RepoKey& k,
+                                   storage::Batch& batch) {
+  if (type == "gone") return ok();
+  const std::string name = text_of(e, type == "moved" ? "to" : "id");
+  if (name.empty()) return bad_field(type == "moved" ? "to" : "id");
+  return take_name(k, {k.kind, name}, batch);
 }
 
 Result<> Deriver::derive_refs(const json::object& e, const RepoKey& k, storage::RepoRow& row, storage::Batch& batch) {

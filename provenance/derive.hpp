@@ -32,6 +32,8 @@ class Deriver {
   void put(storage::Batch& batch, storage::Family family, std::string key, std::string value);
   void drop(storage::Batch& batch, storage::Family family, const std::string& key);
 
+  Result<> derive_unvisited(const json::object& entry, const std::string& type, const RepoKey& key,
+                            storage::Batch& batch);
   Result<> derive_refs(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
   Result<> derive_moved(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
   Result<> derive_snapshot(const storage::JournalEntry& entry, const RepoKey& key, storage::Batch& batch);

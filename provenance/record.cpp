@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "provenance/card.hpp"
 #include "provenance/derive.hpp"
+#include "provenance/listing.hpp"
 #include "storage/key_space.hpp"
 
 namespace hm::provenance {
@@ -163,7 +164,7 @@ namespace {
 /// What is derived is worth more than nothing: it goes only when all that it is derived from can be read.
 Result<> check_facts_readable(const storage::Index& index, const storage::Journal& journal) {
   HM_TRY(journal.each(0, [](const storage::JournalEntry&) -> Result<bool> { return true; }));
-  for (const Family family : {Family::Documents, Family::Manifests}) {
+  for (const Family family : {Family::Documents, Family::Manifests, Family::Listings}) {
     HM_TRY(index.scan(family, {}, [](std::string_view, std::string_view) { return true; }));
   }
   return ok();
@@ -199,8 +200,11 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
     }
     return true;
   }));
-  batch.remove(Family::Meta, kRebuildMark);
   HM_TRY(flush());
+  HM_TRY(derive_columns(index));
+  storage::Batch done;
+  done.remove(Family::Meta, kRebuildMark);
+  HM_TRY(index.commit(done));
   return count;
 }
 

@@ -40,6 +40,14 @@ struct PublishedRevision {
   std::string card_front_matter;  ///< of README.md at this commit, cut at 256 KiB; "" when none
 };
 
+struct Listing;
+struct ListingFacts;
+/// What one page of a listing brought.
+struct ListingOutcome {
+  std::uint64_t listed = 0;  ///< all of them
+  std::uint64_t added = 0, changed = 0, moved = 0, replaced = 0;
+};
+
 class Recorder {
  public:
   Recorder(storage::Index& index, storage::Journal& journal, const Clock& clock, std::string node)
@@ -58,7 +66,25 @@ class Recorder {
   Result<> retire(const storage::RepoRow& row, const Commit& commit,
                   const std::string& reason);  ///< retention dropped one revision
 
+  /// One page of a listing, with `state` (where the lister is) in ONE durable batch. A repository whose facts are as
+  /// stored costs one read and no row. Journals `listed` for what is new, comes back, or has another head, visibility
+  /// or licence; `moved` for a new name of a known rid; `replaced` for a name that another rid had.
+  /// @param sweep its number when the page belongs to one
+  Result<ListingOutcome> record_listing(const std::string& src, const std::vector<Listing>& items,
+                                        std::optional<std::uint32_t> sweep, storage::Batch state);
+  /// The end of a sweep, committed with `state`: what it should have listed and did not is noted as missing; what has
+  /// been missing for `patience_ms` is returned, for a direct look. Nothing is journalled here. A sweep that misses
+  /// half of what is known is taken for the upstream's fault.
+  Result<std::vector<RepoKey>> finish_sweep(const std::string& src, RepoKind kind, std::uint32_t sweep,
+                                            std::int64_t began_ms, std::int64_t patience_ms, storage::Batch state);
+  /// Upstream said so when it was asked for this one; what is here stays.
+  Result<> record_listing_gone(const RepoKey& key, int http_status);
+
  private:
+  json::object listed_entry(const std::string& src, const RepoId& repo, const Rid& rid,
+                            const ListingFacts& facts) const;
+  Result<std::string> name_before(const RepoKey& key, const std::string& listed) const;
+  Result<> append_or_commit(std::vector<json::object> entries, storage::Batch batch);
   Result<> append(std::vector<json::object> entries, storage::Batch batch);
   Result<> decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value,
                   const std::string& reason);

@@ -1,0 +1,196 @@
+#include "provenance/listing.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string_view>
+
+#include "base/text.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::provenance {
+using storage::Column;
+
+namespace {
+/// Popularity, and what a Hub works out about others' use of the repository.
+constexpr std::array kVolatile{"downloads",          "downloadsAllTime", "likes",     "likesRecent",
+                               "trendingScore",      "spaces",           "inference", "childrenModelCount",
+                               "inferenceProviderMapping"};
+constexpr std::size_t kTagsMax = 256, kBasesMax = 64;  // kept for search; the facts keep all
+constexpr std::size_t kColumnChangesMax = 64 * storage::kColumnChunk;  // of a rebuild, between two batches
+constexpr std::string_view kLicenceTag = "license:";
+
+const json::value* find(const json::object& in, const char* name) { return in.if_contains(name); }
+std::string_view text_of(const json::object& in, const char* name) {
+  const json::value* v = find(in, name);
+  return v != nullptr && v->is_string() ? std::string_view(v->get_string()) : std::string_view();
+}
+std::uint64_t count_of(const json::object& in, const char* name) {
+  const json::value* v = find(in, name);
+  if (v == nullptr) return 0;
+  if (v->is_uint64()) return v->get_uint64();
+  return v->is_int64() && v->get_int64() > 0 ? static_cast<std::uint64_t>(v->get_int64()) : 0;
+}
+bool flag_of(const json::object& in, const char* name) {
+  const json::value* v = find(in, name);
+  return v != nullptr && v->is_bool() && v->get_bool();
+}
+/// A score as thousandths; the Hub sends integers and fractions.
+std::uint64_t thousandths_of(const json::object& in, const char* name) {
+  constexpr double kLargest = 1e12;
+  const json::value* v = find(in, name);
+  if (v == nullptr || !v->is_number()) return 0;
+  const double score = v->is_double() ? v->get_double() : static_cast<double>(count_of(in, name));
+  return std::isfinite(score) && score > 0 ? static_cast<std::uint64_t>(std::min(score, kLargest) * 1000) : 0;
+}
+
+BaseRelation relation_of(std::string_view word) {
+  if (word == "finetune") return BaseRelation::Finetune;
+  if (word == "adapter") return BaseRelation::Adapter;
+  if (word == "quantized") return BaseRelation::Quantized;
+  if (word == "merge") return BaseRelation::Merge;
+  return BaseRelation::Unknown;
+}
+
+/// `{"relation": "finetune", "models": [{"_id": …, "id": …}]}`; names without an id lead nowhere here.
+std::vector<Base> bases_of(const json::object& facts) {
+  std::vector<Base> out;
+  const json::value* const v = find(facts, "baseModels");
+  if (v == nullptr || !v->is_object()) return out;
+  const BaseRelation relation = relation_of(text_of(v->get_object(), "relation"));
+  const json::value* const models = find(v->get_object(), "models");
+  if (models == nullptr || !models->is_array()) return out;
+  for (const json::value& model : models->get_array()) {
+    if (!model.is_object() || out.size() == kBasesMax) continue;
+    const auto rid = Rid::parse(text_of(model.get_object(), "_id"));
+    if (rid) out.push_back({relation, {RepoKind::Model, *rid}});
+  }
+  return out;
+}
+
+std::string visibility_of(const json::object& facts) {
+  if (flag_of(facts, "private")) return "private";
+  const std::string_view gated = text_of(facts, "gated");
+  if (gated == "auto") return "gated-auto";
+  return gated == "manual" ? "gated-manual" : "public";
+}
+
+std::uint64_t state_of(const storage::ListingRow& row, const ListingFacts& facts) {
+  std::uint64_t state = 0;
+  if (facts.visibility.starts_with("gated")) state |= storage::kStateGated;
+  if (facts.visibility == "gated-manual") state |= storage::kStateGatedManual;
+  if (facts.visibility == "private") state |= storage::kStatePrivate;
+  if (facts.disabled) state |= storage::kStateDisabled;
+  if (row.gone_status != 0) state |= storage::kStateGone;
+  return state;
+}
+
+std::uint32_t folded(std::string_view word) { return word.empty() ? 0 : storage::fold32(word); }
+std::uint32_t licence_of(const ListingFacts& facts) {
+  if (facts.licences.size() > 1) return storage::kFoldSeveral;
+  return facts.licences.empty() ? 0 : folded(facts.licences.front());
+}
+std::uint64_t seconds(std::int64_t ms) { return static_cast<std::uint64_t>(std::clamp(ms / 1000, std::int64_t{0}, std::int64_t{0xffffffff})); }
+
+std::string packed_tags(const std::vector<std::string>& tags) {
+  std::string out;
+  for (const std::string& tag : tags) {
+    std::uint32_t fold = storage::fold32(tag);
+    for (int byte = 0; byte < 4; ++byte, fold >>= 8) out.push_back(static_cast<char>(fold & 0xff));
+  }
+  return out;
+}
+std::string packed_bases(const std::vector<Base>& bases) {
+  std::string out;
+  for (const Base& base : bases) out.append(1, static_cast<char>(base.relation)).append(storage::key::repo(base.key));
+  return out;
+}
+}  // namespace
+
+Listing read_listing(const RepoId& repo, const Rid& rid, json::object item) {
+  Listing out;
+  out.repo = repo;
+  out.rid = rid;
+  out.popularity = Popularity{count_of(item, "downloads"), count_of(item, "likes"), thousandths_of(item, "trendingScore")};
+  for (const char* name : kVolatile) item.erase(name);
+  out.facts = json::serialize(item);
+  out.fields = std::move(item);
+  return out;
+}
+
+ListingFacts read_facts(const json::object& facts) {
+  ListingFacts out;
+  out.visibility = visibility_of(facts);
+  out.disabled = flag_of(facts, "disabled");
+  out.head = Commit::parse(text_of(facts, "sha"));
+  out.created_ms = parse_iso8601(text_of(facts, "createdAt")).value_or(0);
+  out.modified_ms = parse_iso8601(text_of(facts, "lastModified")).value_or(0);
+  out.storage_bytes = count_of(facts, "usedStorage");
+  out.library = text_of(facts, "library_name");
+  out.task = text_of(facts, "pipeline_tag");
+  for (const char* holder : {"safetensors", "gguf"}) {
+    const json::value* v = find(facts, holder);
+    if (out.parameters == 0 && v != nullptr && v->is_object()) out.parameters = count_of(v->get_object(), "total");
+  }
+  if (const json::value* tags = find(facts, "tags"); tags != nullptr && tags->is_array()) {
+    for (const json::value& tag : tags->get_array()) {
+      if (!tag.is_string() || out.tags.size() == kTagsMax) continue;
+      out.tags.emplace_back(tag.get_string());
+      if (out.tags.back().starts_with(kLicenceTag)) out.licences.push_back(out.tags.back().substr(kLicenceTag.size()));
+    }
+  }
+  out.bases = bases_of(facts);
+  return out;
+}
+
+Result<> set_columns(storage::ColumnEditor& columns, const RepoKey& key, const storage::ListingRow& row,
+                     const ListingFacts& facts) {
+  const std::string owner = row.name.substr(0, std::min(row.name.find('/'), row.name.size()));
+  const std::array<std::pair<Column, std::uint64_t>, 10> numbers{{
+      {Column::State, state_of(row, facts)},
+      {Column::Source, storage::fold32(row.src)},
+      {Column::Created, seconds(facts.created_ms)},
+      {Column::Modified, seconds(facts.modified_ms)},
+      {Column::Parameters, facts.parameters},
+      {Column::Storage, facts.storage_bytes},
+      {Column::Owner, folded(owner)},
+      {Column::Library, folded(facts.library)},
+      {Column::Task, folded(facts.task)},
+      {Column::Licence, licence_of(facts)},
+  }};
+  for (const auto& [column, value] : numbers) {
+    HM_TRY(columns.set(column, row.ordinal, value));
+  }
+  HM_TRY(columns.set(Column::Key, row.ordinal, storage::key::repo(key)));
+  HM_TRY(columns.set(Column::Name, row.ordinal, row.name));
+  HM_TRY(columns.set(Column::Tags, row.ordinal, packed_tags(facts.tags)));
+  return columns.set(Column::Bases, row.ordinal, packed_bases(facts.bases));
+}
+
+Result<> derive_columns(storage::Index& index) {
+  storage::ColumnEditor columns(index);
+  std::size_t since = 0;
+  Result<> outcome = ok();
+  auto flush = [&]() -> Result<> {
+    storage::Batch batch;
+    columns.flush(batch);
+    since = 0;
+    return index.commit(batch);
+  };
+  auto one = [&](const RepoKey& key, const storage::ListingRow& row) -> Result<> {
+    HM_TRY(const json::value facts, parse_json(row.facts));
+    if (!facts.is_object()) return Error{Errc::Corrupt, "the facts of listing row " + key.text() + " are no object"};
+    HM_TRY(set_columns(columns, key, row, read_facts(facts.get_object())));
+    return ++since < kColumnChangesMax ? Result<>(ok()) : flush();
+  };
+  HM_TRY(storage::each_listing(index, [&](const RepoKey& key, const storage::ListingRow& row) {
+    outcome = one(key, row);
+    return outcome.has_value();
+  }));
+  HM_TRY(std::move(outcome));
+  return flush();
+}
+}  // namespace hm::provenance
