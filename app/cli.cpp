@@ -97,6 +97,66 @@ void add_mirror(Parser& parser) {
   sub->add_flag("--pull-requests", c->pull_requests, "refs/pr/* too");
 }
 
+void add_crawl(Parser& parser) {
+  auto [sub, c] = add_command<CrawlCommand>(
+      parser, parser.cli, "crawl", "Read the Hub's listings, over and over, so that every repository is known");
+  sub->add_flag("--once", c->once, "Read everything once, then end");
+  repeatable(sub->add_option("--kinds", c->kinds, "Only these: models, datasets, spaces")
+                 ->check(kNotEmpty)
+                 ->type_name("A,B")
+                 ->delimiter(','));
+}
+
+void add_search(Parser& parser) {
+  auto [sub, c] = add_command<SearchCommand>(parser, parser.cli, "search",
+                                             "Find repositories among all that the crawl knows, mirrored or not");
+  sub->add_option("WORD", c->words, "Each is somewhere in the name")->check(kNotEmpty)->type_name("");
+  auto list = [sub = sub](const char* name, std::vector<std::string>& into, const char* description) {
+    repeatable(sub->add_option(name, into, description)->check(kNotEmpty)->type_name("A,B")->delimiter(','));
+  };
+  auto value = [sub = sub](const char* name, std::string& into, const char* description, const char* type) {
+    sub->add_option(name, into, description)->check(kNotEmpty)->type_name(type);
+  };
+  value("--kind", c->kind, "models, datasets or spaces", "KIND");
+  list("--name", c->names, "Globs over org/name; one must match");
+  list("--owner", c->owners, "One of these organisations or users");
+  list("--licence,--license", c->licences, "One of these licences, as the Hub's tags spell them");
+  list("--library", c->libraries, "One of these libraries");
+  list("--task", c->tasks, "One of these tasks, e.g. text-generation");
+  list("--tag", c->tags, "All of these tags");
+  sub->add_option("--gated", c->gated, "yes or no")->check(CLI::IsMember({"yes", "no"}))->type_name("YES|NO");
+  value("--min-downloads", c->downloads_min, "At least so many downloads in 30 days", "N");
+  value("--min-likes", c->likes_min, "At least so many likes", "N");
+  value("--min-params", c->parameters_min, "At least so many parameters, e.g. 7B", "N");
+  value("--max-params", c->parameters_max, "At most so many parameters", "N");
+  value("--max-size", c->bytes_max, "At most so many bytes in all revisions, e.g. 20G", "SIZE");
+  value("--created-since", c->created_since, "Created then or later, e.g. 2026-01-31", "TIME");
+  value("--changed-since", c->changed_since, "Last commit then or later", "TIME");
+  value("--sort", c->sort, "downloads (default), likes, trending, created, modified, parameters; largest first",
+        "ORDER");
+  sub->add_option("--limit", c->limit, "At most so many (default 20)")->check(CLI::Range(1, 10'000))->type_name("N");
+  sub->add_flag("--gone", c->gone_too, "Also what upstream no longer has");
+}
+
+void add_journal_commands(Parser& parser) {
+  auto [history, h] =
+      add_command<HistoryCommand>(parser, parser.cli, "history",
+                                  "What happened to one repository: created, revisions, renames, gating, "
+                                  "licence, gone");
+  history->add_option("REPO", h->repo, "org/name, or an id such as model:621ffdc036468d709f17434d")
+      ->required()
+      ->type_name("");
+  auto [changes, c] =
+      add_command<ChangesCommand>(parser, parser.cli, "changes", "What was seen and decided since a time");
+  changes->add_option("--since", c->since, "e.g. 2026-11-20 or 2026-11-20T15:20:00Z (UTC)")
+      ->required()
+      ->check(kNotEmpty)
+      ->type_name("TIME");
+  changes->add_option("--limit", c->limit, "At most so many, oldest first (default 1000)")
+      ->check(CLI::Range(1, 1'000'000))
+      ->type_name("N");
+}
+
 void add_reading_commands(Parser& parser) {
   auto [ls, l] = add_command<LsCommand>(parser, parser.cli, "ls", "List repositories, or the files of one");
   ls->add_option("TARGET", l->target, "A repository (org/name[@revision]) or a pattern (qwen, org/*)")
@@ -236,7 +296,10 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   parser.cli.add_flag("--version", parser.version, "Same as the command version");
   parser.cli.require_subcommand(0, 1);
   add_global_options(parser);
+  add_crawl(parser);
   add_mirror(parser);
+  add_search(parser);
+  add_journal_commands(parser);
   add_reading_commands(parser);
   add_keeping_commands(parser);
   add_config_commands(parser);

@@ -47,9 +47,28 @@ struct MirrorCommand {
   std::string file_bytes_max;  ///< "200M"
   bool all_history = false, pull_requests = false;
 };
+struct CrawlCommand {
+  std::vector<std::string> kinds;  ///< models, datasets, spaces; empty: all
+  bool once = false;
+};
 struct LsCommand {
   std::string target;  ///< a repository (its files are listed) or a pattern
   bool long_form = false;
+};
+struct SearchCommand {
+  std::vector<std::string> words, names, owners, licences, libraries, tasks, tags;
+  std::string kind, gated;  ///< gated: "", yes, no
+  std::string downloads_min, likes_min, parameters_min, parameters_max, bytes_max, created_since, changed_since;
+  std::string sort = "downloads";
+  int limit = 20;
+  bool gone_too = false;
+};
+struct HistoryCommand {
+  std::string repo;
+};
+struct ChangesCommand {
+  std::string since;
+  int limit = 1000;
 };
 struct ShowCommand {
   std::string repo;
@@ -85,9 +104,9 @@ struct ConfigCheckCommand {
 struct ConfigPrintCommand {};
 struct VersionCommand {};
 
-using Command =
-    std::variant<InitCommand, MirrorCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand,
-                 GcCommand, PathCommand, IndexRebuildCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
+using Command = std::variant<InitCommand, CrawlCommand, MirrorCommand, SearchCommand, HistoryCommand, ChangesCommand,
+                             LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand,
+                             PathCommand, IndexRebuildCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
 struct Invocation {
   GlobalOptions global;
   Command command;

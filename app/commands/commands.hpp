@@ -6,7 +6,11 @@
 
 namespace hm::app {
 Result<Exit> run_command(Context& context, const InitCommand& command);
+Result<Exit> run_command(Context& context, const CrawlCommand& command);
 Result<Exit> run_command(Context& context, const MirrorCommand& command);
+Result<Exit> run_command(Context& context, const SearchCommand& command);
+Result<Exit> run_command(Context& context, const HistoryCommand& command);
+Result<Exit> run_command(Context& context, const ChangesCommand& command);
 Result<Exit> run_command(Context& context, const LsCommand& command);
 Result<Exit> run_command(Context& context, const ShowCommand& command);
 Result<Exit> run_command(Context& context, const VerifyCommand& command);

@@ -5,6 +5,7 @@
 
 #include "app/commands/commands.hpp"
 #include "app/facts.hpp"
+#include "app/known.hpp"
 #include "app/output.hpp"
 #include "base/text.hpp"
 #include "provenance/record.hpp"
@@ -392,7 +393,17 @@ std::string facts_text(const RepoFacts& facts, std::optional<std::int64_t> last_
 Result<Exit> run_command(Context& context, const ShowCommand& command) {
   HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
-  HM_TRY(const RepoFacts facts, gather_facts(services->catalog, *services->blobs, spec, command.files));
+  auto gathered = gather_facts(services->catalog, *services->blobs, spec, command.files);
+  if (!gathered && gathered.assume_error().code == Errc::NotFound && !spec.revision && !command.files) {
+    HM_TRY(const auto known, find_known(*services->index, spec));
+    if (!known) return gathered.error();
+    if (context.options.json)
+      print_json(context.io.out, to_json(*known));
+    else
+      context.io.out << known_text(*known);
+    return Exit::Done;
+  }
+  HM_TRY(const RepoFacts facts, std::move(gathered));
   if (context.options.json) {
     print_json(context.io.out, to_json(facts));
     return Exit::Done;

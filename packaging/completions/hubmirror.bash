@@ -1,7 +1,7 @@
 # bash completion for hubmirror
 _hubmirror() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-  local commands="init mirror ls show verify pin unpin rm gc path index config version"
+  local commands="init crawl mirror search history changes ls show verify pin unpin rm gc path index config version"
   local global="--data-dir --config --upstream --allow-private --jobs --json --quiet --log-level --log-format --help --help-all --version"
   local i command="" words=""
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -18,11 +18,18 @@ _hubmirror() {
     --log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
     --from) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --formats) mapfile -t COMPREPLY < <(compgen -W "safetensors gguf onnx pytorch" -- "$cur"); return ;;
+    --kind | --kinds) mapfile -t COMPREPLY < <(compgen -W "models datasets spaces" -- "$cur"); return ;;
+    --gated) mapfile -t COMPREPLY < <(compgen -W "yes no" -- "$cur"); return ;;
+    --sort) mapfile -t COMPREPLY < <(compgen -W "downloads likes trending created modified parameters" -- "$cur"); return ;;
+    --name | --owner | --licence | --license | --library | --task | --tag | --min-downloads | --min-likes | --min-params | --max-params | --max-size | --created-since | --changed-since | --since | --limit) return ;;
     --upstream | --allow-private | --jobs | --include | --exclude | --max-file-size | --revision | --rate | --reason) return ;;
   esac
   case $command in
     "") words="$commands $global" ;;
     mirror) words="--from --unfinished --revision --include --exclude --max-file-size --formats --all-history --pull-requests $global" ;;
+    crawl) words="--once --kinds $global" ;;
+    search) words="--kind --name --owner --licence --license --library --task --tag --gated --min-downloads --min-likes --min-params --max-params --max-size --created-since --changed-since --sort --limit --gone $global" ;;
+    changes) words="--since --limit $global" ;;
     ls) words="--long $global" ;;
     show) words="--files $global" ;;
     verify) words="--deep --repair --rate $global" ;;

@@ -46,6 +46,7 @@ class PointsTest(CrashCase):
         yield None, ("unpin", "org/a"), False
         yield None, ("index", "rebuild"), False
         yield None, ("gc",), True
+        yield None, ("crawl", "--once"), False
         yield None, ("rm", "--yes", "org/b"), True
         yield None, ("gc",), True
         self.restart_hub(git_v2=False, lfs_batch=False)

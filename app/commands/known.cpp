@@ -1,0 +1,215 @@
+// hubmirror search, history, changes: what the listings and the journal tell.
+#include <algorithm>
+#include <ostream>
+
+#include "app/commands/commands.hpp"
+#include "app/known.hpp"
+#include "app/output.hpp"
+#include "app/services.hpp"
+#include "base/text.hpp"
+#include "crawler/selection.hpp"
+
+namespace hm::app {
+namespace {
+constexpr std::size_t kHistoryMax = 10'000;  // entries of one repository; more are cut at the old end, which is said
+
+/// "7B", "1.5M", "400000000": powers of a thousand, as parameters are counted.
+Result<std::uint64_t> parse_count(const std::string& text, const char* option) {
+  const Error bad{Errc::BadInput, std::string(option) + ": \"" + printable(text) + "\" is no count; write e.g. 7B, 1.5M or 400000"};
+  std::string_view digits = text;
+  std::uint64_t unit = 1;
+  if (!digits.empty()) {
+    switch (digits.back()) {
+      case 'k': case 'K': unit = 1'000; break;
+      case 'm': case 'M': unit = 1'000'000; break;
+      case 'b': case 'B': case 'g': case 'G': unit = 1'000'000'000; break;
+      default: break;
+    }
+    if (unit != 1) digits.remove_suffix(1);
+  }
+  const auto dot = digits.find('.');
+  const auto whole = parse_u64(digits.substr(0, dot));
+  if (!whole || *whole > UINT64_MAX / unit) return bad;
+  std::uint64_t value = *whole * unit;
+  if (dot == std::string_view::npos) return value;
+  for (const char c : digits.substr(dot + 1)) {
+    if (c < '0' || c > '9') return bad;
+    unit /= 10;
+    value += static_cast<std::uint64_t>(c - '0') * unit;
+  }
+  return value;
+}
+
+/// "2026-11-20", "2026-11-20T15:20:00Z".
+Result<std::int64_t> parse_time(const std::string& text, const char* option) {
+  const auto ms = parse_iso8601(text.size() == 10 ? text + "T00:00:00Z" : text);
+  if (!ms)
+    return Error{Errc::BadInput, std::string(option) + ": \"" + printable(text) +
+                                     "\" is no time; write e.g. 2026-11-20 or 2026-11-20T15:20:00Z"};
+  return *ms;
+}
+
+Result<crawler::SortBy> parse_sort(const std::string& word) {
+  using crawler::SortBy;
+  for (const auto& [name, order] : {std::pair{"downloads", SortBy::Downloads}, {"likes", SortBy::Likes},
+                                    {"trending", SortBy::Trending}, {"created", SortBy::Created},
+                                    {"modified", SortBy::Modified}, {"parameters", SortBy::Parameters}})
+    if (ascii_equal_fold(word, name)) return order;
+  return Error{Errc::BadInput, "--sort: \"" + printable(word) +
+                                   "\" is none of downloads, likes, trending, created, modified, parameters"};
+}
+
+Result<crawler::Filter> filter_of(const SearchCommand& c) {
+  crawler::Filter f;
+  f.words = c.words;
+  f.names = c.names;
+  f.owners = c.owners;
+  f.licences = c.licences;
+  f.libraries = c.libraries;
+  f.tasks = c.tasks;
+  f.tags = c.tags;
+  f.gone_too = c.gone_too;
+  if (!c.kind.empty()) {
+    f.kind = parse_repo_kind(ascii_lower(c.kind));
+    if (!f.kind) return Error{Errc::BadInput, "--kind: \"" + printable(c.kind) + "\" is none of models, datasets, spaces"};
+  }
+  if (!c.gated.empty()) f.gated = c.gated == "yes";
+  if (!c.downloads_min.empty()) {
+    HM_TRY(f.downloads_min, parse_count(c.downloads_min, "--min-downloads"));
+  }
+  if (!c.likes_min.empty()) {
+    HM_TRY(f.likes_min, parse_count(c.likes_min, "--min-likes"));
+  }
+  if (!c.parameters_min.empty()) {
+    HM_TRY(f.parameters_min, parse_count(c.parameters_min, "--min-params"));
+  }
+  if (!c.parameters_max.empty()) {
+    HM_TRY(f.parameters_max, parse_count(c.parameters_max, "--max-params"));
+  }
+  if (!c.bytes_max.empty()) {
+    HM_TRY(f.bytes_max, within(parse_bytes(c.bytes_max), [] { return "reading --max-size"; }));
+  }
+  if (!c.created_since.empty()) {
+    HM_TRY(f.created_since_ms, parse_time(c.created_since, "--created-since"));
+  }
+  if (!c.changed_since.empty()) {
+    HM_TRY(f.changed_since_ms, parse_time(c.changed_since, "--changed-since"));
+  }
+  return f;
+}
+
+std::string found_table(const std::vector<crawler::Found>& found) {
+  Table table({{"NAME"}, {"DOWNLOADS", Table::Align::Right}, {"LIKES", Table::Align::Right}, {"LICENCE"}, {"MODIFIED"}});
+  for (const crawler::Found& f : found) {
+    std::string licences;
+    for (const std::string& licence : f.facts.licences) licences += (licences.empty() ? "" : ",") + licence;
+    table.add({RepoId{f.key.kind, f.row.name}.text(), std::to_string(f.popularity.downloads),
+               std::to_string(f.popularity.likes), licences.empty() ? "-" : licences, time_text(f.facts.modified_ms)});
+  }
+  return table.render();
+}
+
+/// Oldest first; at most the newest kHistoryMax.
+Result<std::vector<storage::JournalEntry>> entries_of(storage::Index& index, const RepoKey& key,
+                                                      const std::string& src) {
+  const storage::Journal journal(index);
+  std::vector<storage::JournalEntry> out;
+  HM_TRY(auto at, journal.last_of(src, key));
+  while (at && out.size() < kHistoryMax) {
+    HM_TRY(auto entry, journal.get(*at));
+    if (!entry) return Error{Errc::Corrupt, "journal entry " + std::to_string(*at) + " is missing"};
+    const std::int64_t before = entry->value.at("prev").as_int64();
+    out.push_back(std::move(*entry));
+    at = before < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(before));
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+json::object shown_entry(const storage::JournalEntry& entry) {
+  json::object out = entry.value;
+  out["sequence"] = entry.sequence;
+  return out;
+}
+
+void print_entries(Context& context, const std::vector<storage::JournalEntry>& entries) {
+  if (context.options.json) {
+    json::array list;
+    for (const auto& entry : entries) list.push_back(shown_entry(entry));
+    print_json(context.io.out, std::move(list));
+    return;
+  }
+  for (const auto& entry : entries) context.io.out << entry_text(entry) << "\n";
+}
+
+/// The first entry that was observed at `since_ms` or later: entries are in the order of their observation.
+Result<std::uint64_t> sequence_at(const storage::Journal& journal, std::int64_t since_ms) {
+  HM_TRY(std::uint64_t high, journal.size());
+  std::uint64_t low = 0;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    HM_TRY(const auto entry, journal.get(middle));
+    if (!entry) return Error{Errc::Corrupt, "journal entry " + std::to_string(middle) + " is missing"};
+    if (entry->value.at("obs").to_number<std::int64_t>() >= since_ms)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return low;
+}
+}  // namespace
+
+Result<Exit> run_command(Context& context, const SearchCommand& command) {
+  HM_TRY(const auto filter, filter_of(command));
+  HM_TRY(const auto order, parse_sort(command.sort));
+  HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
+  HM_TRY(const auto found, crawler::search(*services->index, filter, order, static_cast<std::size_t>(command.limit)));
+  if (context.options.json) {
+    json::array list;
+    for (const crawler::Found& f : found) list.push_back(to_json(f));
+    print_json(context.io.out, std::move(list));
+  } else if (!found.empty()) {
+    context.io.out << found_table(found);
+  } else if (!context.options.quiet) {
+    context.io.err << "hubmirror: nothing that is known matches\n";
+  }
+  return Exit::Done;
+}
+
+Result<Exit> run_command(Context& context, const HistoryCommand& command) {
+  HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
+  if (spec.revision)
+    return Error{Errc::BadInput, printable(command.repo) + ": history is of whole repositories; leave the revision out"};
+  HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
+  HM_TRY(const auto known, find_known(*services->index, spec));
+  RepoKey key;
+  std::string src;
+  if (known) {
+    key = known->key;
+    src = known->row.src;
+  } else {
+    HM_TRY(const auto row, services->catalog.find(spec));
+    key = {row.repo.kind, row.rid};
+    src = row.src;
+  }
+  HM_TRY(const auto entries, entries_of(*services->index, key, src));
+  if (entries.size() == kHistoryMax)
+    context.io.err << "hubmirror: only the newest " << kHistoryMax << " entries are shown\n";
+  print_entries(context, entries);
+  return Exit::Done;
+}
+
+Result<Exit> run_command(Context& context, const ChangesCommand& command) {
+  HM_TRY(const std::int64_t since_ms, parse_time(command.since, "--since"));
+  HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
+  const storage::Journal journal(*services->index);
+  HM_TRY(const std::uint64_t first, sequence_at(journal, since_ms));
+  std::vector<storage::JournalEntry> entries;
+  HM_TRY(journal.each(first, [&](const storage::JournalEntry& entry) -> Result<bool> {
+    entries.push_back(entry);
+    return entries.size() < static_cast<std::size_t>(command.limit);
+  }));
+  print_entries(context, entries);
+  return Exit::Done;
+}
+}  // namespace hm::app

@@ -1,0 +1,141 @@
+#include "app/known.hpp"
+
+#include <algorithm>
+
+#include "app/facts.hpp"
+#include "app/output.hpp"
+#include "base/text.hpp"
+#include "storage/columns.hpp"
+#include "storage/key_space.hpp"
+#include "storage/rows.hpp"
+
+namespace hm::app {
+namespace {
+std::string text_of(const json::object& entry, const char* field) {
+  const json::value* v = entry.if_contains(field);
+  return v != nullptr && v->is_string() ? std::string(v->get_string()) : std::string();
+}
+std::int64_t number_of(const json::object& entry, const char* field) {
+  const json::value* v = entry.if_contains(field);
+  return v != nullptr && v->is_int64() ? v->get_int64() : 0;
+}
+
+std::string licences_of(const json::object& entry) {
+  const json::value* v = entry.if_contains("lic");
+  std::string out;
+  if (v == nullptr || !v->is_array()) return "none declared";
+  for (const json::value& licence : v->get_array())
+    if (licence.is_string()) out += (out.empty() ? "" : ", ") + std::string(licence.get_string());
+  return out;
+}
+
+std::string details(const json::object& e, const std::string& type) {
+  constexpr std::size_t kCommitShown = 12;
+  const std::string commit = text_of(e, "commit").substr(0, kCommitShown);
+  if (type == "listed")
+    return text_of(e, "vis") + (commit.empty() ? "" : ", commit " + commit) + ", licence " + licences_of(e) +
+           (e.contains("dis") ? ", disabled" : "");
+  if (type == "moved") return "is now " + text_of(e, "to");
+  if (type == "replaced") return "the name was that of " + text_of(e, "kind") + ":" + text_of(e, "was");
+  if (type == "gone") return "upstream answers " + std::to_string(number_of(e, "status"));
+  if (type == "refs") return text_of(e, "vis") + ", refs changed";
+  if (type == "snapshot")
+    return "commit " + commit + (text_of(e, "ref").empty() ? "" : " of " + text_of(e, "ref")) + ", " +
+           counted(static_cast<std::uint64_t>(number_of(e, "files")), "file") + ", " +
+           human_bytes(static_cast<std::uint64_t>(number_of(e, "bytes")));
+  if (type == "policy") return text_of(e, "act") + " " + text_of(e, "rev") + text_of(e, "commit") + " " + text_of(e, "reason");
+  return {};
+}
+/// The words people use.
+std::string_view shown_type(std::string_view type) {
+  if (type == "moved") return "renamed";
+  if (type == "policy") return "decided";
+  if (type == "snapshot") return "published";
+  return type;
+}
+
+std::string joined(const std::vector<std::string>& list) {
+  std::string out;
+  for (const std::string& item : list) out += (out.empty() ? "" : ", ") + item;
+  return out.empty() ? "none declared" : out;
+}
+}  // namespace
+
+Result<std::optional<crawler::Found>> find_known(const storage::Index& index, const RepoSpec& spec) {
+  RepoKey key{spec.repo.kind, spec.rid.value_or(Rid())};
+  if (!spec.rid) {
+    HM_TRY(const auto bytes, index.get(storage::Family::Names, storage::key::name(spec.repo)));
+    if (!bytes) return std::optional<crawler::Found>{};
+    HM_TRY(const auto name, storage::unpack_name(*bytes));
+    key = name.key;
+  }
+  return crawler::find_listed(index, key);
+}
+
+json::object to_json(const crawler::Found& found) {
+  const auto& f = found.facts;
+  json::object out{{"repo", json_text(RepoId{found.key.kind, found.row.name}.text())},
+                   {"id", found.key.text()},
+                   {"src", json_text(found.row.src)},
+                   {"visibility", f.visibility},
+                   {"disabled", f.disabled},
+                   {"created_ms", f.created_ms},
+                   {"modified_ms", f.modified_ms},
+                   {"downloads", found.popularity.downloads},
+                   {"likes", found.popularity.likes},
+                   {"parameters", f.parameters},
+                   {"storage_bytes", f.storage_bytes},
+                   {"library", json_text(f.library)},
+                   {"task", json_text(f.task)},
+                   {"licences", texts_json(f.licences)},
+                   {"tags", texts_json(f.tags)},
+                   {"first_seen_ms", found.row.first_seen_ms},
+                   {"changed_ms", found.row.changed_ms},
+                   {"gone_status", found.row.gone_status}};
+  if (f.head) out["commit"] = f.head->hex();
+  json::array bases;
+  for (const provenance::Base& base : f.bases) bases.emplace_back(base.key.text());
+  out["bases"] = std::move(bases);
+  return out;
+}
+
+std::string known_text(const crawler::Found& found) {
+  const auto& f = found.facts;
+  std::string out = printable(RepoId{found.key.kind, found.row.name}.text()) + " is known and not mirrored; to copy it: hubmirror mirror " +
+                    printable(RepoId{found.key.kind, found.row.name}.text()) + "\n";
+  auto line = [&out](const char* label, const std::string& value) {
+    constexpr std::size_t kLabelWidth = 14;
+    std::string padded = label;
+    padded.resize(kLabelWidth, ' ');
+    out += "  " + padded + printable(value) + "\n";
+  };
+  line("id", found.key.text());
+  line("upstream", found.row.src);
+  line("visibility", f.visibility + (f.disabled ? ", disabled" : "") +
+                         (found.row.gone_status != 0 ? ", gone (" + std::to_string(found.row.gone_status) + ")" : ""));
+  if (f.head) line("head", f.head->hex());
+  line("created", time_text(f.created_ms));
+  line("modified", time_text(f.modified_ms));
+  line("licence", joined(f.licences));
+  if (!f.library.empty()) line("library", f.library);
+  if (!f.task.empty()) line("task", f.task);
+  if (f.parameters != 0) line("parameters", std::to_string(f.parameters));
+  if (f.storage_bytes != 0) line("storage", human_bytes(f.storage_bytes));
+  line("downloads", std::to_string(found.popularity.downloads) + " in 30 days");
+  line("likes", std::to_string(found.popularity.likes));
+  for (const provenance::Base& base : f.bases) line("base", base.key.text());
+  line("first seen", time_text(found.row.first_seen_ms));
+  return out;
+}
+
+std::string entry_text(const storage::JournalEntry& entry) {
+  const json::object& e = entry.value;
+  const std::string type = text_of(e, "t");
+  const auto kind = parse_repo_kind(text_of(e, "kind"));
+  std::string shown{shown_type(type)};
+  constexpr std::size_t kTypeWidth = 9;
+  shown.resize(std::max(shown.size(), kTypeWidth), ' ');
+  return time_text(number_of(e, "obs")) + "  " + printable(shown) + "  " +
+         printable(RepoId{kind.value_or(RepoKind::Model), text_of(e, "id")}.text()) + "  " + printable(details(e, type));
+}
+}  // namespace hm::app

@@ -1,0 +1,116 @@
+#include "crawler/crawl.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "base/run_on.hpp"
+
+namespace hm::crawler {
+namespace {
+constexpr std::uint64_t kSweepShare = 80;  // per cent of a window that sweeps may use; 90 is what anybody may
+}  // namespace
+
+std::string_view name_of(ListerTask task) {
+  switch (task) {
+    case ListerTask::Sweep:
+      return "sweep";
+    case ListerTask::Tail:
+      return "tail";
+    case ListerTask::Hot:
+      break;
+  }
+  return "hot";
+}
+
+Crawl::Crawl(ListerParts parts, CrawlOptions options, hub::Sleep sleep)
+    : p_(parts), o_(std::move(options)), sleep_(std::move(sleep)) {
+  for (const RepoKind kind : o_.kinds) listers_.emplace_back(p_, kind, o_.lister);
+  timetable_.resize(listers_.size());
+}
+
+std::int64_t Crawl::sweep_may_ms(std::int64_t now_ms) const {
+  const auto state = p_.api.budget().state(hub::Bucket::Api);
+  if (!state || state->quota == 0 || !state->reset_ms || *state->reset_ms <= now_ms) return now_ms;
+  const std::uint64_t kept = state->quota * (100 - kSweepShare) / 100;
+  return state->remaining > kept ? now_ms : *state->reset_ms;
+}
+
+/// The step that is due first: tails before all, since changes are what is waited for; then what is hot, then a page of a
+/// sweep.
+std::optional<Crawl::Step> Crawl::next_step(std::int64_t now_ms) const {
+  std::optional<Step> best;
+  auto consider = [&](Step step) {
+    step.due_ms = std::max(step.due_ms, now_ms);
+    if (!best || step.due_ms < best->due_ms) best = step;
+  };
+  for (std::size_t i = 0; i < listers_.size(); ++i)
+    if (!timetable_[i].tail_done) consider({i, ListerTask::Tail, timetable_[i].tail_due_ms});
+  for (std::size_t i = 0; i < listers_.size(); ++i)
+    if (!timetable_[i].hot_done) consider({i, ListerTask::Hot, timetable_[i].hot_due_ms});
+  for (std::size_t i = 0; i < listers_.size(); ++i)
+    if (!timetable_[i].sweep_done)
+      consider({i, ListerTask::Sweep, std::max(timetable_[i].sweep_due_ms, sweep_may_ms(now_ms))});
+  return best;
+}
+
+awaitable<Result<ListingReport>> Crawl::take(const Step& step) {
+  switch (step.task) {
+    case ListerTask::Tail:
+      return listers_[step.lister].tail();
+    case ListerTask::Hot:
+      return listers_[step.lister].hot();
+    case ListerTask::Sweep:
+      break;
+  }
+  return listers_[step.lister].sweep_page();
+}
+
+void Crawl::book(const Step& step, std::int64_t now_ms) {
+  Timetable& t = timetable_[step.lister];
+  const SweepState& sweep = listers_[step.lister].sweep();
+  switch (step.task) {
+    case ListerTask::Tail:
+      t.tail_due_ms = now_ms + o_.tail_every_ms;
+      t.tail_done = o_.once;
+      return;
+    case ListerTask::Hot:
+      t.hot_due_ms = now_ms + o_.hot_every_ms;
+      t.hot_done = o_.once;
+      return;
+    case ListerTask::Sweep:
+      break;
+  }
+  t.sweep_done = o_.once && !sweep.running;
+  const auto pages = static_cast<std::int64_t>(std::max<std::uint64_t>(sweep.pages_before, 1));
+  t.sweep_due_ms = sweep.pages_before == 0 || o_.once ? now_ms : now_ms + o_.sweep_every_ms / pages;
+}
+
+awaitable<Result<ListingReport>> Crawl::run(std::function<void(const CrawlEvent&)> progress) {
+  for (Lister& lister : listers_) {
+    HM_CO_TRY(co_await run_on(p_.disk_pool, [&] { return lister.load(); }));
+  }
+  ListingReport all;
+  for (;;) {
+    const std::int64_t now_ms = p_.clock.monotonic_ms();
+    const auto step = next_step(now_ms);
+    if (!step) co_return all;
+    if (step->due_ms > now_ms) {
+      HM_CO_TRY(co_await sleep_(step->due_ms - now_ms));
+      continue;  // what is due may have changed
+    }
+    auto page = co_await take(*step);
+    if (!page) {
+      const Error& error = page.assume_error();
+      const bool upstream = error.code == Errc::Unreachable || error.code == Errc::RateLimited;
+      if (!upstream || o_.once) co_return error;
+      log(LogLevel::Warning, "the upstream cannot be read just now",
+          {{"kind", std::string(name_of(listers_[step->lister].kind()))}, {"why", error.what}});
+      HM_CO_TRY(co_await sleep_(o_.error_pause_ms));
+      continue;
+    }
+    book(*step, p_.clock.monotonic_ms());
+    all += page.assume_value();
+    if (progress) progress({listers_[step->lister].kind(), step->task, page.assume_value(), listers_[step->lister].sweep()});
+  }
+}
+}  // namespace hm::crawler

@@ -1,0 +1,60 @@
+// crawler/crawl.hpp: keeps knowing the whole Hub: which lister reads when. Layer 5. docs/architecture.md "Knowing the
+// whole Hub". Threads: one coroutine on the network executor.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "crawler/listers/lister.hpp"
+#include "hub/rate_budget.hpp"
+#include "hub/retry.hpp"
+
+namespace hm::crawler {
+struct CrawlOptions {
+  std::vector<RepoKind> kinds{RepoKind::Model, RepoKind::Dataset, RepoKind::Space};
+  bool once = false;                              ///< one whole sweep, tail and hot of each kind, then end
+  std::int64_t tail_every_ms = 60'000;            ///< 1,440 calls a day and kind
+  std::int64_t sweep_every_ms = 24LL * 3'600'000;  ///< a new sweep takes this long, spread evenly; the first takes what it gets
+  std::int64_t hot_every_ms = 24LL * 3'600'000;
+  std::int64_t error_pause_ms = 60'000;  ///< after the upstream failed for longer than the retries last
+  ListerOptions lister;
+};
+enum class ListerTask : std::uint8_t { Sweep, Tail, Hot };
+std::string_view name_of(ListerTask task);
+struct CrawlEvent {
+  RepoKind kind = RepoKind::Model;
+  ListerTask task = ListerTask::Sweep;
+  ListingReport page;   ///< what this step brought
+  SweepState sweep;     ///< of this kind, after the step
+};
+
+class Crawl {
+ public:
+  Crawl(ListerParts parts, CrawlOptions options, hub::Sleep sleep);
+  /// Until it is cancelled, or with `once` until all is read once. Failures of the upstream are told to the log and tried
+  /// again, with `once` they end the crawl. @returns Cancelled, and what stops everything: NoSpace, Io, Corrupt.
+  awaitable<Result<ListingReport>> run(std::function<void(const CrawlEvent&)> progress);
+
+ private:
+  struct Step {
+    std::size_t lister = 0;
+    ListerTask task = ListerTask::Sweep;
+    std::int64_t due_ms = 0;  ///< on the monotonic clock
+  };
+  struct Timetable {
+    std::int64_t tail_due_ms = 0, hot_due_ms = 0, sweep_due_ms = 0;
+    bool tail_done = false, hot_done = false, sweep_done = false;  ///< with `once`
+  };
+  std::optional<Step> next_step(std::int64_t now_ms) const;
+  awaitable<Result<ListingReport>> take(const Step& step);
+  void book(const Step& step, std::int64_t now_ms);
+  /// When the sweep may use the budget: what the tails need until the window ends stays.
+  std::int64_t sweep_may_ms(std::int64_t now_ms) const;
+
+  ListerParts p_;
+  const CrawlOptions o_;
+  hub::Sleep sleep_;
+  std::vector<Lister> listers_;
+  std::vector<Timetable> timetable_;
+};
+}  // namespace hm::crawler

@@ -1,0 +1,43 @@
+// crawler/selection.hpp: which of all listed repositories are meant: filters over the columns, an order, a limit. Layer
+// 5. Millions of rows are narrowed down column by column; what is left is checked against the listing rows themselves.
+// Threads: safe; calls block on the index.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "provenance/listing.hpp"
+#include "storage/index.hpp"
+#include "storage/listing_row.hpp"
+
+namespace hm::crawler {
+/// All that is given has to hold; of a list, one. Words compare without case.
+struct Filter {
+  std::optional<RepoKind> kind;
+  std::vector<std::string> words;   ///< each is somewhere in the name
+  std::vector<std::string> names;   ///< globs over the whole name, one must match
+  std::vector<std::string> owners;
+  std::vector<std::string> licences, libraries, tasks;
+  std::vector<std::string> tags;  ///< all of them
+  std::optional<bool> gated;
+  std::uint64_t downloads_min = 0, likes_min = 0;
+  std::optional<std::uint64_t> parameters_min, parameters_max, bytes_max;  ///< what is not known does not pass a bound
+  std::optional<std::int64_t> created_since_ms, changed_since_ms;
+  bool gone_too = false;
+};
+enum class SortBy : std::uint8_t { Downloads, Likes, Trending, Created, Modified, Parameters };
+
+struct Found {
+  RepoKey key;
+  storage::ListingRow row;
+  provenance::ListingFacts facts;
+  provenance::Popularity popularity;
+};
+/// What is stored of one repository; nullopt when no listing named it.
+Result<std::optional<Found>> find_listed(const storage::Index& index, const RepoKey& key);
+/// The first `limit` by `order`, largest first; among equals the one that was listed first.
+Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, SortBy order, std::size_t limit);
+}  // namespace hm::crawler

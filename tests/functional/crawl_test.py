@@ -1,0 +1,80 @@
+"""Knowing the whole Hub: crawl, and what search, history, changes and show tell of what was never mirrored."""
+
+from harness import HubTest, main
+
+
+class CrawlTest(HubTest):
+    def crawl(self, *args, **options):
+        return self.hm("--json", "crawl", "--once", *args, **options).json
+
+    def history(self, repo):
+        return [e["t"] for e in self.hm("--json", "history", repo).json]
+
+    def search(self, *args):
+        return [f["repo"] for f in self.hm("--json", "search", *args).json]
+
+    def test_everything_is_known_and_asked_for(self):
+        self.model("org/small", {"README.md": "---\nlicense: mit\n---\n"})
+        self.model("org/other", {"README.md": "---\nlicense: apache-2.0\n---\n"}, gated="manual")
+        self.repo("dataset", "org/data", {})
+        self.repo("space", "lab/app", {})
+        first = self.crawl()
+        self.assertEqual(first["new"], 4)
+        self.assertEqual(first["bad_items"], 0)
+        again = self.crawl()
+        self.assertEqual((again["new"], again["changed"]), (0, 0))
+        self.assertEqual(sorted(self.search()), ["datasets/org/data", "org/other", "org/small", "spaces/lab/app"])
+        self.assertEqual(self.search("SMALL"), ["org/small"])
+        self.assertEqual(self.search("--licence", "MIT,bsd"), ["org/small"])
+        self.assertEqual(self.search("--gated", "yes"), ["org/other"])
+        self.assertEqual(self.search("--kind", "spaces"), ["spaces/lab/app"])
+        self.assertEqual(self.search("--owner", "lab", "--kind", "models"), [])
+        shown = self.show("org/other")
+        self.assertEqual((shown["visibility"], shown["licences"]), ("gated-manual", ["apache-2.0"]))
+        self.assertIn("is known and not mirrored", self.hm("show", "datasets/org/data").out)
+        self.assertEqual(self.hm("--json", "ls").json["repos"], [], "known is not mirrored")
+
+    def test_what_happens_is_journalled(self):
+        repo = self.model("org/name", {"README.md": "x"})
+        self.crawl()
+        repo.commit("second", {"a.txt": "a"})
+        self.crawl("--kinds", "models")
+        self.store.rename(repo, "org/renamed")
+        self.crawl("--kinds", "models")
+        repo.set(gated="auto")
+        self.crawl("--kinds", "models")
+        self.store.rename(self.model("org/fresh", {"README.md": "another"}), "org/name")
+        self.crawl("--kinds", "models")
+        self.assertEqual(self.history("org/renamed"), ["listed", "listed", "moved", "listed"])
+        self.assertEqual(self.history("org/name"), ["replaced", "listed"])
+        changes = self.hm("--json", "changes", "--since", "2020-01-01").json
+        self.assertEqual([e["sequence"] for e in changes], list(range(6)))
+        self.assertEqual(self.hm("--json", "changes", "--since", "2099-01-01").json, [])
+        self.assertRegex(self.hm("history", "org/renamed").out, r"renamed +org/name +is now org/renamed")
+
+    def test_a_mirrored_repository_is_one_with_its_listing(self):
+        repo = self.sample("org/name")
+        self.crawl()
+        self.mirror("org/name")
+        self.assert_equals_origin(repo)
+        self.crawl()
+        self.assertEqual(self.history("org/name"), ["listed", "refs", "snapshot"])
+        self.assertEqual(len(self.show("org/name")["revisions"]), 1)
+
+    def test_wrong_use_is_said(self):
+        self.assert_error(self.hm("crawl", "--kinds", "modles", code=2), "none of models, datasets, spaces")
+        self.assert_error(self.hm("search", "--sort", "size", code=(2, 3)), "--sort")
+        self.crawl()
+        self.assert_error(self.hm("search", "--min-params", "7x", code=2), "write e.g. 7B")
+        self.assert_error(self.hm("search", "--created-since", "yesterday", code=2), "2026-11-20")
+        self.assert_error(self.hm("history", "org/none", code=1), "org/none")
+        self.assertIn("nothing that is known matches", self.hm("search", "zzz").err)
+
+    def test_an_upstream_that_is_no_hub(self):
+        self.faults({"match": {"path": "^/api/models"}, "do": "status", "status": 404})
+        run = self.hm("crawl", "--once", code=(1, 3))
+        self.assert_error(run, "404")
+
+
+if __name__ == "__main__":
+    main()
