@@ -43,7 +43,8 @@ std::string details(const json::object& e, const std::string& type) {
     return "commit " + commit + (text_of(e, "ref").empty() ? "" : " of " + text_of(e, "ref")) + ", " +
            counted(static_cast<std::uint64_t>(number_of(e, "files")), "file") + ", " +
            human_bytes(static_cast<std::uint64_t>(number_of(e, "bytes")));
-  if (type == "policy") return text_of(e, "act") + " " + text_of(e, "rev") + text_of(e, "commit") + " " + text_of(e, "reason");
+  if (type == "policy")
+    return text_of(e, "act") + " " + text_of(e, "rev") + text_of(e, "commit") + " " + text_of(e, "reason");
   return {};
 }
 /// The words people use.
@@ -101,7 +102,8 @@ json::object to_json(const crawler::Found& found) {
 
 std::string known_text(const crawler::Found& found) {
   const auto& f = found.facts;
-  std::string out = printable(RepoId{found.key.kind, found.row.name}.text()) + " is known and not mirrored; to copy it: hubmirror mirror " +
+  std::string out = printable(RepoId{found.key.kind, found.row.name}.text()) +
+                    " is known and not mirrored; to copy it: hubmirror mirror " +
                     printable(RepoId{found.key.kind, found.row.name}.text()) + "\n";
   auto line = [&out](const char* label, const std::string& value) {
     constexpr std::size_t kLabelWidth = 14;
@@ -136,6 +138,7 @@ std::string entry_text(const storage::JournalEntry& entry) {
   constexpr std::size_t kTypeWidth = 9;
   shown.resize(std::max(shown.size(), kTypeWidth), ' ');
   return time_text(number_of(e, "obs")) + "  " + printable(shown) + "  " +
-         printable(RepoId{kind.value_or(RepoKind::Model), text_of(e, "id")}.text()) + "  " + printable(details(e, type));
+         printable(RepoId{kind.value_or(RepoKind::Model), text_of(e, "id")}.text()) + "  " +
+         printable(details(e, type));
 }
 }  // namespace hm::app

@@ -35,8 +35,8 @@ std::int64_t Crawl::sweep_may_ms(std::int64_t now_ms) const {
   return state->remaining > kept ? now_ms : *state->reset_ms;
 }
 
-/// The step that is due first: tails before all, since changes are what is waited for; then what is hot, then a page of a
-/// sweep.
+/// The step that is due first: tails before all, since changes are what is waited for; then what is hot, then a page of
+/// a sweep.
 std::optional<Crawl::Step> Crawl::next_step(std::int64_t now_ms) const {
   std::optional<Step> best;
   auto consider = [&](Step step) {
@@ -110,7 +110,8 @@ awaitable<Result<ListingReport>> Crawl::run(std::function<void(const CrawlEvent&
     }
     book(*step, p_.clock.monotonic_ms());
     all += page.assume_value();
-    if (progress) progress({listers_[step->lister].kind(), step->task, page.assume_value(), listers_[step->lister].sweep()});
+    if (progress)
+      progress({listers_[step->lister].kind(), step->task, page.assume_value(), listers_[step->lister].sweep()});
   }
 }
 }  // namespace hm::crawler

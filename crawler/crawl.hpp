@@ -12,9 +12,10 @@
 namespace hm::crawler {
 struct CrawlOptions {
   std::vector<RepoKind> kinds{RepoKind::Model, RepoKind::Dataset, RepoKind::Space};
-  bool once = false;                              ///< one whole sweep, tail and hot of each kind, then end
-  std::int64_t tail_every_ms = 60'000;            ///< 1,440 calls a day and kind
-  std::int64_t sweep_every_ms = 24LL * 3'600'000;  ///< a new sweep takes this long, spread evenly; the first takes what it gets
+  bool once = false;                    ///< one whole sweep, tail and hot of each kind, then end
+  std::int64_t tail_every_ms = 60'000;  ///< 1,440 calls a day and kind
+  std::int64_t sweep_every_ms =
+      24LL * 3'600'000;  ///< a new sweep takes this long, spread evenly; the first takes what it gets
   std::int64_t hot_every_ms = 24LL * 3'600'000;
   std::int64_t error_pause_ms = 60'000;  ///< after the upstream failed for longer than the retries last
   ListerOptions lister;
@@ -24,15 +25,15 @@ std::string_view name_of(ListerTask task);
 struct CrawlEvent {
   RepoKind kind = RepoKind::Model;
   ListerTask task = ListerTask::Sweep;
-  ListingReport page;   ///< what this step brought
-  SweepState sweep;     ///< of this kind, after the step
+  ListingReport page;  ///< what this step brought
+  SweepState sweep;    ///< of this kind, after the step
 };
 
 class Crawl {
  public:
   Crawl(ListerParts parts, CrawlOptions options, hub::Sleep sleep);
-  /// Until it is cancelled, or with `once` until all is read once. Failures of the upstream are told to the log and tried
-  /// again, with `once` they end the crawl. @returns Cancelled, and what stops everything: NoSpace, Io, Corrupt.
+  /// Until it is cancelled, or with `once` until all is read once. Failures of the upstream are told to the log and
+  /// tried again, with `once` they end the crawl. @returns Cancelled, and what stops everything: NoSpace, Io, Corrupt.
   awaitable<Result<ListingReport>> run(std::function<void(const CrawlEvent&)> progress);
 
  private:

@@ -22,37 +22,44 @@ constexpr std::size_t kFoldBytes = 4;
 /// One bit for each ordinal.
 class Marks {
  public:
-  /// Narrows chunk by chunk: `keep` is asked for those that are still marked.
-  template <class Keep>
-  Result<> narrow(const storage::Index& index, Column column, Keep keep) {
+  /// Narrows chunk by chunk: `find` leaves 0 in the hits of what is not wanted. A chunk without a mark is passed over.
+  Result<> narrow(const storage::Index& index, Column column,
+                  const std::function<void(const ColumnChunk&, std::array<char, kColumnChunk>& hits)>& find) {
+    std::array<char, kColumnChunk> hits{};
     std::uint32_t done = 0;
     HM_TRY(storage::scan_column(index, column, [&](std::uint32_t first, const ColumnChunk& chunk) {
       drop(done, first);  // a chunk that is not there has no values
-      for (std::uint32_t i = 0; i < chunk.size() && first + i < size(); ++i)
-        if (bits_[first + i] && !keep(chunk, i)) bits_[first + i] = 0;
       done = first + kColumnChunk;
+      if (!any_of(first)) return done < size();
+      const std::size_t count = std::min<std::size_t>(kColumnChunk, size() - first);
+      char* const bits = bits_.data() + first;
+      std::copy_n(bits, count, hits.begin());
+      find(chunk, hits);
+      for (std::size_t i = 0; i < count; ++i) bits[i] = static_cast<char>(bits[i] & hits[i]);
       return done < size();
     }));
     drop(done, size());
     return ok();
   }
-  /// Narrows to what `hits` (one byte for each value of a chunk) marks, chunk by chunk.
-  Result<> narrow_by_chunk(const storage::Index& index, Column column,
-                           const std::function<void(const ColumnChunk&, std::array<char, kColumnChunk>& hits)>& find) {
-    std::array<char, kColumnChunk> hits{};
-    std::uint32_t done = 0;
-    HM_TRY(storage::scan_column(index, column, [&](std::uint32_t first, const ColumnChunk& chunk) {
-      drop(done, first);
-      done = first + kColumnChunk;
-      const auto begin = bits_.begin() + std::min(first, size()), end = bits_.begin() + std::min(done, size());
-      if (std::find(begin, end, 1) == end) return done < size();
-      hits.fill(0);
-      find(chunk, hits);
-      for (std::uint32_t i = 0; i < kColumnChunk && first + i < size(); ++i) bits_[first + i] &= hits[i];
-      return done < size();
-    }));
-    drop(done, size());
-    return ok();
+  template <class Keep>
+  Result<> narrow_numbers(const storage::Index& index, Column column, Keep keep) {
+    std::array<std::uint64_t, kColumnChunk> values{};
+    return narrow(index, column, [&](const ColumnChunk& chunk, std::array<char, kColumnChunk>& hits) {
+      chunk.numbers(values);
+      for (std::size_t i = 0; i < kColumnChunk; ++i) hits[i] = keep(values[i]) ? 1 : 0;
+    });
+  }
+  template <class Keep>
+  Result<> narrow_texts(const storage::Index& index, Column column, Keep keep) {
+    return narrow(index, column, [&](const ColumnChunk& chunk, std::array<char, kColumnChunk>& hits) {
+      for (std::uint32_t i = 0; i < kColumnChunk; ++i)
+        if (hits[i] != 0 && (i >= chunk.size() || !keep(chunk.bytes(i)))) hits[i] = 0;
+    });
+  }
+  /// Of the chunk that begins at `first`.
+  bool any_of(std::uint32_t first) const {
+    return first < size() &&
+           std::memchr(bits_.data() + first, 1, std::min<std::size_t>(kColumnChunk, size() - first)) != nullptr;
   }
   void mark_all(std::uint32_t size) { bits_.assign(size, 1); }
   std::uint32_t size() const { return static_cast<std::uint32_t>(bits_.size()); }
@@ -103,8 +110,7 @@ Result<> narrow_numbers(const storage::Index& index, const Filter& f, Marks& mar
                          Bound{Column::Downloads, above_zero(f.downloads_min), std::nullopt},
                          Bound{Column::Likes, above_zero(f.likes_min), std::nullopt}}) {
     if (!b.least && !b.most) continue;
-    HM_TRY(marks.narrow(index, b.column, [&](const ColumnChunk& chunk, std::uint32_t i) {
-      const std::uint64_t value = chunk.number(i);
+    HM_TRY(marks.narrow_numbers(index, b.column, [&](std::uint64_t value) {
       return value != 0 && (!b.least || value >= *b.least) && (!b.most || value <= *b.most);
     }));
   }
@@ -117,27 +123,26 @@ Result<> narrow_words(const storage::Index& index, const Filter& f, Marks& marks
     if (words->empty()) continue;
     auto wanted = folds_of(*words);
     if (column == Column::Licence) wanted.push_back(storage::kFoldSeveral);
-    HM_TRY(marks.narrow(index, column,
-                        [&](const ColumnChunk& chunk, std::uint32_t i) { return is_one_of(wanted, chunk.number(i)); }));
+    HM_TRY(marks.narrow_numbers(index, column, [&](std::uint64_t value) { return is_one_of(wanted, value); }));
   }
   for (const std::string& word : f.words) {
     const std::string lower = ascii_lower(word);
     if (lower.empty()) continue;
-    HM_TRY(marks.narrow_by_chunk(index, Column::Name, [&](const ColumnChunk& chunk, auto& hits) {
+    HM_TRY(marks.narrow(index, Column::Name, [&](const ColumnChunk& chunk, std::array<char, kColumnChunk>& hits) {
+      hits.fill(0);
       find_word(chunk, lower, hits);
     }));
   }
   if (!f.names.empty()) {
-    HM_TRY(marks.narrow(index, Column::Name, [&](const ColumnChunk& chunk, std::uint32_t i) {
-      const std::string name = ascii_lower(chunk.bytes(i));
+    HM_TRY(marks.narrow_texts(index, Column::Name, [&](std::string_view text) {
+      const std::string name = ascii_lower(text);
       return std::any_of(f.names.begin(), f.names.end(),
                          [&](const std::string& glob) { return glob_match(ascii_lower(glob), name); });
     }));
   }
   if (f.tags.empty()) return ok();
   const auto wanted = folds_of(f.tags);
-  return marks.narrow(index, Column::Tags, [&](const ColumnChunk& chunk, std::uint32_t i) {
-    const std::string_view packed = chunk.bytes(i);
+  return marks.narrow_texts(index, Column::Tags, [&](std::string_view packed) {
     return std::all_of(wanted.begin(), wanted.end(), [&](std::uint64_t fold) {
       for (std::size_t at = 0; at + kFoldBytes <= packed.size(); at += kFoldBytes) {
         std::uint32_t tag = 0;
@@ -159,16 +164,14 @@ Result<Marks> matches(const storage::Index& index, const Filter& f) {
   }));
   marks.mark_all(size);
   if (!f.gone_too || f.gated) {
-    HM_TRY(marks.narrow(index, Column::State, [&](const ColumnChunk& chunk, std::uint32_t i) {
-      const std::uint64_t state = chunk.number(i);
+    HM_TRY(marks.narrow_numbers(index, Column::State, [&](std::uint64_t state) {
       if (!f.gone_too && (state & storage::kStateGone) != 0) return false;
       return !f.gated || ((state & storage::kStateGated) != 0) == *f.gated;
     }));
   }
   if (f.kind) {
-    HM_TRY(marks.narrow(index, Column::Key, [&](const ColumnChunk& chunk, std::uint32_t i) {
-      return chunk.bytes(i)[0] == static_cast<char>(*f.kind);
-    }));
+    HM_TRY(marks.narrow_texts(index, Column::Key,
+                              [&](std::string_view key) { return key[0] == static_cast<char>(*f.kind); }));
   }
   HM_TRY(narrow_numbers(index, f, marks));
   HM_TRY(narrow_words(index, f, marks));
@@ -182,14 +185,15 @@ bool contains_fold(const std::vector<std::string>& list, std::string_view word) 
 /// What two words that fold to one value would get wrong.
 bool confirms(const Filter& f, const Found& found) {
   const auto& facts = found.facts;
-  if (!f.licences.empty() && std::none_of(facts.licences.begin(), facts.licences.end(), [&](const std::string& licence) {
-        return contains_fold(f.licences, licence);
-      }))
+  if (!f.licences.empty() &&
+      std::none_of(facts.licences.begin(), facts.licences.end(),
+                   [&](const std::string& licence) { return contains_fold(f.licences, licence); }))
     return false;
   if (!f.libraries.empty() && !contains_fold(f.libraries, facts.library)) return false;
   if (!f.tasks.empty() && !contains_fold(f.tasks, facts.task)) return false;
   const std::string_view name = found.row.name;
-  if (!f.owners.empty() && !contains_fold(f.owners, name.substr(0, std::min(name.find('/'), name.size())))) return false;
+  if (!f.owners.empty() && !contains_fold(f.owners, name.substr(0, std::min(name.find('/'), name.size()))))
+    return false;
   return std::all_of(f.tags.begin(), f.tags.end(),
                      [&](const std::string& tag) { return contains_fold(facts.tags, tag); });
 }
@@ -226,6 +230,7 @@ Result<std::vector<Candidate>> best_of(const storage::Index& index, const Marks&
                                        std::size_t count) {
   std::priority_queue<Candidate> best;  // its top is the last of them
   HM_TRY(storage::scan_column(index, column_of(order), [&](std::uint32_t first, const ColumnChunk& chunk) {
+    if (!marks.any_of(first)) return first + kColumnChunk < marks.size();
     for (std::uint32_t i = 0; i < chunk.size(); ++i) {
       if (!marks[first + i]) continue;
       const Candidate candidate{chunk.number(i), first + i};

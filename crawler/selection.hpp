@@ -17,8 +17,8 @@ namespace hm::crawler {
 /// All that is given has to hold; of a list, one. Words compare without case.
 struct Filter {
   std::optional<RepoKind> kind;
-  std::vector<std::string> words;   ///< each is somewhere in the name
-  std::vector<std::string> names;   ///< globs over the whole name, one must match
+  std::vector<std::string> words;  ///< each is somewhere in the name
+  std::vector<std::string> names;  ///< globs over the whole name, one must match
   std::vector<std::string> owners;
   std::vector<std::string> licences, libraries, tasks;
   std::vector<std::string> tags;  ///< all of them

@@ -16,10 +16,10 @@ using storage::Column;
 
 namespace {
 /// Popularity, and what a Hub works out about others' use of the repository.
-constexpr std::array kVolatile{"downloads",          "downloadsAllTime", "likes",     "likesRecent",
-                               "trendingScore",      "spaces",           "inference", "childrenModelCount",
-                               "inferenceProviderMapping"};
-constexpr std::size_t kTagsMax = 256, kBasesMax = 64;  // kept for search; the facts keep all
+constexpr std::array kVolatile{"downloads",   "downloadsAllTime",   "likes",
+                               "likesRecent", "trendingScore",      "spaces",
+                               "inference",   "childrenModelCount", "inferenceProviderMapping"};
+constexpr std::size_t kTagsMax = 256, kBasesMax = 64;                  // kept for search; the facts keep all
 constexpr std::size_t kColumnChangesMax = 64 * storage::kColumnChunk;  // of a rebuild, between two batches
 constexpr std::string_view kLicenceTag = "license:";
 
@@ -93,7 +93,9 @@ std::uint32_t licence_of(const ListingFacts& facts) {
   if (facts.licences.size() > 1) return storage::kFoldSeveral;
   return facts.licences.empty() ? 0 : folded(facts.licences.front());
 }
-std::uint64_t seconds(std::int64_t ms) { return static_cast<std::uint64_t>(std::clamp(ms / 1000, std::int64_t{0}, std::int64_t{0xffffffff})); }
+std::uint64_t seconds(std::int64_t ms) {
+  return static_cast<std::uint64_t>(std::clamp(ms / 1000, std::int64_t{0}, std::int64_t{0xffffffff}));
+}
 
 std::string packed_tags(const std::vector<std::string>& tags) {
   std::string out;
@@ -114,7 +116,8 @@ Listing read_listing(const RepoId& repo, const Rid& rid, json::object item) {
   Listing out;
   out.repo = repo;
   out.rid = rid;
-  out.popularity = Popularity{count_of(item, "downloads"), count_of(item, "likes"), thousandths_of(item, "trendingScore")};
+  out.popularity =
+      Popularity{count_of(item, "downloads"), count_of(item, "likes"), thousandths_of(item, "trendingScore")};
   for (const char* name : kVolatile) item.erase(name);
   out.facts = json::serialize(item);
   out.fields = std::move(item);

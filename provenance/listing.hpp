@@ -40,7 +40,7 @@ struct ListingFacts {
   std::string visibility = "public";  ///< public, gated-auto, gated-manual, private
   bool disabled = false;
   std::optional<Commit> head;
-  std::int64_t created_ms = 0, modified_ms = 0;    ///< 0 = not known
+  std::int64_t created_ms = 0, modified_ms = 0;     ///< 0 = not known
   std::uint64_t parameters = 0, storage_bytes = 0;  ///< 0 = not known
   std::string library, task;                        ///< "" = none
   std::vector<std::string> licences;                ///< as the tags say, without "license:"

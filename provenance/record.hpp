@@ -41,7 +41,6 @@ struct PublishedRevision {
 };
 
 struct Listing;
-struct ListingFacts;
 /// What one page of a listing brought.
 struct ListingOutcome {
   std::uint64_t listed = 0;  ///< all of them
@@ -81,10 +80,6 @@ class Recorder {
   Result<> record_listing_gone(const RepoKey& key, int http_status);
 
  private:
-  json::object listed_entry(const std::string& src, const RepoId& repo, const Rid& rid,
-                            const ListingFacts& facts) const;
-  Result<std::string> name_before(const RepoKey& key, const std::string& listed) const;
-  Result<> append_or_commit(std::vector<json::object> entries, storage::Batch batch);
   Result<> append(std::vector<json::object> entries, storage::Batch batch);
   Result<> decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value,
                   const std::string& reason);

@@ -1,5 +1,6 @@
 // What listings say of repositories, mirrored or not: rows, columns and the journal entries of what changed.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -29,7 +30,11 @@ Result<json::object> parse_facts(const RepoKey& k, const std::string& facts) {
 /// What of a listing is a fact for the journal.
 struct Journalled {
   explicit Journalled(const ListingFacts& f)
-      : visibility(f.visibility), disabled(f.disabled), head(f.head), modified_ms(f.modified_ms), licences(f.licences) {}
+      : visibility(f.visibility),
+        disabled(f.disabled),
+        head(f.head),
+        modified_ms(f.modified_ms),
+        licences(f.licences) {}
   std::string visibility;
   bool disabled;
   std::optional<Commit> head;
@@ -38,11 +43,56 @@ struct Journalled {
   bool operator==(const Journalled&) const = default;
 };
 
-/// The rows of one page on their way into one batch.
+using MakeEntry = std::function<json::object(std::string_view type, const RepoId& repo, const Rid& rid)>;
+
+json::object listed_entry(json::object e, const ListingFacts& facts) {
+  e["vis"] = facts.visibility;
+  e["up"] = facts.modified_ms;
+  e["made"] = facts.created_ms;
+  if (facts.head) e["commit"] = facts.head->hex();
+  if (facts.disabled) e["dis"] = true;
+  if (facts.licences.empty()) return e;
+  json::array licences;
+  for (const std::string& licence : facts.licences) licences.emplace_back(licence);
+  e["lic"] = std::move(licences);
+  return e;
+}
+
+/// The rows of one page on their way into one batch, and the entries that follow from them.
 class Page {
  public:
   Page(const storage::Index& index, const std::string& src, std::int64_t now_ms)
       : index_(index), columns_(index), src_(src), now_ms_(now_ms) {}
+
+  Result<> list(const Listing& seen, std::optional<std::uint32_t> sweep, const MakeEntry& make) {
+    const RepoKey k{seen.repo.kind, seen.rid};
+    bool is_new = false;
+    HM_TRY(auto row, row_of(seen, is_new));
+    if (sweep) {
+      HM_TRY(columns_.set(Column::Seen, row.ordinal, *sweep));
+    }
+    if (seen.popularity) {
+      HM_TRY(note_popularity(row.ordinal, *seen.popularity));
+    }
+    ++outcome_.listed;
+    const bool renamed = !is_new && row.name != seen.repo.name;
+    const bool differs = is_new || renamed || row.facts != seen.facts || row.gone_status != 0;
+    if (!differs && row.missing_since_ms == 0 && row.src == src_) return ok();
+    const ListingFacts facts = read_facts(seen.fields);
+    HM_TRY(const bool journalled, is_worth_an_entry(k, row, is_new, facts));
+    if (is_new || renamed) {
+      HM_TRY(take_name(k, is_new ? seen.repo.name : row.name, seen.repo, make));
+    }
+    if (journalled) entries_.push_back(listed_entry(make("listed", seen.repo, seen.rid), facts));
+    ++(is_new ? outcome_.added : outcome_.changed);
+    if (differs) row.changed_ms = now_ms_;
+    row.src = src_;
+    row.name = seen.repo.name;
+    row.facts = seen.facts;
+    row.gone_status = 0;
+    row.missing_since_ms = 0;
+    return put(k, std::move(row), facts);
+  }
 
   Result<storage::ListingRow> row_of(const Listing& seen, bool& is_new) {
     const RepoKey k{seen.repo.kind, seen.rid};
@@ -61,9 +111,6 @@ class Page {
     rows_[k] = std::move(row);
     return ok();
   }
-  Result<> note_seen(std::uint32_t ordinal, std::optional<std::uint32_t> sweep) {
-    return sweep ? columns_.set(Column::Seen, ordinal, *sweep) : Result<>(ok());
-  }
   Result<> note_popularity(std::uint32_t ordinal, const Popularity& popularity) {
     if (weeks_.insert(ordinal / storage::kColumnChunk).second) {
       HM_TRY(columns_.keep_last_week(ordinal, static_cast<std::uint32_t>(now_ms_ / kWeekMs)));
@@ -72,7 +119,42 @@ class Page {
     HM_TRY(columns_.set(Column::Likes, ordinal, popularity.likes));
     return columns_.set(Column::Trending, ordinal, popularity.trending);
   }
-  /// Who has the name of `seen` by what is stored and by what this page said before.
+  storage::Batch finish(storage::Batch with) {
+    for (const auto& change : batch_.changes()) with.put(change.family, change.key, change.value);
+    columns_.flush(with);
+    if (next_ordinal_) with.put(Family::Meta, kNextOrdinal, key::u64(*next_ordinal_));
+    return with;
+  }
+  std::int64_t now_ms() const { return now_ms_; }
+  const ListingOutcome& outcome() const { return outcome_; }
+  std::vector<json::object> take_entries() { return std::move(entries_); }
+
+ private:
+  Result<bool> is_worth_an_entry(const RepoKey& k, const storage::ListingRow& row, bool is_new,
+                                 const ListingFacts& facts) const {
+    if (is_new || row.gone_status != 0) return true;
+    HM_TRY(const json::object before, parse_facts(k, row.facts));
+    return Journalled(read_facts(before)) != Journalled(facts);
+  }
+  /// Entries for a name that is new to this rid. @param listed what the listings called it before
+  Result<> take_name(const RepoKey& k, const std::string& listed, const RepoId& repo, const MakeEntry& make) {
+    HM_TRY(const auto visited, Deriver(index_).repo(k));
+    const std::string before = visited ? visited->repo.name : listed;  // what the journal knows
+    if (before != repo.name) {
+      entries_.push_back(make("moved", {repo.kind, before}, k.rid));
+      entries_.back()["to"] = repo.name;
+      ++outcome_.moved;
+    }
+    HM_TRY(const auto holder, holder_of(repo));
+    if (holder && *holder != k) {
+      entries_.push_back(make("replaced", repo, k.rid));
+      entries_.back()["was"] = holder->rid.text();
+      ++outcome_.replaced;
+    }
+    names_[key::name(repo)] = k;
+    return ok();
+  }
+  /// Who has the name by what is stored and by what this page said before.
   Result<std::optional<RepoKey>> holder_of(const RepoId& repo) const {
     if (const auto it = names_.find(key::name(repo)); it != names_.end()) return std::optional(it->second);
     HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
@@ -80,18 +162,6 @@ class Page {
     HM_TRY(const auto name, storage::unpack_name(*bytes));
     return std::optional(name.key);
   }
-  void take_name(const RepoId& repo, const RepoKey& k) { names_[key::name(repo)] = k; }
-
-  storage::Batch finish(storage::Batch with) {
-    for (const auto& change : batch_.changes()) with.put(change.family, change.key, change.value);
-    columns_.flush(with);
-    if (next_ordinal_) with.put(Family::Meta, kNextOrdinal, key::u64(*next_ordinal_));
-    return with;
-  }
-  const std::string& src() const { return src_; }
-  std::int64_t now_ms() const { return now_ms_; }
-
- private:
   Result<std::uint32_t> take_ordinal() {
     if (!next_ordinal_) {
       HM_TRY(const auto stored, index_.get(Family::Meta, kNextOrdinal));
@@ -103,6 +173,8 @@ class Page {
   const storage::Index& index_;
   storage::ColumnEditor columns_;
   storage::Batch batch_;
+  std::vector<json::object> entries_;
+  ListingOutcome outcome_;
   const std::string& src_;
   const std::int64_t now_ms_;
   std::map<RepoKey, storage::ListingRow> rows_;
@@ -112,89 +184,30 @@ class Page {
 };
 }  // namespace
 
-json::object Recorder::listed_entry(const std::string& src, const RepoId& repo, const Rid& rid,
-                                    const ListingFacts& facts) const {
-  json::object e = entry("listed", src, repo, rid);
-  e["vis"] = facts.visibility;
-  e["up"] = facts.modified_ms;
-  e["made"] = facts.created_ms;
-  if (facts.head) e["commit"] = facts.head->hex();
-  if (facts.disabled) e["dis"] = true;
-  if (!facts.licences.empty()) {
-    json::array licences;
-    for (const std::string& licence : facts.licences) licences.emplace_back(licence);
-    e["lic"] = std::move(licences);
-  }
-  return e;
-}
-
 Result<ListingOutcome> Recorder::record_listing(const std::string& src, const std::vector<Listing>& items,
                                                 std::optional<std::uint32_t> sweep, storage::Batch state) {
   const std::lock_guard lock(mutex_);
-  ListingOutcome outcome;
   Page page(index_, src, clock_.unix_ms());
-  std::vector<json::object> entries;
+  const MakeEntry make = [&](std::string_view type, const RepoId& repo, const Rid& rid) {
+    return entry(type, src, repo, rid);
+  };
   for (const Listing& seen : items) {
-    const RepoKey k{seen.repo.kind, seen.rid};
-    bool is_new = false;
-    HM_TRY(auto row, page.row_of(seen, is_new));
-    HM_TRY(page.note_seen(row.ordinal, sweep));
-    if (seen.popularity) {
-      HM_TRY(page.note_popularity(row.ordinal, *seen.popularity));
-    }
-    ++outcome.listed;
-    if (!is_new && row.name == seen.repo.name && row.facts == seen.facts && row.gone_status == 0 &&
-        row.missing_since_ms == 0 && row.src == src)
-      continue;
-    const ListingFacts facts = read_facts(seen.fields);
-    bool journalled = is_new || row.gone_status != 0;
-    if (!journalled) {
-      HM_TRY(const json::object before, parse_facts(k, row.facts));
-      journalled = Journalled(read_facts(before)) != Journalled(facts);
-    }
-    HM_TRY(const std::string known_as, name_before(k, is_new ? seen.repo.name : row.name));
-    if (known_as != seen.repo.name) {
-      entries.push_back(entry("moved", src, {seen.repo.kind, known_as}, seen.rid));
-      entries.back()["to"] = seen.repo.name;
-      ++outcome.moved;
-    }
-    if (is_new || row.name != seen.repo.name) {
-      HM_TRY(const auto holder, page.holder_of(seen.repo));
-      if (holder && *holder != k) {
-        entries.push_back(entry("replaced", src, seen.repo, seen.rid));
-        entries.back()["was"] = holder->rid.text();
-        ++outcome.replaced;
-      }
-      page.take_name(seen.repo, k);
-    }
-    if (journalled) entries.push_back(listed_entry(src, seen.repo, seen.rid, facts));
-    ++(is_new ? outcome.added : outcome.changed);
-    row.src = src;
-    if (is_new || row.name != seen.repo.name || row.facts != seen.facts || row.gone_status != 0)
-      row.changed_ms = page.now_ms();
-    row.name = seen.repo.name;
-    row.facts = seen.facts;
-    row.gone_status = 0;
-    row.missing_since_ms = 0;
-    HM_TRY(page.put(k, std::move(row), facts));
+    HM_TRY(page.list(seen, sweep, make));
   }
-  HM_TRY(append_or_commit(std::move(entries), page.finish(std::move(state))));
+  const ListingOutcome outcome = page.outcome();
+  auto entries = page.take_entries();
+  auto batch = page.finish(std::move(state));
+  if (entries.empty()) {
+    HM_TRY(index_.commit(batch));
+  } else {
+    HM_TRY(append(std::move(entries), std::move(batch)));
+  }
   return outcome;
-}
-
-/// The name that the journal knows: of the newest visit when there was one, else of the newest listing.
-Result<std::string> Recorder::name_before(const RepoKey& k, const std::string& listed) const {
-  HM_TRY(const auto visited, Deriver(index_).repo(k));
-  return visited ? visited->repo.name : listed;
-}
-
-Result<> Recorder::append_or_commit(std::vector<json::object> entries, storage::Batch batch) {
-  return entries.empty() ? index_.commit(batch) : append(std::move(entries), std::move(batch));
 }
 
 namespace {
 struct Unlisted {
-  std::uint64_t known = 0;               ///< of this source and kind, not gone
+  std::uint64_t known = 0;              ///< of this source and kind, not gone
   std::vector<std::uint32_t> ordinals;  ///< of those that the sweep did not list, ascending
 };
 
@@ -253,7 +266,8 @@ Result<std::vector<RepoKey>> Recorder::finish_sweep(const std::string& src, Repo
   std::vector<RepoKey> overdue;
   if (unlisted.ordinals.size() * 100 > unlisted.known * kMissingPercentMax) {
     log(LogLevel::Warning, "the sweep is not believed: it lists less than half of what is known",
-        {{"kind", std::string(name_of(kind))}, {"known", std::to_string(unlisted.known)},
+        {{"kind", std::string(name_of(kind))},
+         {"known", std::to_string(unlisted.known)},
          {"not_listed", std::to_string(unlisted.ordinals.size())}});
   } else {
     HM_TRY(const auto keys, keys_of(index_, unlisted.ordinals));

@@ -10,10 +10,10 @@
 namespace hm::storage {
 namespace {
 constexpr std::uint8_t kNumberBytes = 8, kFoldBytes = 4, kKeyBytes = 13, kStateBytes = 1;
-constexpr std::size_t kEndBytes = 4;  // of one value of varying length, in the table before them
+constexpr std::size_t kEndBytes = 4;      // of one value of varying length, in the table before them
 constexpr std::size_t kChunksKept = 256;  // of a reader: some 2 MiB
-constexpr char kWeekTag = '\xf0';        // before the keys of kept weeks, behind those of all columns
-constexpr char kNewestWeekTag = '\xf1';  // chunk → the newest week in which its popularity was listed
+constexpr char kWeekTag = '\xf0';         // before the keys of kept weeks, behind those of all columns
+constexpr char kNewestWeekTag = '\xf1';   // chunk → the newest week in which its popularity was listed
 
 /// Bytes of one value; 0 when they vary.
 std::uint8_t width_of(Column column) {
@@ -125,6 +125,12 @@ Result<ColumnChunk> ColumnChunk::of(Column column, std::string_view bytes) {
 
 std::uint64_t ColumnChunk::number(std::uint32_t i) const {
   return i < size_ && width_ != 0 ? little(data_.substr(std::size_t{i} * width_, width_)) : 0;
+}
+
+void ColumnChunk::numbers(std::array<std::uint64_t, kColumnChunk>& into) const {
+  const char* at = data_.data();
+  for (std::uint32_t i = 0; i < size_; ++i, at += width_) into[i] = little({at, width_});
+  std::fill(into.begin() + size_, into.end(), 0);
 }
 
 std::string_view ColumnChunk::bytes(std::uint32_t i) const {

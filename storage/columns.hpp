@@ -3,6 +3,7 @@
 // its ordinal, given once when it is first listed. A column is stored in chunks of 1,024 values. Threads: an editor is
 // used by one thread; scans are as safe as the index.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -23,24 +24,24 @@ inline constexpr std::uint32_t kColumnChunk = 1024;  ///< values: one listing pa
 /// Values are on disk. Up to Name the values have one width; Downloads to Seen are facts, the others are derived from
 /// the listing rows.
 enum class Column : std::uint8_t {
-  Key = 1,      ///< 13 bytes, key::repo()
-  State,        ///< kState… bits
-  Source,       ///< fold32() of the upstream's host
-  Created,      ///< POSIX seconds
-  Modified,     ///< POSIX seconds
-  Parameters,   ///< 0 = not known
-  Storage,      ///< bytes of all revisions; 0 = not known
-  Owner,        ///< fold32() of the part before the '/'
-  Library,      ///< fold32(), 0 = none
-  Task,         ///< fold32(), 0 = none
-  Licence,      ///< fold32(), 0 = none, kFoldSeveral = more than one: the listing row tells which
-  Downloads,    ///< of the last 30 days
+  Key = 1,     ///< 13 bytes, key::repo()
+  State,       ///< kState… bits
+  Source,      ///< fold32() of the upstream's host
+  Created,     ///< POSIX seconds
+  Modified,    ///< POSIX seconds
+  Parameters,  ///< 0 = not known
+  Storage,     ///< bytes of all revisions; 0 = not known
+  Owner,       ///< fold32() of the part before the '/'
+  Library,     ///< fold32(), 0 = none
+  Task,        ///< fold32(), 0 = none
+  Licence,     ///< fold32(), 0 = none, kFoldSeveral = more than one: the listing row tells which
+  Downloads,   ///< of the last 30 days
   Likes,
-  Trending,     ///< thousandths
-  Seen,         ///< number of the last sweep that listed it
-  Name = 64,    ///< text as spelled upstream
-  Tags,         ///< 4 bytes each, little-endian: fold32()
-  Bases,        ///< kBaseBytes each
+  Trending,   ///< thousandths
+  Seen,       ///< number of the last sweep that listed it
+  Name = 64,  ///< text as spelled upstream
+  Tags,       ///< 4 bytes each, little-endian: fold32()
+  Bases,      ///< kBaseBytes each
 };
 inline constexpr std::size_t kBaseBytes = 14;  ///< of one base: relation (1), key::repo() (13)
 bool is_fact(Column column);
@@ -49,8 +50,8 @@ inline constexpr std::uint64_t kStateGated = 1, kStateGatedManual = 2, kStatePri
                                kStateGone = 16;
 
 inline constexpr std::uint32_t kFoldSeveral = 1;
-/// A word as columns hold it: FNV-1a, 32 bit, of its ASCII lower case; never 0 or kFoldSeveral. Two words may fold to one
-/// value: who asks looks at the row too.
+/// A word as columns hold it: FNV-1a, 32 bit, of its ASCII lower case; never 0 or kFoldSeveral. Two words may fold to
+/// one value: who asks looks at the row too.
 std::uint32_t fold32(std::string_view word);
 
 /// One chunk as stored, decoded without copying.
@@ -59,8 +60,10 @@ class ColumnChunk {
   /// @returns Corrupt when `bytes` cannot be a chunk of `column`.
   static Result<ColumnChunk> of(Column column, std::string_view bytes);
   std::uint32_t size() const { return size_; }
-  std::uint64_t number(std::uint32_t i) const;        ///< of a column of numbers; 0 behind the end
-  std::string_view bytes(std::uint32_t i) const;      ///< of Key, Name, Tags, Bases; "" behind the end
+  std::uint64_t number(std::uint32_t i) const;  ///< of a column of numbers; 0 behind the end
+  /// All of a column of numbers; 0 behind the end.
+  void numbers(std::array<std::uint64_t, kColumnChunk>& into) const;
+  std::string_view bytes(std::uint32_t i) const;  ///< of Key, Name, Tags, Bases; "" behind the end
   /// The values of Name, Tags or Bases one behind the other, for a search through all at once.
   std::string_view all() const;
   std::uint32_t at_offset(std::size_t offset) const;  ///< which value has this byte of all()
@@ -80,8 +83,8 @@ class ColumnEditor {
   Result<std::uint64_t> number(Column column, std::uint32_t ordinal);
   /// Adds the changed chunks to `batch` and forgets all of them.
   void flush(Batch& batch);
-  /// Before the first change of Downloads or Likes in `week` (weeks since 1970): keeps those of the chunk of `ordinal` as
-  /// they stood at the end of the week before. Costs one read after that.
+  /// Before the first change of Downloads or Likes in `week` (weeks since 1970): keeps those of the chunk of `ordinal`
+  /// as they stood at the end of the week before. Costs one read after that.
   Result<> keep_last_week(std::uint32_t ordinal, std::uint32_t week);
 
  private:

@@ -47,8 +47,8 @@ class CrawlLines {
 };
 
 json::object to_json(const crawler::ListingReport& report) {
-  return {{"list_calls", report.pages}, {"listed", report.listed},     {"new", report.added},
-          {"changed", report.changed},  {"renamed", report.moved},     {"replaced", report.replaced},
+  return {{"list_calls", report.pages}, {"listed", report.listed},      {"new", report.added},
+          {"changed", report.changed},  {"renamed", report.moved},      {"replaced", report.replaced},
           {"gone", report.gone},        {"bad_items", report.bad_items}};
 }
 
@@ -78,9 +78,8 @@ Result<crawler::ListingReport> crawl_until(NetworkServices& network, crawler::Cr
   };
   asio::co_spawn(*network.context, crawl.run([&lines](const crawler::CrawlEvent& e) { lines.apply(e); }),
                  asio::bind_cancellation_slot(cancel.slot(), std::move(on_end)));
-  const std::stop_callback on_stop(stop, [&] {
-    asio::post(*network.context, [&cancel] { cancel.emit(asio::cancellation_type::terminal); });
-  });
+  const std::stop_callback on_stop(
+      stop, [&] { asio::post(*network.context, [&cancel] { cancel.emit(asio::cancellation_type::terminal); }); });
   return ended.get();
 }
 }  // namespace

@@ -15,15 +15,28 @@ constexpr std::size_t kHistoryMax = 10'000;  // entries of one repository; more 
 
 /// "7B", "1.5M", "400000000": powers of a thousand, as parameters are counted.
 Result<std::uint64_t> parse_count(const std::string& text, const char* option) {
-  const Error bad{Errc::BadInput, std::string(option) + ": \"" + printable(text) + "\" is no count; write e.g. 7B, 1.5M or 400000"};
+  const Error bad{Errc::BadInput,
+                  std::string(option) + ": \"" + printable(text) + "\" is no count; write e.g. 7B, 1.5M or 400000"};
   std::string_view digits = text;
   std::uint64_t unit = 1;
   if (!digits.empty()) {
     switch (digits.back()) {
-      case 'k': case 'K': unit = 1'000; break;
-      case 'm': case 'M': unit = 1'000'000; break;
-      case 'b': case 'B': case 'g': case 'G': unit = 1'000'000'000; break;
-      default: break;
+      case 'k':
+      case 'K':
+        unit = 1'000;
+        break;
+      case 'm':
+      case 'M':
+        unit = 1'000'000;
+        break;
+      case 'b':
+      case 'B':
+      case 'g':
+      case 'G':
+        unit = 1'000'000'000;
+        break;
+      default:
+        break;
     }
     if (unit != 1) digits.remove_suffix(1);
   }
@@ -51,9 +64,12 @@ Result<std::int64_t> parse_time(const std::string& text, const char* option) {
 
 Result<crawler::SortBy> parse_sort(const std::string& word) {
   using crawler::SortBy;
-  for (const auto& [name, order] : {std::pair{"downloads", SortBy::Downloads}, {"likes", SortBy::Likes},
-                                    {"trending", SortBy::Trending}, {"created", SortBy::Created},
-                                    {"modified", SortBy::Modified}, {"parameters", SortBy::Parameters}})
+  for (const auto& [name, order] : {std::pair{"downloads", SortBy::Downloads},
+                                    {"likes", SortBy::Likes},
+                                    {"trending", SortBy::Trending},
+                                    {"created", SortBy::Created},
+                                    {"modified", SortBy::Modified},
+                                    {"parameters", SortBy::Parameters}})
     if (ascii_equal_fold(word, name)) return order;
   return Error{Errc::BadInput, "--sort: \"" + printable(word) +
                                    "\" is none of downloads, likes, trending, created, modified, parameters"};
@@ -71,7 +87,8 @@ Result<crawler::Filter> filter_of(const SearchCommand& c) {
   f.gone_too = c.gone_too;
   if (!c.kind.empty()) {
     f.kind = parse_repo_kind(ascii_lower(c.kind));
-    if (!f.kind) return Error{Errc::BadInput, "--kind: \"" + printable(c.kind) + "\" is none of models, datasets, spaces"};
+    if (!f.kind)
+      return Error{Errc::BadInput, "--kind: \"" + printable(c.kind) + "\" is none of models, datasets, spaces"};
   }
   if (!c.gated.empty()) f.gated = c.gated == "yes";
   if (!c.downloads_min.empty()) {
@@ -99,7 +116,8 @@ Result<crawler::Filter> filter_of(const SearchCommand& c) {
 }
 
 std::string found_table(const std::vector<crawler::Found>& found) {
-  Table table({{"NAME"}, {"DOWNLOADS", Table::Align::Right}, {"LIKES", Table::Align::Right}, {"LICENCE"}, {"MODIFIED"}});
+  Table table(
+      {{"NAME"}, {"DOWNLOADS", Table::Align::Right}, {"LIKES", Table::Align::Right}, {"LICENCE"}, {"MODIFIED"}});
   for (const crawler::Found& f : found) {
     std::string licences;
     for (const std::string& licence : f.facts.licences) licences += (licences.empty() ? "" : ",") + licence;
@@ -179,7 +197,8 @@ Result<Exit> run_command(Context& context, const SearchCommand& command) {
 Result<Exit> run_command(Context& context, const HistoryCommand& command) {
   HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
   if (spec.revision)
-    return Error{Errc::BadInput, printable(command.repo) + ": history is of whole repositories; leave the revision out"};
+    return Error{Errc::BadInput,
+                 printable(command.repo) + ": history is of whole repositories; leave the revision out"};
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   HM_TRY(const auto known, find_known(*services->index, spec));
   RepoKey key;

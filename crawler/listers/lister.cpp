@@ -41,7 +41,8 @@ std::vector<provenance::Listing> listings_of(hub::ListPage& page, RepoKind kind,
       ++bad_items;
       continue;
     }
-    out.push_back(provenance::read_listing(repo, info.rid ? *info.rid : derived_rid(src, repo), std::move(info.fields)));
+    out.push_back(
+        provenance::read_listing(repo, info.rid ? *info.rid : derived_rid(src, repo), std::move(info.fields)));
   }
   return out;
 }
@@ -181,7 +182,8 @@ awaitable<Result<ListingReport>> Lister::store(hub::ListPage page, std::optional
 awaitable<Result<hub::ListPage>> Lister::next_of_sweep() {
   if (sweep_.cursor.empty()) co_return co_await first_page(Order::Created);
   auto page = co_await p_.api.list(kind_, "", sweep_.cursor);
-  const bool expired = !page && (refuses_the_question(page.assume_error()) || page.assume_error().code == Errc::NotFound);
+  const bool expired =
+      !page && (refuses_the_question(page.assume_error()) || page.assume_error().code == Errc::NotFound);
   if (!expired) co_return page;
   log(LogLevel::Warning, "the upstream no longer knows where the sweep was; it begins again",
       {{"kind", std::string(name_of(kind_))}, {"why", page.assume_error().what}});
@@ -259,8 +261,7 @@ awaitable<Result<ListingReport>> Lister::end_sweep() {
 
 /// Asks for one repository by its name. What cannot be told now is asked again after the next sweep.
 awaitable<Result<bool>> Lister::confirm_gone(RepoKey missing) {
-  HM_CO_TRY(const auto row,
-            co_await run_on(p_.disk_pool, [&] { return storage::find_listing(p_.index, missing); }));
+  HM_CO_TRY(const auto row, co_await run_on(p_.disk_pool, [&] { return storage::find_listing(p_.index, missing); }));
   if (!row) co_return false;
   RepoId name{kind_, row->name};  // a temporary would be destroyed twice by g++ 12
   const auto info = co_await p_.api.repo_info(std::move(name), std::nullopt);
@@ -279,7 +280,8 @@ awaitable<Result<bool>> Lister::confirm_gone(RepoKey missing) {
   }
   auto still_there = [&]() -> Result<> {  // not listed, and there: private to others, or disabled
     HM_TRY(json::value facts, parse_json(row->facts));
-    if (!facts.is_object()) return Error{Errc::Corrupt, "the facts of listing row " + missing.text() + " are no object"};
+    if (!facts.is_object())
+      return Error{Errc::Corrupt, "the facts of listing row " + missing.text() + " are no object"};
     facts.get_object()["private"] = info.assume_value().is_private;
     facts.get_object()["disabled"] = info.assume_value().disabled;
     provenance::Listing seen =

@@ -30,8 +30,9 @@ struct ListerParts {  ///< everything outlives the listers
 };
 struct ListerOptions {
   std::int64_t missing_patience_ms = 24LL * 3'600'000;  ///< between two sweeps that both miss a repository
-  std::int64_t tail_overlap_ms = 10LL * 60'000;  ///< read again below the watermark: commits get their time before they are listed
-  std::size_t tail_pages_max = 50;               ///< a tail longer than this is the sweep's work
+  std::int64_t tail_overlap_ms =
+      10LL * 60'000;                ///< read again below the watermark: commits get their time before they are listed
+  std::size_t tail_pages_max = 50;  ///< a tail longer than this is the sweep's work
 };
 
 /// Sums over pages.
@@ -47,8 +48,8 @@ struct SweepState {
   bool listed_all = false;  ///< the last page is stored; what was not listed has not been looked at yet
   std::string cursor;       ///< URL of the next page; "" = the first
   std::int64_t began_ms = 0, ended_ms = 0;
-  std::uint64_t pages = 0, listed = 0;      ///< of the sweep under way
-  std::uint64_t pages_before = 0;           ///< of the newest that ended: how long the next one will be
+  std::uint64_t pages = 0, listed = 0;  ///< of the sweep under way
+  std::uint64_t pages_before = 0;       ///< of the newest that ended: how long the next one will be
   bool operator==(const SweepState&) const = default;
 };
 

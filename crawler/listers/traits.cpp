@@ -18,12 +18,15 @@ bool flag(const json::object& row, const char* name) {
 }
 }  // namespace
 
-// `siblings`, `cardData`, `gguf` and `description` are left out: they are most of a page's bytes, and a visit reads them.
+// `siblings`, `cardData`, `gguf` and `description` are left out: they are most of a page's bytes, and a visit reads
+// them.
 ListingTraits usual_traits(RepoKind kind) {
   ListingTraits traits;
-  traits.expand = {"createdAt", "disabled", "lastModified", "likes", "private", "sha", "tags", "trendingScore",
-                   "usedStorage"};
-  auto add = [&](std::initializer_list<const char*> more) { traits.expand.insert(traits.expand.end(), more.begin(), more.end()); };
+  traits.expand = {"createdAt", "disabled", "lastModified",  "likes",      "private",
+                   "sha",       "tags",     "trendingScore", "usedStorage"};
+  auto add = [&](std::initializer_list<const char*> more) {
+    traits.expand.insert(traits.expand.end(), more.begin(), more.end());
+  };
   switch (kind) {
     case RepoKind::Model:
       add({"baseModels", "downloads", "gated", "library_name", "pipeline_tag", "safetensors"});
@@ -87,7 +90,8 @@ Result<ListingTraits> load_traits(const storage::Index& index, const std::string
   const json::value* page = row ? row->if_contains("page") : nullptr;
   const json::value* expand = row ? row->if_contains("expand") : nullptr;
   if (page == nullptr || !page->is_int64() || page->get_int64() < 1 || expand == nullptr || !expand->is_array())
-    return Error{Errc::Corrupt, "what was learnt of the listings of " + src + " is stored in a form that nobody writes"};
+    return Error{Errc::Corrupt,
+                 "what was learnt of the listings of " + src + " is stored in a form that nobody writes"};
   traits.page = static_cast<std::size_t>(page->get_int64());
   traits.sorts_by_created = flag(*row, "created");
   traits.sorts_by_modified = flag(*row, "modified");

@@ -24,8 +24,8 @@ inline constexpr std::int64_t kMinuteMs = 60'000, kHourMs = 60 * kMinuteMs, kDay
 class CrawlTest : public testing::Test {
  protected:
   CrawlTest()
-      : dir_(std::filesystem::temp_directory_path() /
-             ("hm-crawl-" + std::to_string(::getpid()) + testing::UnitTest::GetInstance()->current_test_info()->name())) {
+      : dir_(std::filesystem::temp_directory_path() / ("hm-crawl-" + std::to_string(::getpid()) +
+                                                       testing::UnitTest::GetInstance()->current_test_info()->name())) {
     std::filesystem::remove_all(dir_);
     reopen();
   }
@@ -108,7 +108,8 @@ class CrawlTest : public testing::Test {
       }
       if (!right && ++wrong <= 5)
         ADD_FAILURE() << truth.rid.text() << " " << truth.name << (truth.visible ? " visible" : " not visible")
-                      << (known ? " known as " + known->name + " gone " + std::to_string(known->gone_status) : " unknown");
+                      << (known ? " known as " + known->name + " gone " + std::to_string(known->gone_status)
+                                : " unknown");
     });
     EXPECT_EQ(wrong, 0U);
   }

@@ -47,8 +47,9 @@ TEST_F(ListerTest, AKillBetweenTheLastPageAndTheEndListsNothingAgain) {
   sweep(models);
   SweepState state = models.sweep();
   // The row as the last page left it.
-  batch.put(storage::Family::Meta, crawl_key("hub.example", RepoKind::Model, "sweep"),
-            R"({"began":1,"cursor":"","ended":0,"listed":900,"listed_all":1,"number":1,"pages":1,"pages_before":0,"running":1})");
+  batch.put(
+      storage::Family::Meta, crawl_key("hub.example", RepoKind::Model, "sweep"),
+      R"({"began":1,"cursor":"","ended":0,"listed":900,"listed_all":1,"number":1,"pages":1,"pages_before":0,"running":1})");
   ASSERT_TRUE(index_->get(storage::Family::Meta, batch.changes()[0].key).value()) << "the key is another now";
   ASSERT_TRUE(index_->commit(batch));
   auto again = lister();
@@ -62,9 +63,8 @@ TEST_F(ListerTest, AFailedPageIsAskedForAgain) {
   make_hub(3'000);
   auto models = lister();
   must(models.sweep_page());
-  client_->set_hook([](const net::HttpRequest&) -> net::awaitable<Result<>> {
-    co_return Error(Errc::Refused, "not now");
-  });
+  client_->set_hook(
+      [](const net::HttpRequest&) -> net::awaitable<Result<>> { co_return Error(Errc::Refused, "not now"); });
   EXPECT_THAT(test::run(models.sweep_page()), FailsWith(Errc::Refused, "not now"));
   client_->set_hook({});
   sweep(models);

@@ -57,9 +57,10 @@ TEST_F(SelectionTest, WordsOfNamesWithoutCase) {
   for (char& c : word) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   Filter filter;
   filter.words = {word};
-  expect_same(filter, SortBy::Downloads,
-              [&](const Found& f) { return ascii_lower(f.row.name).find(ascii_lower(word)) != std::string::npos; },
-              kDownloads, 5);
+  expect_same(
+      filter, SortBy::Downloads,
+      [&](const Found& f) { return ascii_lower(f.row.name).find(ascii_lower(word)) != std::string::npos; }, kDownloads,
+      5);
 }
 
 TEST_F(SelectionTest, LicenceKindAndGate) {
@@ -67,13 +68,14 @@ TEST_F(SelectionTest, LicenceKindAndGate) {
   filter.kind = RepoKind::Model;
   filter.licences = {"MIT", "apache-2.0"};
   filter.gated = false;
-  expect_same(filter, SortBy::Likes,
-              [](const Found& f) {
-                return f.key.kind == RepoKind::Model && f.facts.visibility == "public" &&
-                       std::any_of(f.facts.licences.begin(), f.facts.licences.end(),
-                                   [](const std::string& l) { return l == "mit" || l == "apache-2.0"; });
-              },
-              [](const Found& f) { return f.popularity.likes; }, 20);
+  expect_same(
+      filter, SortBy::Likes,
+      [](const Found& f) {
+        return f.key.kind == RepoKind::Model && f.facts.visibility == "public" &&
+               std::any_of(f.facts.licences.begin(), f.facts.licences.end(),
+                           [](const std::string& l) { return l == "mit" || l == "apache-2.0"; });
+      },
+      [](const Found& f) { return f.popularity.likes; }, 20);
 }
 
 TEST_F(SelectionTest, TagsLibraryTaskAndParameters) {
@@ -82,13 +84,14 @@ TEST_F(SelectionTest, TagsLibraryTaskAndParameters) {
   filter.libraries = {"transformers"};
   filter.parameters_min = 100'000'000;
   filter.parameters_max = 9'000'000'000;
-  expect_same(filter, SortBy::Parameters,
-              [](const Found& f) {
-                return f.facts.library == "transformers" && f.facts.parameters >= 100'000'000 &&
-                       f.facts.parameters <= 9'000'000'000 &&
-                       std::find(f.facts.tags.begin(), f.facts.tags.end(), "safetensors") != f.facts.tags.end();
-              },
-              [](const Found& f) { return f.facts.parameters; }, 20);
+  expect_same(
+      filter, SortBy::Parameters,
+      [](const Found& f) {
+        return f.facts.library == "transformers" && f.facts.parameters >= 100'000'000 &&
+               f.facts.parameters <= 9'000'000'000 &&
+               std::find(f.facts.tags.begin(), f.facts.tags.end(), "safetensors") != f.facts.tags.end();
+      },
+      [](const Found& f) { return f.facts.parameters; }, 20);
 }
 
 TEST_F(SelectionTest, OwnersGlobsAndTimes) {
@@ -99,11 +102,12 @@ TEST_F(SelectionTest, OwnersGlobsAndTimes) {
   filter.owners = {owner};
   filter.names = {owner + "/*"};
   filter.created_since_ms = clock_.unix_ms() - 700 * kDayMs;
-  expect_same(filter, SortBy::Created,
-              [&](const Found& f) {
-                return f.row.name.starts_with(owner + "/") && f.facts.created_ms / 1000 >= *filter.created_since_ms / 1000;
-              },
-              [](const Found& f) { return static_cast<std::uint64_t>(f.facts.created_ms) / 1000; }, 0);
+  expect_same(
+      filter, SortBy::Created,
+      [&](const Found& f) {
+        return f.row.name.starts_with(owner + "/") && f.facts.created_ms / 1000 >= *filter.created_since_ms / 1000;
+      },
+      [](const Found& f) { return static_cast<std::uint64_t>(f.facts.created_ms) / 1000; }, 0);
 }
 
 TEST_F(SelectionTest, WhatIsGoneIsLeftOutUnlessAskedFor) {

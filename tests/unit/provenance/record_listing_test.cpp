@@ -94,10 +94,16 @@ TEST_F(RecordListingTest, AnUnchangedRowIsNotWritten) {
   list({item('1', "org/a"), item('2', "org/b")}, 1);
   auto writes = [&](std::uint32_t sweep) {
     std::string before, after;
-    EXPECT_TRUE(index_->scan(Family::Listings, {}, [&](std::string_view, std::string_view v) { before += v; return true; }));
+    EXPECT_TRUE(index_->scan(Family::Listings, {}, [&](std::string_view, std::string_view v) {
+      before += v;
+      return true;
+    }));
     clock_.advance(1000);
     list({item('1', "org/a"), item('2', "org/b")}, sweep);
-    EXPECT_TRUE(index_->scan(Family::Listings, {}, [&](std::string_view, std::string_view v) { after += v; return true; }));
+    EXPECT_TRUE(index_->scan(Family::Listings, {}, [&](std::string_view, std::string_view v) {
+      after += v;
+      return true;
+    }));
     return before != after;
   };
   EXPECT_FALSE(writes(2));
@@ -111,7 +117,8 @@ TEST_F(RecordListingTest, JournalsHeadVisibilityAndLicenceButNotOtherFacts) {
   EXPECT_NE(row('1').facts.find("\"x\""), std::string::npos);
   list({item('1', "org/a", R"("tags":["license:apache-2.0"],"gated":false)")});
   list({item('1', "org/a", R"("tags":["license:apache-2.0"],"gated":"manual")")});
-  list({item('1', "org/a", R"("tags":["license:apache-2.0"],"gated":"manual","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")")});
+  list({item('1', "org/a",
+             R"("tags":["license:apache-2.0"],"gated":"manual","sha":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")")});
   EXPECT_THAT(types(), ElementsAre("listed", "listed", "listed", "listed"));
   const auto last = journal_->get(3).value().value();
   EXPECT_EQ(last.value.at("vis").as_string(), "gated-manual");
@@ -191,10 +198,11 @@ TEST_F(RecordListingTest, WhatWasFirstSeenDuringASweepIsNotMissingInIt) {
 }
 
 TEST_F(RecordListingTest, ARebuildGivesTheSameNamesAndColumns) {
-  list({item('1', "org/a", R"("tags":["license:mit","license:other","t"],"pipeline_tag":"text-generation","library_name":"l",)"
-                           R"("createdAt":"2025-01-01T00:00:00.000Z","lastModified":"2025-01-02T00:00:00.000Z",)"
-                           R"("safetensors":{"total":7000000000},"usedStorage":5,"baseModels":{"relation":"adapter",)"
-                           R"("models":[{"_id":"0123456789abcdef01234563","id":"org/base"}]})"),
+  list({item('1', "org/a",
+             R"("tags":["license:mit","license:other","t"],"pipeline_tag":"text-generation","library_name":"l",)"
+             R"("createdAt":"2025-01-01T00:00:00.000Z","lastModified":"2025-01-02T00:00:00.000Z",)"
+             R"("safetensors":{"total":7000000000},"usedStorage":5,"baseModels":{"relation":"adapter",)"
+             R"("models":[{"_id":"0123456789abcdef01234563","id":"org/base"}]})"),
         item('2', "org/b", R"("private":true)")});
   list({item('1', "org/z")});
   ASSERT_TRUE(recorder_->record_listing_gone(key_of('2'), 401));
@@ -205,7 +213,8 @@ TEST_F(RecordListingTest, ARebuildGivesTheSameNamesAndColumns) {
 }
 
 TEST_F(RecordListingTest, FieldsOfTheWrongTypeAreUnknown) {
-  list({item('1', "org/a", R"("tags":{"a":1},"gated":7,"lastModified":12,"safetensors":[],"baseModels":["x"],"downloads":"9")")});
+  list({item('1', "org/a",
+             R"("tags":{"a":1},"gated":7,"lastModified":12,"safetensors":[],"baseModels":["x"],"downloads":"9")")});
   EXPECT_EQ(column(Column::Downloads, 0), 0U);
   EXPECT_EQ(column(Column::Modified, 0), 0U);
   EXPECT_EQ(column(Column::State, 0), 0U);
