@@ -4,6 +4,7 @@
 
 #include "app/facts.hpp"
 #include "app/output.hpp"
+#include "base/json_fields.hpp"
 #include "base/text.hpp"
 #include "storage/columns.hpp"
 #include "storage/key_space.hpp"
@@ -11,15 +12,6 @@
 
 namespace hm::app {
 namespace {
-std::string text_of(const json::object& entry, const char* field) {
-  const json::value* v = entry.if_contains(field);
-  return v != nullptr && v->is_string() ? std::string(v->get_string()) : std::string();
-}
-std::int64_t number_of(const json::object& entry, const char* field) {
-  const json::value* v = entry.if_contains(field);
-  return v != nullptr && v->is_int64() ? v->get_int64() : 0;
-}
-
 std::string licences_of(const json::object& entry) {
   const json::value* v = entry.if_contains("lic");
   std::string out;

@@ -157,11 +157,7 @@ Result<> narrow_words(const storage::Index& index, const Filter& f, Marks& marks
 
 Result<Marks> matches(const storage::Index& index, const Filter& f) {
   Marks marks;
-  std::uint32_t size = 0;
-  HM_TRY(storage::scan_column(index, Column::State, [&](std::uint32_t first, const ColumnChunk& chunk) {
-    size = first + chunk.size();
-    return true;
-  }));
+  HM_TRY(const std::uint32_t size, storage::column_size(index, Column::State));
   marks.mark_all(size);
   if (!f.gone_too || f.gated) {
     HM_TRY(marks.narrow_numbers(index, Column::State, [&](std::uint64_t state) {

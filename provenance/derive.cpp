@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/json_fields.hpp"
 #include "base/text.hpp"
 #include "provenance/card.hpp"
 #include "storage/key_space.hpp"
@@ -12,14 +13,6 @@ namespace key = storage::key;
 using storage::Family;
 
 namespace {
-std::string text_of(const json::object& entry, const char* field) {
-  const json::value* v = entry.if_contains(field);
-  return v != nullptr && v->is_string() ? std::string(v->get_string()) : std::string{};
-}
-std::int64_t number_of(const json::object& entry, const char* field) {
-  const json::value* v = entry.if_contains(field);
-  return v != nullptr && v->is_int64() ? v->get_int64() : 0;
-}
 Error bad_entry(const storage::JournalEntry& entry, std::string_view what) {
   return {Errc::Corrupt, "journal entry " + std::to_string(entry.sequence) + ": " + std::string(what)};
 }

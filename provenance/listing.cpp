@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "base/json_fields.hpp"
 #include "base/text.hpp"
 #include "storage/key_space.hpp"
 
@@ -24,19 +25,11 @@ constexpr std::size_t kColumnChangesMax = 64 * storage::kColumnChunk;  // of a r
 constexpr std::string_view kLicenceTag = "license:";
 
 const json::value* find(const json::object& in, const char* name) { return in.if_contains(name); }
-std::string_view text_of(const json::object& in, const char* name) {
-  const json::value* v = find(in, name);
-  return v != nullptr && v->is_string() ? std::string_view(v->get_string()) : std::string_view();
-}
 std::uint64_t count_of(const json::object& in, const char* name) {
   const json::value* v = find(in, name);
   if (v == nullptr) return 0;
   if (v->is_uint64()) return v->get_uint64();
   return v->is_int64() && v->get_int64() > 0 ? static_cast<std::uint64_t>(v->get_int64()) : 0;
-}
-bool flag_of(const json::object& in, const char* name) {
-  const json::value* v = find(in, name);
-  return v != nullptr && v->is_bool() && v->get_bool();
 }
 /// A score as thousandths; the Hub sends integers and fractions.
 std::uint64_t thousandths_of(const json::object& in, const char* name) {
@@ -73,7 +66,7 @@ std::vector<Base> bases_of(const json::object& facts) {
 
 std::string visibility_of(const json::object& facts) {
   if (flag_of(facts, "private")) return "private";
-  const std::string_view gated = text_of(facts, "gated");
+  const std::string gated = text_of(facts, "gated");
   if (gated == "auto") return "gated-auto";
   return gated == "manual" ? "gated-manual" : "public";
 }

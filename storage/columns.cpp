@@ -72,6 +72,13 @@ std::string little_of(std::uint64_t value, std::size_t width) {
   return out;
 }
 
+/// What key::u32() wrote.
+std::uint32_t big_endian(std::string_view bytes) {
+  std::uint32_t value = 0;
+  for (const char c : bytes) value = (value << 8) | static_cast<unsigned char>(c);
+  return value;
+}
+
 Family family_of(Column column) { return is_fact(column) ? Family::Popularity : Family::Columns; }
 std::string chunk_key(Column column, std::uint32_t chunk) {
   return std::string(1, static_cast<char>(column)) + key::u32(chunk);
@@ -258,11 +265,17 @@ Result<> scan_column(const Index& index, Column column,
                         outcome = chunk.error();
                         return false;
                       }
-                      std::uint32_t number = 0;
-                      for (const char c : k.substr(1)) number = (number << 8) | static_cast<unsigned char>(c);
+                      const std::uint32_t number = big_endian(k.substr(1));
                       return visit(number * kColumnChunk, chunk.assume_value());
                     }));
   return outcome;
+}
+
+Result<std::uint32_t> column_size(const Index& index, Column column) {
+  HM_TRY(const auto last, index.last(family_of(column), std::string(1, static_cast<char>(column))));
+  if (!last) return std::uint32_t{0};
+  HM_TRY(const ColumnChunk chunk, ColumnChunk::of(column, last->second));
+  return big_endian(std::string_view(last->first).substr(1)) * kColumnChunk + chunk.size();
 }
 
 Result<std::vector<WeekOfPopularity>> popularity_history(const Index& index, std::uint32_t ordinal) {
@@ -278,8 +291,7 @@ Result<std::vector<WeekOfPopularity>> popularity_history(const Index& index, std
       return false;
     }
     if (place >= chunk.assume_value().size()) return true;  // first listed later
-    std::uint32_t week = 0;
-    for (const char c : k.substr(prefix.size(), sizeof week)) week = (week << 8) | static_cast<unsigned char>(c);
+    const std::uint32_t week = big_endian(k.substr(prefix.size(), sizeof(std::uint32_t)));
     if (weeks.empty() || weeks.back().week != week) weeks.push_back({week, 0, 0});
     (column == Column::Downloads ? weeks.back().downloads : weeks.back().likes) = chunk.assume_value().number(place);
     return true;

@@ -116,6 +116,8 @@ class ColumnReader {
 /// false. @returns Corrupt.
 Result<> scan_column(const Index& index, Column column,
                      const std::function<bool(std::uint32_t first, const ColumnChunk& chunk)>& visit);
+/// Ordinals that have a value, or come before one that has. @returns Corrupt.
+Result<std::uint32_t> column_size(const Index& index, Column column);
 /// Of one repository at the end of a week.
 struct WeekOfPopularity {
   std::uint32_t week = 0;

@@ -5,6 +5,7 @@
 #include "base/canonical_json.hpp"
 #include "base/check.hpp"
 #include "base/crash_point.hpp"
+#include "base/json_fields.hpp"
 #include "base/log.hpp"
 #include "base/run_on.hpp"
 #include "base/text.hpp"
@@ -23,11 +24,6 @@ constexpr int kBadRequest = 400, kUnprocessable = 422, kNotFound = 404;
 
 bool refuses_the_question(const Error& error) {
   return error.http_status == kBadRequest || error.http_status == kUnprocessable;
-}
-
-std::int64_t number(const json::object& row, const char* name) {
-  const json::value* v = row.if_contains(name);
-  return v != nullptr && v->is_int64() ? v->get_int64() : 0;
 }
 
 /// What of a page can be stored; bad names are counted with the bad items.
@@ -79,16 +75,15 @@ Result<> Lister::load() {
   if (!value.is_object())
     return Error{Errc::Corrupt, "where the sweep of " + src_ + " is, is stored in a form that nobody writes"};
   const json::object& row = value.get_object();
-  sweep_.number = static_cast<std::uint32_t>(number(row, "number"));
-  sweep_.running = number(row, "running") != 0;
-  sweep_.listed_all = number(row, "listed_all") != 0;
-  sweep_.began_ms = number(row, "began");
-  sweep_.ended_ms = number(row, "ended");
-  sweep_.pages = static_cast<std::uint64_t>(number(row, "pages"));
-  sweep_.listed = static_cast<std::uint64_t>(number(row, "listed"));
-  sweep_.pages_before = static_cast<std::uint64_t>(number(row, "pages_before"));
-  const json::value* cursor = row.if_contains("cursor");
-  if (cursor != nullptr && cursor->is_string()) sweep_.cursor = cursor->get_string();
+  sweep_.number = static_cast<std::uint32_t>(number_of(row, "number"));
+  sweep_.running = number_of(row, "running") != 0;
+  sweep_.listed_all = number_of(row, "listed_all") != 0;
+  sweep_.began_ms = number_of(row, "began");
+  sweep_.ended_ms = number_of(row, "ended");
+  sweep_.pages = static_cast<std::uint64_t>(number_of(row, "pages"));
+  sweep_.listed = static_cast<std::uint64_t>(number_of(row, "listed"));
+  sweep_.pages_before = static_cast<std::uint64_t>(number_of(row, "pages_before"));
+  sweep_.cursor = text_of(row, "cursor");
   return ok();
 }
 

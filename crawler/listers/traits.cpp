@@ -6,16 +6,13 @@
 
 #include "base/canonical_json.hpp"
 #include "base/check.hpp"
+#include "base/json_fields.hpp"
 
 namespace hm::crawler {
 namespace {
 constexpr char kTraits[] = "traits";
 constexpr std::size_t kTailRows = 200;  // of a tail's page: what changes in a minute and in the overlap, with room
 
-bool flag(const json::object& row, const char* name) {
-  const json::value* v = row.if_contains(name);
-  return v != nullptr && v->is_bool() && v->get_bool();
-}
 }  // namespace
 
 // `siblings`, `cardData`, `gguf` and `description` are left out: they are most of a page's bytes, and a visit reads
@@ -93,10 +90,10 @@ Result<ListingTraits> load_traits(const storage::Index& index, const std::string
     return Error{Errc::Corrupt,
                  "what was learnt of the listings of " + src + " is stored in a form that nobody writes"};
   traits.page = static_cast<std::size_t>(page->get_int64());
-  traits.sorts_by_created = flag(*row, "created");
-  traits.sorts_by_modified = flag(*row, "modified");
-  traits.direction = flag(*row, "direction");
-  traits.cursors = flag(*row, "cursors");
+  traits.sorts_by_created = flag_of(*row, "created");
+  traits.sorts_by_modified = flag_of(*row, "modified");
+  traits.direction = flag_of(*row, "direction");
+  traits.cursors = flag_of(*row, "cursors");
   traits.expand.clear();
   for (const json::value& field : expand->get_array())
     if (field.is_string()) traits.expand.emplace_back(field.get_string());

@@ -42,10 +42,11 @@ int main(int argc, char** argv) {
   };
   measure("plain scan of one column of numbers", runs, [&] {
     std::size_t rows = 0;
-    (void)storage::scan_column(*index, storage::Column::Downloads, [&](std::uint32_t, const storage::ColumnChunk& chunk) {
-      rows += chunk.size();
-      return true;
-    });
+    (void)storage::scan_column(*index, storage::Column::Downloads,
+                               [&](std::uint32_t, const storage::ColumnChunk& chunk) {
+                                 rows += chunk.size();
+                                 return true;
+                               });
     return rows;
   });
   crawler::Filter two;
