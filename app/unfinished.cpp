@@ -9,6 +9,7 @@
 #include "base/canonical_json.hpp"
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "crawler/frontier.hpp"
 #include "storage/key_space.hpp"
 
 namespace hm::app {
@@ -17,6 +18,7 @@ constexpr std::string_view kRequestPrefix = "mirror/request/";  // Meta rows; th
 constexpr std::int64_t kLeaseMs =
     7LL * 24 * 3600 * 1000;  // the writer lock keeps others out; this only has to outlast a run's pace of ending tasks
 constexpr std::size_t kErrorBytesMax = 512;
+constexpr auto kLane = static_cast<std::uint8_t>(crawler::Lane::ByHand);
 
 std::string request_row(const storage::TaskKey& key) {
   return std::string(kRequestPrefix) + storage::key::task(key.repo, key.what);
@@ -117,7 +119,7 @@ Result<> UnfinishedList::begin(const std::vector<crawler::MirrorRequest>& reques
   std::vector<storage::NewTask> tasks;
   for (const crawler::MirrorRequest& request : requests) {
     slots_.push_back({key_of(request), 0, false});
-    tasks.push_back({slots_.back().key, 128, 0});
+    tasks.push_back({slots_.back().key, 128, 0, kLane});
     batch.put(storage::Family::Meta, request_row(slots_.back().key), pack_request(request, upstream_));
   }
   HM_TRY(queue_.enqueue(tasks, std::move(batch)));
@@ -131,12 +133,12 @@ Result<> UnfinishedList::lease_all() {
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) places[slots_[slot].key] = slot;
   const std::string owner = "mirror:" + std::to_string(::getpid());
   for (;;) {
-    HM_TRY(const auto leased, queue_.lease(storage::kLeaseCountMax, owner, kLeaseMs));
+    HM_TRY(const auto leased, queue_.lease(storage::kLeaseCountMax, owner, kLeaseMs, kLane));
     if (leased.empty()) return ok();
     for (const storage::Task& task : leased) {
       const auto place = places.find(task.key);
       if (place == places.end()) {
-        HM_TRY(queue_.fail(task.key, task.lease->fence, "the run was ended before it was done", std::nullopt));
+        HM_TRY(queue_.fail(task.key, task.lease->fence, {"stopped", "the run was ended before it was done"}));
         continue;
       }
       slots_[place->second].fence = task.lease->fence;
@@ -156,7 +158,7 @@ void UnfinishedList::ended(std::size_t slot, const MirrorOutcome& outcome) {
     batch.remove(storage::Family::Meta, request_row(at.key));
     noted = queue_.complete(at.key, at.fence, std::move(batch));
   } else {
-    noted = queue_.fail(at.key, at.fence, reason_of(outcome), std::nullopt);
+    noted = queue_.fail(at.key, at.fence, {"unfinished", reason_of(outcome)});
   }
   if (!noted && !problem_) problem_ = noted.assume_error();
 }

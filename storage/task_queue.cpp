@@ -14,6 +14,7 @@ namespace {
 // behind all of them.
 constexpr char kQueueTag = 'q', kLeaseTag = 'l';
 constexpr std::size_t kRepoBytes = 13;
+constexpr std::size_t kOrderBytes = 3;                 // tag, lane, priority: before the time
 constexpr std::string_view kFenceKey = "tasks/fence";  // Meta: the newest fence number given out
 
 std::string task_key(const TaskKey& key) { return key::task(key.repo, key.what); }
@@ -25,8 +26,17 @@ std::optional<TaskKey> parse_task_key(std::string_view bytes) {
 }
 
 std::string queue_key(const Task& task) {
-  std::string out{kQueueTag, static_cast<char>(255 - task.priority)};
+  std::string out{kQueueTag, static_cast<char>(task.lane), static_cast<char>(255 - task.priority)};
   return out.append(key::u64(static_cast<std::uint64_t>(task.not_before_ms))).append(task_key(task.key));
+}
+/// When the task of such a key is due.
+std::optional<std::uint64_t> queue_time(std::string_view key) {
+  if (key.size() < kOrderBytes) return std::nullopt;
+  return key::parse_u64(key.substr(kOrderBytes, sizeof(std::uint64_t)));
+}
+/// Where the next priority begins.
+std::string behind_priority(std::string_view queue_key) {
+  return std::string(queue_key.substr(0, kOrderBytes)).append(sizeof(std::uint64_t) + 1, '\xff');
 }
 std::string lease_key(const Task& task) {
   std::string out(1, kLeaseTag);
@@ -51,15 +61,25 @@ void take_out(Batch& batch, const Task& task) {
 }
 
 void merge(Task& task, const NewTask& more) {
-  const bool pending = task.state == TaskState::Queued || task.again;
+  const bool pending = task.state == TaskState::Queued || task.state == TaskState::Parked || task.again;
   task.priority = pending ? std::max(task.priority, more.priority) : more.priority;
   task.not_before_ms = pending ? std::min(task.not_before_ms, more.not_before_ms) : more.not_before_ms;
+  task.lane = pending ? std::min(task.lane, more.lane) : more.lane;
   if (task.state == TaskState::Leased) {
     task.again = true;
-  } else if (task.state != TaskState::Queued) {
+  } else if (task.state == TaskState::Done || task.state == TaskState::Failed) {
     task.state = TaskState::Queued;
-    task.attempts = 0;
+    task.attempts = task.crashes = 0;
   }
+}
+
+/// One more worker is gone: the task goes back to the queue, or aside.
+void count_crash(Task& task, std::string error) {
+  ++task.crashes;
+  task.last_error = std::move(error);
+  if (task.crashes < kTaskCrashesMax) return;
+  task.state = TaskState::Parked;
+  task.failure = kPoison;
 }
 }  // namespace
 
@@ -69,6 +89,8 @@ std::string_view name_of(TaskState state) {
       return "queued";
     case TaskState::Leased:
       return "leased";
+    case TaskState::Parked:
+      return "parked";
     case TaskState::Done:
       return "done";
     case TaskState::Failed:
@@ -83,6 +105,9 @@ std::string pack_task(const Task& task) {
   row["priority"] = task.priority;
   row["not_before"] = task.not_before_ms;
   row["attempts"] = task.attempts;
+  if (task.lane != 0) row["lane"] = task.lane;
+  if (task.crashes != 0) row["crashes"] = task.crashes;
+  if (!task.failure.empty()) row["failure"] = printable(task.failure);
   if (!task.last_error.empty()) row["error"] = printable(task.last_error);
   if (task.again) row["again"] = true;
   if (task.lease)
@@ -99,8 +124,10 @@ Result<Task> unpack_task(const TaskKey& key, std::string_view bytes) {
   auto parsed = parse_json(bytes);
   if (!parsed || !parsed.assume_value().is_object()) return corrupt;
   const json::object& row = parsed.assume_value().get_object();
-  auto number = [](const json::object& in, const char* name, std::int64_t largest) -> std::optional<std::int64_t> {
+  auto number = [](const json::object& in, const char* name, std::int64_t largest,
+                   bool needed = true) -> std::optional<std::int64_t> {
     const json::value* v = in.if_contains(name);
+    if (v == nullptr && !needed) return 0;
     if (v == nullptr || !v->is_int64() || v->get_int64() < 0 || v->get_int64() > largest) return std::nullopt;
     return v->get_int64();
   };
@@ -110,15 +137,20 @@ Result<Task> unpack_task(const TaskKey& key, std::string_view bytes) {
   };
   Task task{key};
   bool known = false;
-  for (TaskState state : {TaskState::Queued, TaskState::Leased, TaskState::Done, TaskState::Failed}) {
+  for (TaskState state :
+       {TaskState::Queued, TaskState::Leased, TaskState::Parked, TaskState::Done, TaskState::Failed}) {
     if (text(row, "state") == name_of(state)) task.state = state, known = true;
   }
   const auto priority = number(row, "priority", 255), not_before = number(row, "not_before", INT64_MAX),
-             attempts = number(row, "attempts", UINT32_MAX);
-  if (!known || !priority || !not_before || !attempts) return corrupt;
+             attempts = number(row, "attempts", UINT32_MAX), lane = number(row, "lane", kTaskLanes - 1, false),
+             crashes = number(row, "crashes", UINT32_MAX, false);
+  if (!known || !priority || !not_before || !attempts || !lane || !crashes) return corrupt;
   task.priority = static_cast<std::uint8_t>(*priority);
   task.not_before_ms = *not_before;
   task.attempts = static_cast<std::uint32_t>(*attempts);
+  task.lane = static_cast<std::uint8_t>(*lane);
+  task.crashes = static_cast<std::uint32_t>(*crashes);
+  task.failure = text(row, "failure");
   task.last_error = text(row, "error");
   task.again = row.contains("again");
   if (const json::value* lease = row.if_contains("lease"); lease != nullptr && lease->is_object()) {
@@ -147,10 +179,11 @@ Result<> TaskQueue::enqueue(const std::vector<NewTask>& tasks, Batch batch) {
       return Error{Errc::BadInput,
                    "\"" + printable(more.key.what) + "\" is no name of a task: 1 to 128 of a-z 0-9 : . _ -"};
     if (more.not_before_ms < 0) return Error{Errc::BadInput, "a task cannot be due before 1970"};
+    if (more.lane >= kTaskLanes) return Error{Errc::BadInput, "there is no lane " + std::to_string(more.lane)};
     auto at = changed.find(more.key);
     if (at == changed.end()) {
       HM_TRY(const auto before, get(more.key));
-      Task task = before.value_or(Task{more.key, TaskState::Queued, more.priority, more.not_before_ms});
+      Task task = before.value_or(Task{more.key, TaskState::Queued, more.priority, more.not_before_ms, more.lane});
       at = changed.emplace(more.key, std::pair(before, std::move(task))).first;
     }
     merge(at->second.second, more);
@@ -177,22 +210,25 @@ Result<std::vector<TaskKey>> TaskQueue::expired(std::size_t count, std::int64_t 
   return out;
 }
 
-Result<std::vector<TaskKey>> TaskQueue::due(std::size_t count, std::int64_t now_ms) const {
+Result<std::vector<TaskKey>> TaskQueue::due(std::size_t count, std::int64_t now_ms,
+                                            std::optional<std::uint8_t> lane) const {
   std::vector<TaskKey> out;
   bool damaged = false, more = true;
-  std::string from(1, kQueueTag);
-  while (more && !damaged && out.size() < count) {  // one round per priority that has tasks
+  std::string prefix(1, kQueueTag);
+  if (lane) prefix += static_cast<char>(*lane);
+  std::string from = prefix;
+  while (more && !damaged && out.size() < count) {  // one round per lane and priority that has tasks
     more = false;
     HM_TRY(index_.scan(
-        Family::Tasks, std::string(1, kQueueTag),
+        Family::Tasks, prefix,
         [&](std::string_view key, std::string_view) {
-          const auto when = key.size() < 10 ? std::nullopt : key::parse_u64(key.substr(2, 8));
-          const auto task = when ? parse_task_key(key.substr(10)) : std::nullopt;
+          const auto when = queue_time(key);
+          const auto task = when ? parse_task_key(key.substr(kOrderBytes + sizeof *when)) : std::nullopt;
           damaged = !task;
           if (damaged || out.size() >= count) return false;
           if (static_cast<std::int64_t>(*when) >
               now_ms) {  // the rest of this priority is later still: go on with the next
-            from.assign(key.substr(0, 2)).append(9, '\xff');
+            from = behind_priority(key);
             more = true;
             return false;
           }
@@ -205,12 +241,18 @@ Result<std::vector<TaskKey>> TaskQueue::due(std::size_t count, std::int64_t now_
   return out;
 }
 
-Result<std::vector<Task>> TaskQueue::lease(std::size_t count, std::string_view owner, std::int64_t duration_ms) {
+Result<bool> TaskQueue::is_due(std::uint8_t lane) const {
+  HM_TRY(const auto first, due(1, clock_.unix_ms(), lane));
+  return !first.empty();
+}
+
+Result<std::vector<Task>> TaskQueue::lease(std::size_t count, std::string_view owner, std::int64_t duration_ms,
+                                           std::optional<std::uint8_t> lane) {
   const std::lock_guard lock(change_mutex_);
   const std::int64_t now = clock_.unix_ms();
   count = std::min(count, kLeaseCountMax);
   HM_TRY(auto keys, expired(count, now));
-  HM_TRY(const auto queued, due(count - keys.size(), now));
+  HM_TRY(const auto queued, due(count - keys.size(), now, lane));
   keys.insert(keys.end(), queued.begin(), queued.end());
   std::vector<Task> out;
   if (keys.empty()) return out;
@@ -222,6 +264,15 @@ Result<std::vector<Task>> TaskQueue::lease(std::size_t count, std::string_view o
     if (!task || (task->state != TaskState::Queued && task->state != TaskState::Leased))
       return Error{Errc::Corrupt, "the order of tasks names one that is not waiting"};
     take_out(batch, *task);
+    if (task->lease) {
+      count_crash(*task, "lease " + std::to_string(task->lease->fence) + " by " + task->lease->owner +
+                             " ran out without a word");
+      task->lease.reset();
+      if (task->state == TaskState::Parked) {
+        put_row(batch, *task);
+        continue;
+      }
+    }
     task->state = TaskState::Leased;
     task->attempts += task->attempts < UINT32_MAX ? 1U : 0U;
     task->lease = Lease{printable(owner), ++fence, now + duration_ms};
@@ -261,7 +312,8 @@ Result<> TaskQueue::complete(const TaskKey& key, std::uint64_t fence, Batch batc
   HM_TRY(Task task, leased(key, fence));
   take_out(batch, task);
   task.lease.reset();
-  task.attempts = 0;
+  task.attempts = task.crashes = 0;
+  task.failure.clear();
   task.last_error.clear();
   task.state = task.again ? TaskState::Queued : TaskState::Done;
   task.again = false;
@@ -269,27 +321,44 @@ Result<> TaskQueue::complete(const TaskKey& key, std::uint64_t fence, Batch batc
   return index_.commit(batch);
 }
 
-Result<> TaskQueue::fail(const TaskKey& key, std::uint64_t fence, std::string_view error,
-                         std::optional<std::int64_t> retry_at_ms) {
+Result<> TaskQueue::fail(const TaskKey& key, std::uint64_t fence, const TaskFailure& failure, Batch batch) {
   const std::lock_guard lock(change_mutex_);
   HM_TRY(Task task, leased(key, fence));
-  Batch batch;
   take_out(batch, task);
   task.lease.reset();
-  task.last_error = printable(error.substr(0, kTaskErrorBytesMax));
-  if (retry_at_ms || task.again) {
-    task.state = TaskState::Queued;
-    const std::int64_t retry = std::max<std::int64_t>(0, retry_at_ms.value_or(task.not_before_ms));
+  if (!failure.counts && task.attempts > 0) --task.attempts;
+  task.failure = failure.kind;
+  task.last_error = printable(std::string_view(failure.error).substr(0, kTaskErrorBytesMax));
+  task.state = TaskState::Queued;
+  if (failure.then == TaskFailure::Then::Retry) {
+    const std::int64_t retry = std::max<std::int64_t>(0, failure.retry_at_ms);
     task.not_before_ms = task.again ? std::min(task.not_before_ms, retry) : retry;
-  } else {
+  } else if (failure.then == TaskFailure::Then::Park) {
+    task.state = TaskState::Parked;
+  } else if (!task.again) {
     task.state = TaskState::Failed;
   }
   task.again = false;
+  if (failure.crashed) count_crash(task, task.last_error);
   put_row(batch, task);
   return index_.commit(batch);
 }
 
-Result<std::uint64_t> TaskQueue::recover(const std::function<bool(const std::string&)>& is_alive) {
+Result<> TaskQueue::wake(const std::vector<TaskKey>& keys) {
+  const std::lock_guard lock(change_mutex_);
+  Batch batch;
+  for (const TaskKey& key : keys) {
+    HM_TRY(auto task, get(key));
+    if (!task || task->state != TaskState::Parked) continue;
+    task->state = TaskState::Queued;
+    task->attempts = task->crashes = 0;
+    put_row(batch, *task);
+  }
+  return batch.empty() ? ok() : index_.commit(batch);
+}
+
+Result<std::uint64_t> TaskQueue::recover(const std::function<bool(const std::string&)>& is_alive,
+                                         const std::function<bool(const std::string&)>& has_crashed) {
   const std::lock_guard lock(change_mutex_);
   HM_TRY(const auto keys, expired(SIZE_MAX, INT64_MAX));  // every lease there is: as many as there are workers
   Batch batch;
@@ -298,9 +367,11 @@ Result<std::uint64_t> TaskQueue::recover(const std::function<bool(const std::str
     HM_TRY(auto task, get(key));
     if (!task || !task->lease || is_alive(task->lease->owner)) continue;
     take_out(batch, *task);
-    task->lease.reset();
     task->again = false;  // it is queued in any case
     task->state = TaskState::Queued;
+    if (has_crashed && has_crashed(task->lease->owner))
+      count_crash(*task, task->lease->owner + " crashed at work on it");
+    task->lease.reset();
     put_row(batch, *task);
     ++count;
   }
@@ -326,7 +397,7 @@ Result<> TaskQueue::each(const std::function<bool(const Task&)>& visit) const {
   return outcome;
 }
 
-Result<std::optional<std::int64_t>> TaskQueue::next_due_ms() const {
+Result<std::optional<std::int64_t>> TaskQueue::next_due_ms(std::uint8_t lanes) const {
   std::optional<std::int64_t> soonest;
   auto consider = [&](std::optional<std::uint64_t> when) {
     if (when && (!soonest || static_cast<std::int64_t>(*when) < *soonest)) soonest = static_cast<std::int64_t>(*when);
@@ -336,14 +407,15 @@ Result<std::optional<std::int64_t>> TaskQueue::next_due_ms() const {
     return false;
   }));
   std::string from(1, kQueueTag);
-  for (bool more = true; more;) {  // the first of each priority
+  for (bool more = true; more;) {  // the first of each lane and priority
     more = false;
     HM_TRY(index_.scan(
         Family::Tasks, std::string(1, kQueueTag),
         [&](std::string_view key, std::string_view) {
-          if (key.size() < 10) return false;
-          consider(key::parse_u64(key.substr(2, 8)));
-          from.assign(key.substr(0, 2)).append(9, '\xff');
+          const auto when = queue_time(key);
+          if (!when || static_cast<std::uint8_t>(key[1]) >= lanes) return false;
+          consider(when);
+          from = behind_priority(key);
           more = true;
           return false;
         },

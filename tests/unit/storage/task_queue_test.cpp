@@ -96,7 +96,7 @@ TEST_F(Tasks, ALeaseExcludesOthersUntilItEnds) {
   EXPECT_EQ(second[0].attempts, 2U);
   // The first worker comes back late: nothing it says counts.
   EXPECT_THAT(queue_->complete(task(1), first[0].lease->fence), FailsWith(Errc::Busy, "beta"));
-  EXPECT_THAT(queue_->fail(task(1), first[0].lease->fence, "x", std::nullopt), FailsWith(Errc::Busy, "beta"));
+  EXPECT_THAT(queue_->fail(task(1), first[0].lease->fence, {"transient", "x"}), FailsWith(Errc::Busy, "beta"));
   EXPECT_THAT(queue_->heartbeat(task(1), first[0].lease->fence, kMinute), FailsWith(Errc::Busy, "beta"));
   EXPECT_EQ(state(task(1)), TaskState::Leased);
   ASSERT_THAT(queue_->complete(task(1), second[0].lease->fence), Succeeds());
@@ -128,7 +128,9 @@ TEST_F(Tasks, AHeartbeatProlongs) {
 TEST_F(Tasks, AFailureIsTriedAgainOrKept) {
   enqueue(task(1));
   auto mine = lease(1);
-  ASSERT_THAT(queue_->fail(task(1), mine[0].lease->fence, "connection reset\n", kNow + 5000), Succeeds());
+  ASSERT_THAT(queue_->fail(task(1), mine[0].lease->fence,
+                           {"transient", "connection reset\n", TaskFailure::Then::Retry, kNow + 5000}),
+              Succeeds());
   EXPECT_EQ(state(task(1)), TaskState::Queued);
   EXPECT_EQ(queue_->get(task(1)).value()->last_error, "connection reset\\x0a");
   EXPECT_TRUE(lease(1).empty());
@@ -137,7 +139,7 @@ TEST_F(Tasks, AFailureIsTriedAgainOrKept) {
   mine = lease(1);
   ASSERT_EQ(mine.size(), 1U);
   EXPECT_EQ(mine[0].attempts, 2U);
-  ASSERT_THAT(queue_->fail(task(1), mine[0].lease->fence, std::string(5000, 'e'), std::nullopt), Succeeds());
+  ASSERT_THAT(queue_->fail(task(1), mine[0].lease->fence, {"gone", std::string(5000, 'e')}), Succeeds());
   EXPECT_EQ(state(task(1)), TaskState::Failed);
   EXPECT_EQ(queue_->get(task(1)).value()->last_error.size(), kTaskErrorBytesMax);
   EXPECT_TRUE(lease(1).empty());
@@ -171,6 +173,81 @@ TEST_F(Tasks, LeasesOfADeadProcessComeBackAtOnce) {
   EXPECT_THAT(queue_->heartbeat(alive[0].key, alive[0].lease->fence, kMinute), Succeeds());
   EXPECT_EQ(queue_->recover([](const std::string&) { return false; }).value(), 5U);
   EXPECT_EQ(queue_->recover([](const std::string&) { return false; }).value(), 0U);
+}
+
+TEST_F(Tasks, ALaneIsLeasedFromAlone) {
+  ASSERT_THAT(queue_->enqueue({{task(1), 10, 0, 2}, {task(2), 200, 0, 5}, {task(3), 20, kNow + 5, 2}}), Succeeds());
+  EXPECT_FALSE(queue_->is_due(0).value());
+  EXPECT_TRUE(queue_->is_due(2).value());
+  EXPECT_TRUE(queue_->lease(5, "me", kMinute, 1).value().empty());
+  EXPECT_EQ(queue_->next_due_ms(2).value(), std::nullopt);
+  EXPECT_EQ(queue_->next_due_ms(3).value(), 0);
+  const auto leased = queue_->lease(5, "me", kMinute, 2).value();
+  ASSERT_EQ(leased.size(), 1U);
+  EXPECT_EQ(leased[0].key, task(1));
+  EXPECT_EQ(order(5), (std::vector<std::string>{"02visit"}));  // no lane named: any
+  ASSERT_THAT(queue_->enqueue({{task(3), 1, kNow, 1}}), Succeeds());
+  EXPECT_EQ(queue_->get(task(3)).value()->lane, 1);  // the more urgent one
+  EXPECT_THAT(queue_->enqueue({{task(4), 1, 0, kTaskLanes}}), FailsWith(Errc::BadInput, "lane"));
+}
+
+TEST_F(Tasks, AParkedTaskWaitsForSomebodyToWakeIt) {
+  enqueue(task(1));
+  const auto mine = lease(1);
+  ASSERT_THAT(queue_->fail(task(1), mine[0].lease->fence, {"gated", "ask for access", TaskFailure::Then::Park}),
+              Succeeds());
+  EXPECT_EQ(queue_->get(task(1)).value()->failure, "gated");
+  enqueue(task(1), 200);  // a wish alone does not open the gate
+  EXPECT_TRUE(lease(1).empty());
+  ASSERT_THAT(queue_->wake({task(1), task(2)}), Succeeds());
+  const auto again = lease(1);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].priority, 200);
+  EXPECT_EQ(again[0].attempts, 1U);
+}
+
+TEST_F(Tasks, AnAttemptThatDoesNotCountIsGivenBack) {
+  enqueue(task(1));
+  const auto mine = lease(1);
+  ASSERT_THAT(
+      queue_->fail(task(1), mine[0].lease->fence, {"upstream-down", "no route", TaskFailure::Then::Retry, kNow, false}),
+      Succeeds());
+  EXPECT_EQ(lease(1)[0].attempts, 1U);
+}
+
+TEST_F(Tasks, ATaskThatTookTwoWorkersWithItIsSetAside) {
+  enqueue(task(1));
+  enqueue(task(2));
+  ASSERT_EQ(lease(2, "a:1").size(), 2U);
+  // The process crashed: its tasks are suspects. It was killed: they are not.
+  ASSERT_EQ(queue_->recover([](auto&) { return false; }, [](auto& owner) { return owner == "a:1"; }).value(), 2U);
+  EXPECT_EQ(queue_->get(task(1)).value()->crashes, 1U);
+  auto second = lease(1, "b:1");
+  ASSERT_EQ(queue_->recover([](auto&) { return false; }).value(), 1U);
+  EXPECT_EQ(queue_->get(task(1)).value()->crashes, 1U);
+  second = lease(2, "c:1");
+  clock_.now_ms += kMinute;  // two leases run out without a word
+  Batch nothing;
+  EXPECT_TRUE(lease(2, "d:1").empty());
+  const Task aside = *queue_->get(task(1)).value();
+  EXPECT_EQ(aside.state, TaskState::Parked);
+  EXPECT_EQ(aside.failure, kPoison);
+  EXPECT_THAT(aside.last_error, testing::HasSubstr("c:1"));
+  EXPECT_THAT(queue_->complete(task(1), second[0].lease->fence, nothing), FailsWith(Errc::Busy, "parked"));
+  EXPECT_EQ(rows(), 2U);  // and in no order
+  ASSERT_THAT(queue_->wake({task(1)}), Succeeds());
+  EXPECT_EQ(lease(1)[0].crashes, 0U);
+}
+
+TEST_F(Tasks, ARefusedFailureWritesNothingOfItsBatch) {
+  enqueue(task(1));
+  const auto mine = lease(1);
+  Batch facts;
+  facts.put(Family::Repos, "row", "fact");
+  EXPECT_THAT(queue_->fail(task(1), mine[0].lease->fence + 1, {"gone", "x"}, facts), FailsWith(Errc::Busy, "lease"));
+  EXPECT_EQ(index_->get(Family::Repos, "row").value(), std::nullopt);
+  ASSERT_THAT(queue_->fail(task(1), mine[0].lease->fence, {"gone", "x"}, facts), Succeeds());
+  EXPECT_EQ(index_->get(Family::Repos, "row").value(), "fact");
 }
 
 TEST_F(Tasks, FencesRiseAcrossRestarts) {
@@ -224,6 +301,9 @@ TEST_F(Tasks, RowsGoThereAndBack) {
   t.priority = 255;
   t.not_before_ms = 12345;
   t.attempts = 7;
+  t.lane = 3;
+  t.crashes = 1;
+  t.failure = "transient";
   t.last_error = "why";
   t.again = true;
   t.lease = Lease{"host:1:2", 99, 6789};
@@ -232,7 +312,7 @@ TEST_F(Tasks, RowsGoThereAndBack) {
   EXPECT_EQ(back.lease->fence, 99U);
   EXPECT_EQ(
       pack_task(t),
-      R"({"again":true,"attempts":7,"error":"why","lease":{"fence":99,"owner":"host:1:2","until":6789},"not_before":12345,"priority":255,"state":"leased"})");
+      R"({"again":true,"attempts":7,"crashes":1,"error":"why","failure":"transient","lane":3,"lease":{"fence":99,"owner":"host:1:2","until":6789},"not_before":12345,"priority":255,"state":"leased"})");
   for (const char* bad : {"", "{}", "[]", R"({"attempts":0,"not_before":0,"priority":1,"state":"leased"})",
                           R"({"attempts":0,"not_before":0,"priority":256,"state":"queued"})",
                           R"({"attempts":0,"not_before":-1,"priority":1,"state":"queued"})",
