@@ -23,7 +23,7 @@ std::string_view name_of(ListerTask task) {
 }
 
 Crawl::Crawl(ListerParts parts, CrawlOptions options, hub::Sleep sleep)
-    : p_(parts), o_(std::move(options)), sleep_(std::move(sleep)) {
+    : p_(std::move(parts)), o_(std::move(options)), sleep_(std::move(sleep)) {
   for (const RepoKind kind : o_.kinds) listers_.emplace_back(p_, kind, o_.lister);
   timetable_.resize(listers_.size());
 }
@@ -87,7 +87,7 @@ void Crawl::book(const Step& step, std::int64_t now_ms) {
 
 awaitable<Result<ListingReport>> Crawl::run(std::function<void(const CrawlEvent&)> progress) {
   for (Lister& lister : listers_) {
-    HM_CO_TRY(co_await run_on(p_.disk_pool, [&] { return lister.load(); }));
+    HM_CO_TRY(co_await run_on(p_.disk, [&] { return lister.load(); }));
   }
   ListingReport all;
   for (;;) {

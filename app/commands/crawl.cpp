@@ -89,8 +89,9 @@ Result<Exit> run_command(Context& context, const CrawlCommand& command) {
   HM_TRY(auto plan, NetworkServices::plan(context.config));
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "crawl", Create::IfAbsent));
   HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
-  crawler::Crawl crawl({network->api, *store->index, store->recorder, network->disk_pool, system_clock()}, options,
-                       hub::sleep_on_timer);
+  crawler::Crawl crawl(
+      {network->api, *store->index, store->recorder, network->disk_pool.get_executor(), system_clock()}, options,
+      hub::sleep_on_timer);
   CrawlLines lines(context.io.err, context.shows_progress());
   const std::stop_token stop = context.interrupt.take_over();
   const auto report = crawl_until(*network, crawl, lines, stop);

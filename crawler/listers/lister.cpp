@@ -137,7 +137,7 @@ awaitable<Result<>> Lister::probe() {
   traits_ = std::move(found);
   log(LogLevel::Info, "learnt what the listings can do",
       {{"kind", std::string(name_of(kind_))}, {"query", listing_query(traits_, Order::Created)}});
-  co_return co_await run_on(p_.disk_pool, [&] { return p_.index.commit(batch); });
+  co_return co_await run_on(p_.disk, [&] { return p_.index.commit(batch); });
 }
 
 /// A full page that names no next one is the last of a Hub with cursors, and the only one of a Hub without.
@@ -151,7 +151,7 @@ awaitable<Result<bool>> Lister::finds_out_no_cursors(std::size_t rows) {
       {{"kind", std::string(name_of(kind_))}, {"page", std::to_string(traits_.page)}});
   storage::Batch batch;
   save_traits(batch, src_, kind_, traits_);
-  HM_CO_TRY(co_await run_on(p_.disk_pool, [&] { return p_.index.commit(batch); }));
+  HM_CO_TRY(co_await run_on(p_.disk, [&] { return p_.index.commit(batch); }));
   co_return true;
 }
 
@@ -165,7 +165,7 @@ awaitable<Result<ListingReport>> Lister::store(hub::ListPage page, std::optional
     const auto items = listings_of(page, kind_, src_, report.bad_items);
     return p_.recorder.record_listing(src_, items, sweep, std::move(state));
   };
-  HM_CO_TRY(const auto outcome, co_await run_on(p_.disk_pool, write));
+  HM_CO_TRY(const auto outcome, co_await run_on(p_.disk, write));
   report.listed = outcome.listed;
   report.added = outcome.added;
   report.changed = outcome.changed;
@@ -241,7 +241,7 @@ awaitable<Result<ListingReport>> Lister::end_sweep() {
     HM_TRY(p_.index.commit(state));
     return std::vector<RepoKey>();
   };
-  const auto overdue = co_await run_on(p_.disk_pool, finish);
+  const auto overdue = co_await run_on(p_.disk, finish);
   if (!overdue) {
     sweep_ = std::move(ended);
     co_return overdue.error();
@@ -256,7 +256,7 @@ awaitable<Result<ListingReport>> Lister::end_sweep() {
 
 /// Asks for one repository by its name. What cannot be told now is asked again after the next sweep.
 awaitable<Result<bool>> Lister::confirm_gone(RepoKey missing) {
-  HM_CO_TRY(const auto row, co_await run_on(p_.disk_pool, [&] { return storage::find_listing(p_.index, missing); }));
+  HM_CO_TRY(const auto row, co_await run_on(p_.disk, [&] { return storage::find_listing(p_.index, missing); }));
   if (!row) co_return false;
   RepoId name{kind_, row->name};  // a temporary would be destroyed twice by g++ 12
   const auto info = co_await p_.api.repo_info(std::move(name), std::nullopt);
@@ -270,7 +270,7 @@ awaitable<Result<bool>> Lister::confirm_gone(RepoKey missing) {
     gone_status = kNotFound;  // its name is another's now
   }
   if (gone_status != 0) {
-    HM_CO_TRY(co_await run_on(p_.disk_pool, [&] { return p_.recorder.record_listing_gone(missing, gone_status); }));
+    HM_CO_TRY(co_await run_on(p_.disk, [&] { return p_.recorder.record_listing_gone(missing, gone_status); }));
     co_return true;
   }
   auto still_there = [&]() -> Result<> {  // not listed, and there: private to others, or disabled
@@ -285,7 +285,7 @@ awaitable<Result<bool>> Lister::confirm_gone(RepoKey missing) {
     HM_TRY(p_.recorder.record_listing(src_, {seen}, std::nullopt, {}));
     return ok();
   };
-  HM_CO_TRY(co_await run_on(p_.disk_pool, still_there));
+  HM_CO_TRY(co_await run_on(p_.disk, still_there));
   co_return false;
 }
 
@@ -312,7 +312,7 @@ awaitable<Result<ListingReport>> Lister::tail() {
   storage::Batch state;
   state.put(Family::Meta, key("tail"), storage::key::u64(static_cast<std::uint64_t>(newest_ms)));
   HM_CRASH_POINT("lister.tail_ends");
-  HM_CO_TRY(co_await run_on(p_.disk_pool, [&] { return p_.index.commit(state); }));
+  HM_CO_TRY(co_await run_on(p_.disk, [&] { return p_.index.commit(state); }));
   watermark_ms_ = newest_ms;
   co_return report;
 }

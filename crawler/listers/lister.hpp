@@ -1,9 +1,9 @@
 // crawler/listers/lister.hpp: reads the listings of one kind of repositories: all of them (sweep), those that changed
 // (tail), those that many want (hot). Layer 5. docs/architecture.md "Knowing the whole Hub". Where a lister is, is
 // stored in the same batch as the rows of the page that brought it there, so a kill repeats at most one page.
-// Threads: coroutines on the network executor, one at a time; rows are written on the disk pool.
+// Threads: coroutines on the network executor, one at a time; rows are written on `disk`.
 #pragma once
-#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -25,7 +25,7 @@ struct ListerParts {  ///< everything outlives the listers
   hub::Api& api;
   storage::Index& index;
   provenance::Recorder& recorder;
-  boost::asio::thread_pool& disk_pool;
+  boost::asio::any_io_executor disk;  ///< where blocking calls are made: a pool
   const Clock& clock;
 };
 struct ListerOptions {

@@ -61,7 +61,7 @@ class CrawlTest : public testing::Test {
     journal_.emplace(*index_);
     recorder_.emplace(*index_, *journal_, clock_, "node-a");
   }
-  ListerParts parts() { return {*api_, *index_, *recorder_, pool_, clock_}; }
+  ListerParts parts() { return {*api_, *index_, *recorder_, pool_.get_executor(), clock_}; }
   Lister lister(RepoKind kind = RepoKind::Model) {
     Lister out(parts(), kind, {});
     EXPECT_TRUE(out.load());
