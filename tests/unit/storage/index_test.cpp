@@ -47,109 +47,6 @@ class IndexTest : public ::testing::Test {
   std::unique_ptr<Index> index_;
 };
 
-TEST_F(IndexTest, KeepsWhatWasCommitted) {
-  open();
-  Batch batch;
-  batch.put(Family::Repos, "a", "1");
-  batch.put(Family::Names, "a", "2");
-  batch.put(Family::Repos, "b", "3");
-  batch.remove(Family::Repos, "b");
-  ASSERT_THAT(index_->commit(batch), Succeeds());
-  ASSERT_THAT(index_->commit(Batch()), Succeeds());
-  for (int again = 0; again < 2; ++again) {
-    EXPECT_EQ(index_->get(Family::Repos, "a").value(), "1");
-    EXPECT_EQ(index_->get(Family::Names, "a").value(), "2");
-    EXPECT_EQ(index_->get(Family::Repos, "b").value(), std::nullopt);
-    EXPECT_EQ(index_->get(Family::BlobRefs, "a").value(), std::nullopt);
-    open();
-  }
-}
-
-TEST_F(IndexTest, ScansPrefixesInOrder) {
-  open();
-  const std::string ff = "\xff", nul(1, '\0');
-  for (const std::string& k : {std::string("a"), "ab" + nul, std::string("ab"), std::string("abc"), std::string("ac"),
-                               "b" + ff, "b" + ff + "x", ff, ff + ff, std::string("c")})
-    put(*index_, Family::Refs, k, "v" + k);
-  auto keys = [&](std::string_view prefix, std::string_view from = {}) {
-    std::vector<std::string> out;
-    for (auto& [k, v] : all(*index_, Family::Refs, prefix, from)) {
-      EXPECT_EQ(v, "v" + k);
-      out.push_back(k);
-    }
-    return out;
-  };
-  EXPECT_EQ(keys("").size(), 10U);
-  EXPECT_EQ(keys("ab"), (std::vector<std::string>{"ab", "ab" + nul, "abc"}));
-  EXPECT_EQ(keys("ab", "ab" + nul), (std::vector<std::string>{"ab" + nul, "abc"}));
-  EXPECT_EQ(keys("ab", "a"), (std::vector<std::string>{"ab", "ab" + nul, "abc"}));
-  EXPECT_EQ(keys("ab", "b"), (std::vector<std::string>{}));
-  EXPECT_EQ(keys("b" + ff), (std::vector<std::string>{"b" + ff, "b" + ff + "x"}));
-  EXPECT_EQ(keys(ff), (std::vector<std::string>{ff, ff + ff}));
-  EXPECT_EQ(keys("zz"), (std::vector<std::string>{}));
-  int visits = 0;
-  ASSERT_THAT(index_->scan(Family::Refs, "a", [&](auto, auto) { return ++visits < 2; }), Succeeds());
-  EXPECT_EQ(visits, 2);
-}
-
-TEST_F(IndexTest, FindsTheLastKeyOfAPrefix) {
-  open();
-  EXPECT_EQ(index_->last(Family::Journal, "").value(), std::nullopt);
-  for (const std::string& k : {std::string("a1"), std::string("a2"), std::string("b"), std::string("\xff\xff")})
-    put(*index_, Family::Journal, k, "v" + k);
-  using Found = std::optional<std::pair<std::string, std::string>>;
-  EXPECT_EQ(index_->last(Family::Journal, "a").value(), Found({"a2", "va2"}));
-  EXPECT_EQ(index_->last(Family::Journal, "b").value(), Found({"b", "vb"}));
-  EXPECT_EQ(index_->last(Family::Journal, "").value(), Found({"\xff\xff", "v\xff\xff"}));
-  EXPECT_EQ(index_->last(Family::Journal, "\xff").value(), Found({"\xff\xff", "v\xff\xff"}));
-  EXPECT_EQ(index_->last(Family::Journal, "c").value(), Found());
-}
-
-TEST_F(IndexTest, AVisitorMayCommit) {
-  open();
-  for (int i = 0; i < 10; ++i) put(*index_, Family::Tasks, key::u64(static_cast<std::uint64_t>(i)), "x");
-  int seen = 0;
-  ASSERT_THAT(index_->scan(Family::Tasks, {},
-                           [&](std::string_view k, auto) {
-                             put(*index_, Family::Tasks, std::string(k) + "more", "y");
-                             return ++seen < 100;
-                           }),
-              Succeeds());
-  EXPECT_EQ(seen, 10);  // one state throughout
-  EXPECT_EQ(all(*index_, Family::Tasks).size(), 20U);
-}
-
-TEST_F(IndexTest, ClearEmptiesDerivedFamiliesOnly) {
-  open();
-  for (Family f : {Family::Names, Family::Repos, Family::BlobRefs, Family::Journal, Family::Tasks, Family::Documents}) {
-    Batch batch;
-    for (std::uint64_t i = 0; i < 100; ++i) batch.put(f, key::u64(i), std::string(100, 'x'));
-    ASSERT_THAT(index_->commit(batch), Succeeds());
-  }
-  put(*index_, Family::BlobRefs, "\xff\xff\xff", "last");
-  ASSERT_THAT(index_->clear(Family::BlobRefs), Succeeds());
-  ASSERT_THAT(index_->clear(Family::Refs), Succeeds());  // empty already
-  EXPECT_THAT(index_->clear(Family::Journal), FailsWith(Errc::Refused, "journal"));
-  EXPECT_THAT(index_->clear(Family::Documents), FailsWith(Errc::Refused, "documents"));
-  open();
-  EXPECT_TRUE(all(*index_, Family::BlobRefs).empty());
-  EXPECT_EQ(all(*index_, Family::Names).size(), 100U);
-  EXPECT_EQ(all(*index_, Family::Journal).size(), 100U);
-  put(*index_, Family::BlobRefs, "again", "1");
-  EXPECT_EQ(all(*index_, Family::BlobRefs).size(), 1U);
-}
-
-TEST_F(IndexTest, KeepsLargeValues) {
-  open();
-  std::string large(20U << 20, 'm');
-  large[12345] = 'x';
-  put(*index_, Family::Manifests, "m", large);
-  put(*index_, Family::Documents, "d", std::string(5000, 'd'));
-  open();
-  EXPECT_EQ(index_->get(Family::Manifests, "m").value(), large);
-  EXPECT_EQ(index_->get(Family::Documents, "d").value(), std::string(5000, 'd'));
-}
-
 TEST_F(IndexTest, AReaderNeedsAnIndex) {
   EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::NotFound, directory_));
 }
@@ -283,23 +180,6 @@ TEST_F(IndexTest, AReaderWritesNothing) {
     EXPECT_THAT(reader.value()->refresh(), Succeeds());
   }
   EXPECT_EQ(names(), before);
-}
-
-TEST_F(IndexTest, ManyThreadsCommitAndRead) {
-  open();
-  {
-    std::vector<std::jthread> threads;
-    for (int t = 0; t < 4; ++t) {
-      threads.emplace_back([&, t] {
-        for (int i = 0; i < 50; ++i) {
-          const std::string key = std::to_string(t) + "/" + std::to_string(i);
-          put(*index_, Family::Refs, key, key);
-          EXPECT_EQ(index_->get(Family::Refs, key).value(), key);
-        }
-      });
-    }
-  }
-  EXPECT_EQ(all(*index_, Family::Refs).size(), 200U);
 }
 
 /// Commits pairs of rows and acknowledges each on a pipe until it is killed.
