@@ -37,6 +37,9 @@ struct Mirror {
   std::vector<std::string> include, exclude, formats;
   std::uint64_t file_bytes_max = 0;  ///< 0: no limit
 };
+struct Sync {
+  std::string policies;  ///< directory; empty: `policies` beside the configuration file, config/mirror_policy.hpp
+};
 struct Verify {
   std::uint64_t bytes_per_second_max = 0;  ///< 0: as fast as the machine
   int threads = 0;                         ///< 0: one per core
@@ -55,6 +58,7 @@ struct Config {
   Network network;
   Storage storage;
   Mirror mirror;
+  Sync sync;
   Verify verify;
   Retention retention;
   Log log;

@@ -27,6 +27,8 @@ struct Selection {
   /// The inverse of text(). @returns BadInput for anything that text() would not write.
   static Result<Selection> parse(std::string_view text);
 };
+/// Wants a file exactly when one of the two does. Its text may be too long to be stored: check_selection().
+Selection united(const Selection& a, const Selection& b);
 /// The weight formats known to `formats`, sorted. Which file names belong to each: the table in policy.cpp.
 std::vector<std::string> known_formats();
 /// The weight format of a path, judged by its name alone; "" for every other file.

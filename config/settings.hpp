@@ -70,6 +70,8 @@ void each_setting(ConfigType& c, Visit&& visit) {
   visit("mirror", "formats", c.mirror.formats, Rule{Formats});
   visit("mirror", "file_bytes_max", c.mirror.file_bytes_max, Rule{Bytes, "bytes", 0, kPiB});
 
+  visit("sync", "policies", c.sync.policies, Rule{Path});
+
   visit("verify", "bytes_per_second_max", c.verify.bytes_per_second_max, Rule{Bytes, "bytes per second", 0, kPiB});
   visit("verify", "threads", c.verify.threads, Rule{Plain, "threads", 0, 256});
 
