@@ -8,6 +8,7 @@
 #include "config/policy.hpp"
 
 namespace hm::config {
+/// Of the selection itself; nobody types alternatives.
 class FilterUse {
  public:
   explicit FilterUse(const Selection& selection)

@@ -1,5 +1,5 @@
-// config/mirror_policy.hpp: which repositories of a Hub are mirrored, and how: one TOML file each. Layer 1; values. Every
-// key is explained in docs/policies.md. Which files of a revision are wanted is config/policy.hpp.
+// config/mirror_policy.hpp: which repositories of a Hub are mirrored, and how: one TOML file each. Layer 1; values.
+// Every key is explained in docs/policies.md. Which files of a revision are wanted is config/policy.hpp.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -37,7 +37,7 @@ struct ListedRepo {
 /// All that is given has to hold; of a list, one, but for `words` and `tags`: all. Words compare without case.
 struct PolicySelect {
   RepoKind kind = RepoKind::Model;
-  std::vector<ListedRepo> repos;  ///< chosen besides what the conditions choose: of `repos`, then of `lists`
+  std::vector<ListedRepo> repos;   ///< chosen besides what the conditions choose: of `repos`, then of `lists`
   std::vector<std::string> names;  ///< globs over the whole name
   std::vector<std::string> words;  ///< each is somewhere in the name
   std::vector<std::string> owners, tags, licences, libraries, tasks;
@@ -62,8 +62,8 @@ struct PolicyExclude {
 
 /// What comes along with what is selected.
 struct PolicyClosure {
-  int bases = 0;        ///< levels of base models upwards, also of derivatives; 0: none
-  int derivatives = 0;  ///< levels downwards, from what is selected
+  int bases = 0;                         ///< levels of base models upwards, also of derivatives; 0: none
+  int derivatives = 0;                   ///< levels downwards, from what is selected
   std::uint64_t derivatives_max = 1000;  ///< of all of them, the most downloaded: one family has a hundred thousand
   std::vector<std::string> relations;    ///< of derivatives: finetune, adapter, quantized, merge; empty: all
   bool datasets = false;                 ///< the training data that is declared
@@ -101,8 +101,8 @@ struct MirrorPolicy {
 };
 
 /// Reads a policy and the lists that it names; these start at the folder of the policy.
-/// @returns BadInput `file:line:column: unknown key "x" in [select]; did you mean "y"?`, with bounds and unit for values
-/// out of range; of a list `file:line: …`; NotFound, Io.
+/// @returns BadInput `file:line:column: unknown key "x" in [select]; did you mean "y"?`, with bounds and unit for
+/// values out of range; of a list `file:line: …`; NotFound, Io.
 Result<MirrorPolicy> load_mirror_policy(const std::string& path);
 /// All `*.toml` of a directory, sorted by name. @returns BadInput: no directory, no policy in it, two names that differ
 /// in case alone; else as load_mirror_policy().

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
 
 #include "base/text.hpp"
 #include "config/suggest.hpp"
@@ -99,45 +101,45 @@ void append_values(std::string& out, std::string_view key, std::vector<std::stri
     out.append(key).append("=").append(encode_value(value));
   }
 }
-}  // namespace
 
-std::vector<std::string> known_formats() {
-  std::vector<std::string> names;
-  for (const FormatRule& rule : kFormatRules) names.emplace_back(rule.format);
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
+bool restricts_nothing(const Selection& s) {
+  return s.include.empty() && s.exclude.empty() && !s.file_bytes_max && s.formats.empty();
 }
-
-std::string format_of(std::string_view path) { return std::string(format_in(ascii_lower(path))); }
-
-bool Selection::wants(std::string_view path, std::uint64_t size_bytes) const {
-  if (selects_all()) return true;
-  const std::string lower = ascii_lower(path);
-  if (size_bytes <= kAlwaysKeptBytesMax && is_card_or_licence(lower)) return true;
-  if (!include.empty() && !any_match(include, path)) return false;
-  if (any_match(exclude, path)) return false;
-  if (file_bytes_max && size_bytes > *file_bytes_max) return false;
-  if (formats.empty()) return true;
+bool wants_by_itself(const Selection& s, std::string_view path, std::string_view lower, std::uint64_t size_bytes) {
+  if (!s.include.empty() && !any_match(s.include, path)) return false;
+  if (any_match(s.exclude, path)) return false;
+  if (s.file_bytes_max && size_bytes > *s.file_bytes_max) return false;
+  if (s.formats.empty()) return true;
   const std::string_view format = format_in(lower);
-  return format.empty() || std::find(formats.begin(), formats.end(), format) != formats.end();
+  return format.empty() || std::find(s.formats.begin(), s.formats.end(), format) != s.formats.end();
 }
-
-std::string Selection::text() const {
+std::string text_by_itself(const Selection& s) {
   std::string out;
-  append_values(out, "exclude", exclude);
-  append_values(out, "formats", formats);
-  append_values(out, "include", include);
-  if (file_bytes_max) append_values(out, "max-file-size", {std::to_string(*file_bytes_max)});
+  append_values(out, "exclude", s.exclude);
+  append_values(out, "formats", s.formats);
+  append_values(out, "include", s.include);
+  if (s.file_bytes_max) append_values(out, "max-file-size", {std::to_string(*s.file_bytes_max)});
   return out;
 }
+/// The text of each alternative, the selection itself among them → that alternative.
+void collect(const Selection& s, std::map<std::string, Selection>& into) {
+  for (const Selection& alternative : s.alternatives) collect(alternative, into);
+  Selection alone = s;
+  alone.alternatives.clear();
+  into.emplace(text_by_itself(alone), std::move(alone));
+}
+/// @param alternatives not empty; restricts nothing when one of them does.
+Selection any_of(std::map<std::string, Selection> alternatives) {
+  if (alternatives.contains("")) return {};
+  Selection first = std::move(alternatives.begin()->second);
+  for (auto it = std::next(alternatives.begin()); it != alternatives.end(); ++it)
+    first.alternatives.push_back(std::move(it->second));
+  return first;
+}
 
-Result<Selection> Selection::parse(std::string_view text) {
+Result<Selection> parse_by_itself(std::string_view text) {
   Selection made;
-  if (text.empty()) return made;
   auto bad = [&](const std::string& why) { return Error{Errc::BadInput, "not a file selection: " + why}; };
-  if (text.size() > kSelectionTextBytesMax)
-    return bad("longer than " + std::to_string(kSelectionTextBytesMax) + " bytes");
   for (const std::string_view part : split(text, '&')) {
     const std::size_t equals = part.find('=');
     if (equals == std::string_view::npos) return bad("\"" + printable(part) + "\" has no '='");
@@ -157,11 +159,71 @@ Result<Selection> Selection::parse(std::string_view text) {
       return bad("unknown part \"" + printable(key) + "\"");
   }
   HM_TRY(check_formats(made.formats));
+  return made;
+}
+}  // namespace
+
+std::vector<std::string> known_formats() {
+  std::vector<std::string> names;
+  for (const FormatRule& rule : kFormatRules) names.emplace_back(rule.format);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::string format_of(std::string_view path) { return std::string(format_in(ascii_lower(path))); }
+
+bool Selection::selects_all() const {
+  return restricts_nothing(*this) ||
+         std::any_of(alternatives.begin(), alternatives.end(), [](const Selection& s) { return s.selects_all(); });
+}
+
+bool Selection::wants(std::string_view path, std::uint64_t size_bytes) const {
+  if (restricts_nothing(*this)) return true;
+  const std::string lower = ascii_lower(path);
+  if (size_bytes <= kAlwaysKeptBytesMax && is_card_or_licence(lower)) return true;
+  return wants_by_itself(*this, path, lower, size_bytes) ||
+         std::any_of(alternatives.begin(), alternatives.end(),
+                     [&](const Selection& s) { return s.wants(path, size_bytes); });
+}
+
+std::string Selection::text() const {
+  if (alternatives.empty()) return text_by_itself(*this);
+  std::map<std::string, Selection> all;
+  collect(*this, all);
+  std::string out;
+  if (all.contains("")) return out;
+  for (const auto& [text, selection] : all) out += (out.empty() ? "" : "|") + text;
+  return out;
+}
+
+Result<Selection> Selection::parse(std::string_view text) {
+  if (text.empty()) return Selection{};
+  auto bad = [&](const std::string& why) { return Error{Errc::BadInput, "not a file selection: " + why}; };
+  if (text.size() > kSelectionTextBytesMax)
+    return bad("longer than " + std::to_string(kSelectionTextBytesMax) + " bytes");
+  std::map<std::string, Selection> all;
+  for (const std::string_view part : split(text, '|')) {
+    HM_TRY(Selection one, parse_by_itself(part));
+    std::string canonical = text_by_itself(one);
+    all.emplace(std::move(canonical), std::move(one));
+  }
+  Selection made = any_of(std::move(all));
   if (made.text() != text) return bad("not in canonical form, which is \"" + made.text() + "\"");
   return made;
 }
 
+Selection united(const Selection& a, const Selection& b) {
+  std::map<std::string, Selection> all;
+  collect(a, all);
+  collect(b, all);
+  return any_of(std::move(all));
+}
+
 Result<> check_selection(const Selection& selection) {
+  for (const Selection& alternative : selection.alternatives) {
+    HM_TRY(check_selection(alternative));
+  }
   for (const auto* patterns : {&selection.include, &selection.exclude}) {
     for (const std::string& pattern : *patterns) {
       if (pattern.empty())

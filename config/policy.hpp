@@ -19,10 +19,12 @@ struct Selection {
   std::vector<std::string> formats;  ///< weight formats to keep ("safetensors", "gguf", …): files of OTHER known weight
                                      ///< formats are left out; other files stay
 
-  bool selects_all() const { return include.empty() && exclude.empty() && !file_bytes_max && formats.empty(); }
+  std::vector<Selection> alternatives;  ///< of united(): what one of them wants is wanted too
+
+  bool selects_all() const;
   bool wants(std::string_view path, std::uint64_t size_bytes) const;
   /// Canonical text, stored with a partial snapshot: "" for everything, else e.g.
-  /// "exclude=*.bin&formats=gguf&max-file-size=1048576".
+  /// "exclude=*.bin&formats=gguf&max-file-size=1048576"; alternatives are joined by '|'.
   std::string text() const;
   /// The inverse of text(). @returns BadInput for anything that text() would not write.
   static Result<Selection> parse(std::string_view text);

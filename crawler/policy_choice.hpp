@@ -35,8 +35,8 @@ struct PolicyChoice {
   std::vector<SkippedRepo> skipped;  ///< each repository once
   std::vector<std::string> notes;    ///< where the choice may not be what was meant: one sentence each
 };
-/// Conditions, then `top`, the repositories named, the closure, what is excluded, the order, limits.repos_max. The other
-/// limits are for whoever knows the files.
+/// Conditions, then `top`, the repositories named, the closure, what is excluded, the order, limits.repos_max. The
+/// other limits are for whoever knows the files.
 /// @returns Refused when the conditions select more than a million repositories; Corrupt, Io.
 Result<PolicyChoice> choose(const storage::Index& index, const config::MirrorPolicy& policy, std::int64_t now_ms);
 }  // namespace hm::crawler

@@ -130,6 +130,61 @@ TEST(SelectionText, RefusesWhatItWouldNotWrite) {
   EXPECT_FALSE(Selection::parse("include=" + std::string(100'000, 'a')));
 }
 
+TEST(SelectionUnion, WantsWhatOneOfTheTwoWants) {
+  Selection weights, small, cards;
+  weights.formats = {"safetensors"};
+  weights.exclude = {"optimizer*"};
+  small.file_bytes_max = 100;
+  cards.include = {"*.json", "*.txt"};
+  const Selection both = united(weights, small), all = united(both, cards);
+  for (const char* path :
+       {"model.safetensors", "optimizer.pt", "optimizer.json", "pytorch_model.bin", "a.txt", "README.md"}) {
+    for (const std::uint64_t size : {std::uint64_t{10}, std::uint64_t{1} << 30}) {
+      EXPECT_EQ(both.wants(path, size), weights.wants(path, size) || small.wants(path, size)) << path << " " << size;
+      EXPECT_EQ(all.wants(path, size), both.wants(path, size) || cards.wants(path, size)) << path << " " << size;
+    }
+  }
+  EXPECT_FALSE(both.selects_all());
+}
+TEST(SelectionUnion, DoesNotDependOnTheOrderAndTakesEachOnce) {
+  Selection a, b, c;
+  a.include = {"a|b"};
+  b.formats = {"gguf"};
+  c.file_bytes_max = 7;
+  EXPECT_EQ(united(a, united(b, c)).text(), united(united(c, a), united(b, a)).text());
+  EXPECT_EQ(united(a, a).text(), a.text());
+  EXPECT_EQ(united(united(b, a), c).text(), "formats=gguf|include=a%7Cb|max-file-size=7");
+}
+TEST(SelectionUnion, WithEverythingIsEverything) {
+  Selection a;
+  a.include = {"*.json"};
+  EXPECT_TRUE(united(a, {}).selects_all());
+  EXPECT_EQ(united({}, a).text(), "");
+}
+TEST(SelectionUnion, ComesBackWholeFromItsText) {
+  Selection a, b;
+  a.include = {"x"};
+  b.exclude = {"y"};
+  const std::string text = united(a, b).text();
+  const auto back = Selection::parse(text);
+  ASSERT_TRUE(back) << back.error().what;
+  EXPECT_EQ(back.value().text(), text);
+  EXPECT_TRUE(back.value().wants("x", 1));
+  EXPECT_TRUE(back.value().wants("z", 1));
+  EXPECT_FALSE(back.value().wants("y", 1));
+  for (const char* wrong : {"include=x|exclude=y", "exclude=y|exclude=y", "|include=x", "include=x|", "|"})
+    EXPECT_FALSE(Selection::parse(wrong)) << wrong;
+}
+TEST(SelectionUnion, ThatIsTooLongToBeStoredIsRefusedByTheCheck) {
+  Selection a, b;
+  a.include = {std::string(10'000, 'x')};
+  b.include = {std::string(10'000, 'y')};
+  EXPECT_TRUE(check_selection(a));
+  EXPECT_FALSE(check_selection(united(a, b)));
+  b.include = {""};
+  EXPECT_FALSE(check_selection(united(a, b)));
+}
+
 TEST(SelectionCheck, RefusesEmptyPatternsAndTooMuchText) {
   Selection s;
   s.include = {""};
