@@ -108,9 +108,11 @@ std::string Api::git_url(const RepoId& repo) const {
   return url.append(url_prefix(repo.kind)).append(percent_encode(repo.name, true)).append(".git");
 }
 
-awaitable<Result<RepoInfo>> Api::repo_info(RepoId repo, std::optional<std::string> revision) {
+awaitable<Result<RepoInfo>> Api::repo_info(RepoId repo, std::optional<std::string> revision, bool with_sizes) {
   HM_CO_TRY(check_names(repo, revision ? *revision : "main"));
-  Call call("GET", api_url(repo, revision ? "/revision/" + percent_encode(*revision) : ""), Bucket::Api, kInfoBytesMax);
+  std::string rest = revision ? "/revision/" + percent_encode(*revision) : "";
+  if (with_sizes) rest += "?blobs=true";
+  Call call("GET", api_url(repo, rest), Bucket::Api, kInfoBytesMax);
   HM_CO_TRY(auto answer, co_await exchange_.run(std::move(call)));
   co_return parsed(parse_repo_info(std::move(answer.body)), answer);
 }

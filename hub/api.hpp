@@ -36,7 +36,8 @@ class Api {
   /// GET /api/{kind}s/{id}[/revision/{rev}]. Follows a rename (307): the answer's `id` tells the new name.
   /// @returns NotFound (also 401 for a repository that an anonymous caller may not see: the message says both), Gated,
   /// …
-  awaitable<Result<RepoInfo>> repo_info(RepoId repo, std::optional<std::string> revision);
+  /// @param with_sizes `siblings` say size and digest of each file too (where the Hub can: Sibling::size_bytes)
+  awaitable<Result<RepoInfo>> repo_info(RepoId repo, std::optional<std::string> revision, bool with_sizes = false);
   /// GET …/tree/{rev}: calls `visit` for each entry, page by page, so that memory holds one page.
   awaitable<Result<>> tree(RepoId repo, std::string revision, bool recursive,
                            std::function<Result<>(const TreeEntry&)> visit);

@@ -20,6 +20,10 @@ std::string_view name_of(Family family) {
       return "listings";
     case Family::Popularity:
       return "popularity";
+    case Family::Surveys:
+      return "surveys";
+    case Family::Generations:
+      return "generations";
     case Family::Names:
       return "names";
     case Family::Repos:

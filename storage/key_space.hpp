@@ -11,8 +11,8 @@
 #include "base/ids.hpp"
 
 namespace hm::storage {
-/// Facts: journal, documents, manifests, tasks, listings, popularity. Derived, and rebuilt from the facts: names,
-/// repos, refs, snapshots, blob_refs, columns.
+/// Facts: journal, documents, manifests, tasks, listings, popularity, surveys, generations. Derived, and rebuilt from
+/// the facts: names, repos, refs, snapshots, blob_refs, columns.
 enum class Family : std::uint8_t {
   Meta,
   Journal,
@@ -21,6 +21,8 @@ enum class Family : std::uint8_t {
   Tasks,
   Listings,
   Popularity,
+  Surveys,
+  Generations,
   Names,
   Repos,
   Refs,
@@ -28,7 +30,7 @@ enum class Family : std::uint8_t {
   BlobRefs,
   Columns
 };
-inline constexpr int kFamilyCount = 13;
+inline constexpr int kFamilyCount = 15;
 std::string_view name_of(Family family);
 bool is_derived(Family family);
 

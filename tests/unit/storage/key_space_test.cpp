@@ -20,7 +20,7 @@ TEST(KeySpace, FamiliesHaveNamesOfTheirOwn) {
 
 TEST(KeySpace, FactsAreNotDerived) {
   for (Family f : {Family::Meta, Family::Journal, Family::Documents, Family::Manifests, Family::Tasks, Family::Listings,
-                   Family::Popularity})
+                   Family::Popularity, Family::Surveys, Family::Generations})
     EXPECT_FALSE(is_derived(f)) << name_of(f);
   for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs, Family::Columns})
     EXPECT_TRUE(is_derived(f)) << name_of(f);

@@ -1,0 +1,37 @@
+// crawler/survey.hpp: asks the Hub which files a revision has, how large they are and what their digests are, and keeps
+// the answer: that much has to be known of a repository before anybody can say what mirroring it costs. One API call.
+// Layer 5. Threads: a coroutine on the network executor; reading what is kept blocks on the index.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "hub/api.hpp"
+#include "storage/index.hpp"
+#include "storage/survey_row.hpp"
+
+namespace hm::crawler {
+using net::awaitable;
+
+struct Surveyed {
+  Surveyed() = default;
+  RepoId repo;  ///< by its present name
+  RepoKey key;
+  storage::SurveyRow row;
+};
+/// Asks; stores nothing. @param revision "" = the default branch. @returns NotFound also for a repository without any
+/// commit; Gated for one that upstream has disabled; as Api::repo_info().
+awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revision, std::int64_t now_ms);
+/// To be committed under survey_key().
+void put_survey(storage::Batch& batch, const Surveyed& surveyed, std::string_view revision);
+
+inline constexpr std::int64_t kSurveyFreshMs = 3'600'000;  ///< what was told so long ago is taken as it is
+/// What is kept, if it still holds: it names a commit, or was asked for within kSurveyFreshMs, or the listings, read
+/// within kSurveyFreshMs, show the same head.
+Result<std::optional<storage::SurveyRow>> fresh_survey(const storage::Index& index, const std::string& src,
+                                                       const RepoKey& repo, std::string_view revision,
+                                                       std::int64_t now_ms);
+}  // namespace hm::crawler
