@@ -27,6 +27,7 @@ using net::awaitable;
 struct MirrorRequest {
   MirrorRequest() = default;
   RepoSpec spec;  ///< a revision limits blobs and publishing to it; git still brings all refs
+  std::optional<Rid> expected;  ///< another repository that bears the name now is not mirrored
   config::Selection selection;
   bool filters_named = false;  ///< on this command line: then one that matches nothing is worth a note
   bool all_history = false;    ///< blobs of every commit that heads and tags reach, not of the heads alone

@@ -199,6 +199,8 @@ Result<> Planner::add_up(storage::TargetRow& target, const storage::SurveyRow& s
   figures.files += target.files;
   figures.bytes += target.bytes;
   figures.bytes_here += here_bytes;
+  target.state = here ? storage::TargetState::Published : storage::TargetState::Pending;
+  target.settled_ms = here ? p_.clock.unix_ms() : 0;
   if (here) {
     target.bytes_to_fetch = 0;
     ++figures.unchanged;
@@ -290,6 +292,7 @@ Result<SyncPlan> Planner::figure(const std::vector<config::MirrorPolicy>& polici
     HM_TRY(const auto survey, storage::find_survey(p_.index, wanted.target.key, wanted.survey_revision));
     if (!survey) return Error{Errc::Internal, "a survey is gone while a plan was made of it"};
     HM_TRY(add_up(wanted.target, *survey, wanted.selection, figuring.fetched, plan.total));
+    wanted.target.place = static_cast<std::uint32_t>(plan.targets.size());
     plan.targets.push_back(std::move(wanted.target));
   }
   HM_TRY(storage::each_generation(p_.index, [&](const storage::GenerationRow& row) {

@@ -88,6 +88,9 @@ awaitable<Result<>> Visit::look() {
   seen.src = src;
   seen.repo = repo_;
   seen.rid = got.rid ? *got.rid : derived_rid(src, repo_);
+  if (request_.expected && *request_.expected != seen.rid)
+    co_return Error{Errc::NotFound, "the name " + repo_.text() + " belongs to another repository now (" +
+                                        seen.rid.text() + ", not " + request_.expected->text() + ")"};
   seen.visibility = std::string(visibility_of(got));
   seen.upstream_modified_ms = got.last_modified_ms.value_or(0);
   seen.head = seen_.head;

@@ -29,7 +29,6 @@ awaitable<Result<>> Workers::run(Work work, std::function<bool()> may_end, Told 
   co_return ok();
 }
 
-/// The first reason stays; everybody is asked to end.
 void Workers::stop(Error error) {
   if (!stop_ && !ended_ && !scope_->cancelled()) stop_ = std::move(error);
   scope_->cancel();
@@ -85,7 +84,7 @@ awaitable<Result<>> Workers::one(storage::Task task) {
         {{"task", task.key.repo.text() + " " + task.key.what}, {"why", reported.assume_error().what}});
     co_return ok();
   }
-  if (told_) told_(task, failure);
+  if (told_) told_(task, failure, outcome.error);
   if (failure == FailureClass::Local) co_return *outcome.error;
   co_return ok();
 }

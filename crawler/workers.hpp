@@ -26,8 +26,9 @@ struct WorkOutcome {
 };
 /// Does one task. Its argument lives in the caller's frame until it ends.
 using Work = std::function<awaitable<WorkOutcome>(const storage::Task& task)>;
-/// What an attempt was booked as: nullopt when it was done.
-using Told = std::function<void(const storage::Task& task, std::optional<FailureClass> failure)>;
+/// What an attempt was booked as: neither when it was done.
+using Told = std::function<void(const storage::Task& task, std::optional<FailureClass> failure,
+                                const std::optional<Error>& error)>;
 
 struct WorkerOptions {
   int count = 4;
@@ -47,13 +48,14 @@ class Workers {
   /// what stops everything (FailureClass::Local), which is returned. Cancelled leaves leases to recover().
   /// @param told after each attempt, with what the error was taken for; may be empty
   awaitable<Result<>> run(Work work, std::function<bool()> may_end, Told told = {});
+  /// From inside a run: it ends with this error as soon as what is at work was reported. The first one stays.
+  void stop(Error error);
 
  private:
   awaitable<void> worker(int number);
   awaitable<Result<>> one(storage::Task task);
   awaitable<Result<>> rest();
   awaitable<void> heart();
-  void stop(Error error);
 
   Frontier& frontier_;
   const boost::asio::any_io_executor disk_;

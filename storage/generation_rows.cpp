@@ -99,9 +99,11 @@ std::string pack_target(const TargetRow& row) {
   json::object object{
       {"all_history", row.all_history},     {"bytes", row.bytes},         {"bytes_to_fetch", row.bytes_to_fetch},
       {"commit", row.commit.hex()},         {"files", row.files},         {"policies", words(row.policies)},
-      {"pull_requests", row.pull_requests}, {"repo", row.repo.text()},    {"revision", printable(row.revision)},
+      {"place", row.place}, {"pull_requests", row.pull_requests}, {"repo", row.repo.text()},    {"revision", printable(row.revision)},
       {"rid", row.key.rid.text()},          {"selection", row.selection}, {"state", std::string(name_of(row.state))}};
   if (row.state != TargetState::Pending) object["settled"] = row.settled_ms;
+  if (row.bytes_fetched != 0) object["bytes_fetched"] = row.bytes_fetched;
+  if (row.git_bytes != 0) object["git_bytes"] = row.git_bytes;
   if (row.state == TargetState::Failed) {
     object["failure"] = printable(row.failure);
     object["reason"] = printable(row.reason);
@@ -132,6 +134,9 @@ Result<TargetRow> unpack_target(std::string_view bytes) {
   row.files = count_of(object, "files");
   row.bytes = count_of(object, "bytes");
   row.bytes_to_fetch = count_of(object, "bytes_to_fetch");
+  row.place = static_cast<std::uint32_t>(count_of(object, "place"));
+  row.bytes_fetched = count_of(object, "bytes_fetched");
+  row.git_bytes = count_of(object, "git_bytes");
   row.failure = text_of(object, "failure");
   row.reason = text_of(object, "reason");
   row.settled_ms = number_of(object, "settled");

@@ -44,10 +44,12 @@ struct TargetRow {
   std::string selection;  ///< config::Selection::text()
   bool all_history = false, pull_requests = false;
   std::vector<std::string> policies;  ///< those that want it
+  std::uint32_t place = 0;            ///< in the order of the policies
   std::uint64_t files = 0, bytes = 0, bytes_to_fetch = 0;
   TargetState state = TargetState::Pending;
   std::string failure, reason;  ///< kind and text, when it failed
   std::int64_t settled_ms = 0;
+  std::uint64_t bytes_fetched = 0, git_bytes = 0;  ///< by attempts that came to an end
   bool operator==(const TargetRow&) const = default;
 };
 /// A repository that a policy would have brought but for a reason.

@@ -200,7 +200,7 @@ class WorkersTest : public FrontierTest {
     Workers workers(*frontier_, pool_.get_executor(), clock_, hub::sleep_on_timer, {count, "me"});
     return test::run(workers.run(
         std::move(work), [] { return true; },
-        [&](const Task& task, auto failure) {
+        [&](const Task& task, auto failure, auto&) {
           told_.emplace_back(task.key.repo.rid.text().substr(22), failure ? std::string(name_of(*failure)) : "done");
         }));
   }
