@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/log.hpp"
+#include "hub/paced_client.hpp"
 #include "storage/blob_store_local.hpp"
 
 #ifndef HM_VERSION
@@ -158,13 +159,14 @@ Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config&
 }
 
 NetworkServices::NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream,
-                                 std::unique_ptr<boost::asio::io_context> c, std::unique_ptr<net::HttpClient> http)
+                                 config::CeilingPlan ceilings, std::unique_ptr<boost::asio::io_context> c,
+                                 std::unique_ptr<net::HttpClient> http)
     : context(std::move(c)),
       work(context->get_executor()),
       git_pool(git_threads(config)),
       disk_pool(disk_threads()),
-      client(std::move(http)),
-      budget(config.network.retry_wait_ms_max),
+      budget(config.network.retry_wait_ms_max, hub::sleep_on_timer, system_clock(), std::move(ceilings)),
+      client(std::make_unique<hub::PacedClient>(std::move(http), budget)),
       api(*client, std::move(upstream), budget, retry_policy_of(config)),
       downloader(api, *client, *store.blobs, disk_pool, download_options_of(config)),
       pipeline(crawler::Pipeline::Parts{api, *client, store.dir, real_file_system(), *store.index, *store.blobs,
@@ -176,6 +178,7 @@ Result<NetworkServices::Plan> NetworkServices::plan(const config::Config& config
   HM_TRY(plan.upstream, net::parse_url(config.upstream.url));
   HM_TRY(plan.curl, curl_options_of(config));
   HM_TRY(net::check_curl_options(plan.curl));
+  HM_TRY(plan.ceilings, config::ceilings_of(config));
   return plan;
 }
 
@@ -184,8 +187,8 @@ Result<std::unique_ptr<NetworkServices>> NetworkServices::open(const config::Con
   auto context = std::make_unique<boost::asio::io_context>(1);
   HM_TRY(auto curl, net::make_curl_http_client(context->get_executor(), std::move(plan.curl)));
   auto client = std::make_unique<ConfiguredClient>(std::move(curl), config.network.stall_timeout_ms);
-  return std::make_unique<NetworkServices>(config, store, std::move(plan.upstream), std::move(context),
-                                           std::move(client));
+  return std::make_unique<NetworkServices>(config, store, std::move(plan.upstream), std::move(plan.ceilings),
+                                           std::move(context), std::move(client));
 }
 
 void NetworkServices::stop() {

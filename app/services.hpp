@@ -81,6 +81,7 @@ struct NetworkServices {
   struct Plan {
     net::Url upstream;
     net::CurlOptions curl;
+    config::CeilingPlan ceilings;
   };
   /// @returns BadInput.
   static Result<Plan> plan(const config::Config& config);
@@ -93,14 +94,14 @@ struct NetworkServices {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
   boost::asio::thread_pool git_pool;   ///< libgit2: blocks, and keeps its errors per thread
   boost::asio::thread_pool disk_pool;  ///< writing and hashing
-  std::unique_ptr<net::HttpClient> client;
   hub::RateBudget budget;
+  std::unique_ptr<net::HttpClient> client;  ///< within the budget's ceiling of bytes
   hub::Api api;
   mirror::Downloader downloader;
   crawler::Pipeline pipeline;
   std::thread network_thread;
 
-  NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream,
+  NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream, config::CeilingPlan ceilings,
                   std::unique_ptr<boost::asio::io_context> c, std::unique_ptr<net::HttpClient> http);
   NetworkServices(const NetworkServices&) = delete;
   NetworkServices& operator=(const NetworkServices&) = delete;

@@ -194,11 +194,23 @@ Result<> check_config(const Config& config) {
       result.assume_error().what = std::string(section) + "." + std::string(key) + " " + result.assume_error().what;
   });
   if (!result) return result;
+  HM_TRY(ceilings_of(config));
   Selection selection;
   selection.include = config.mirror.include;
   selection.exclude = config.mirror.exclude;
   selection.formats = config.mirror.formats;
   return within(check_selection(selection), [] { return "checking [mirror]"; });
+}
+
+Result<CeilingPlan> ceilings_of(const Config& config) {
+  const Budget& budget = config.budget;
+  HM_TRY(within(check_bytes_per_second(budget.bytes_per_second_max),
+                [] { return "reading budget.bytes_per_second_max"; }));
+  Ceilings usual;
+  usual.requests_per_second = budget.requests_per_second_max;
+  usual.bytes_per_second = budget.bytes_per_second_max;
+  return within(CeilingPlan::parse(usual, budget.hours, budget.time_zone == "utc" ? TimeZone::Utc : TimeZone::Machine),
+                [] { return "checking budget.hours"; });
 }
 
 std::string print_config(const Config& config) {

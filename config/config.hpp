@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "config/ceilings.hpp"
 
 namespace hm::config {
 struct Upstream {
@@ -20,6 +21,11 @@ struct Network {
   std::int64_t connect_timeout_ms = 10'000, stall_timeout_ms = 30'000;
   int retries_max = 5;
   std::int64_t retry_wait_ms_max = 600'000;
+};
+struct Budget {
+  std::uint64_t requests_per_second_max = 0, bytes_per_second_max = 0;  ///< 0: no ceiling
+  std::vector<std::string> hours;                                       ///< config/ceilings.hpp
+  std::string time_zone = "local";                                      ///< of `hours`: local, utc
 };
 struct Storage {
   std::string data_dir;  ///< empty: HUBMIRROR_DATA_DIR, else $XDG_DATA_HOME/hubmirror, else ~/.local/share/hubmirror
@@ -56,6 +62,7 @@ struct Log {
 struct Config {
   Upstream upstream;
   Network network;
+  Budget budget;
   Storage storage;
   Mirror mirror;
   Sync sync;
@@ -78,6 +85,8 @@ std::string find_config_file();
 Result<> apply_environment(Config& config);
 /// Checks bounds and forms of all values.
 Result<> check_config(const Config& config);
+/// The section [budget], read. @returns BadInput.
+Result<CeilingPlan> ceilings_of(const Config& config);
 /// The effective configuration as TOML; secrets are never part of it (a proxy's password is hidden).
 std::string print_config(const Config& config);
 /// storage.data_dir, or its default, as an absolute path. @returns BadInput when neither it nor HOME is set.

@@ -50,6 +50,12 @@ void each_setting(ConfigType& c, Visit&& visit) {
   visit("network", "retries_max", c.network.retries_max, Rule{Plain, "retries", 0, 100});
   visit("network", "retry_wait_ms_max", c.network.retry_wait_ms_max, Rule{Plain, "ms", 0, 86'400'000});
 
+  visit("budget", "requests_per_second_max", c.budget.requests_per_second_max,
+        Rule{Plain, "requests per second", 0, kRequestsPerSecondMax});
+  visit("budget", "bytes_per_second_max", c.budget.bytes_per_second_max, Rule{Bytes, "bytes per second", 0, kPiB});
+  visit("budget", "hours", c.budget.hours, Rule{});
+  visit("budget", "time_zone", c.budget.time_zone, Rule{Choice, {}, 0, 0, {"local", "utc"}});
+
   visit("storage", "data_dir", c.storage.data_dir, Rule{Path});
   visit("storage", "reserve_bytes", c.storage.reserve_bytes, Rule{Bytes, "bytes", 0, kPiB});
   visit("storage", "index_cache_bytes", c.storage.index_cache_bytes, Rule{Bytes, "bytes", kMiB, kTiB});

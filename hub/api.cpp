@@ -200,11 +200,10 @@ awaitable<Result<WhoAmI>> Api::whoami() {
 
 awaitable<Result<>> Api::fetch_lfs_batch(std::string url, std::vector<LfsPointer> objects,
                                          std::vector<LfsObject>& into) {
-  Call call("POST", std::move(url), lfs_bucket_, kLfsBatchBytesMax);
+  Call call("POST", std::move(url), Bucket::Pages, kLfsBatchBytesMax);
   call.body = render_lfs_batch_request(objects);
   call.content_type = "application/vnd.git-lfs+json";
   HM_CO_TRY(auto answer, co_await exchange_.run(std::move(call)));
-  if (const auto limits = parse_rate_limits(answer.headers); !limits.empty()) lfs_bucket_ = limits.front().bucket;
   HM_CO_TRY(auto parsed_objects, parsed(parse_lfs_batch(answer.body, exchange_.retry().clock->unix_ms()), answer));
   auto matched = match_lfs_answer(objects, std::move(parsed_objects));
   std::move(matched.begin(), matched.end(), std::back_inserter(into));

@@ -64,7 +64,6 @@ class Api {
   std::string api_url(const RepoId& repo, std::string_view rest) const;
 
   Exchange exchange_;
-  std::string base_;                   ///< the upstream without a trailing slash
-  Bucket lfs_bucket_ = Bucket::Pages;  ///< not documented: the first answer tells
+  std::string base_;  ///< the upstream without a trailing slash
 };
 }  // namespace hm::hub

@@ -5,16 +5,14 @@
 namespace hm::hub {
 awaitable<Result<net::HttpResponse>> BudgetedClient::send(net::HttpRequest request) {
   asked_wait_ms_.reset();
-  const auto url = net::parse_url(request.url);
-  const bool counts = url && url.assume_value().same_origin(upstream_);
-  if (counts) {
-    const Bucket bucket = bucket_of_path(url.assume_value().path_query);
-    HM_CO_TRY(co_await budget_.admit(bucket));
-  }
+  HM_CO_TRY(net::Url url, net::parse_url(request.url));
+  std::optional<Bucket> guess;
+  if (url.same_origin(upstream_)) guess = bucket_of_path(url.path_query);
+  HM_CO_TRY(auto admission, co_await budget_.admit(std::move(url), guess));
   auto sent = co_await inner_.send(std::move(request));
-  if (sent && counts) {
+  if (sent) {
     const net::HttpResponse& response = sent.assume_value();
-    budget_.learn(response.headers);
+    budget_.answered(std::move(admission), response.status, response.headers);
     if (is_retried_status(response.status)) asked_wait_ms_ = asked_wait_ms(retry_, response.headers);
   }
   co_return sent;

@@ -99,14 +99,15 @@ Error failure_of(int status, const net::Headers& headers, std::string_view body,
 /// Sends until an answer comes that is worth looking at: any status that is not retried.
 awaitable<Result<net::HttpResponse>> Exchange::send_retrying(const Call& call, std::string url, Backoff& backoff) {
   for (;;) {
-    HM_CO_TRY(co_await budget_->admit(call.bucket));
+    HM_CO_TRY(net::Url target, net::parse_url(url));
+    HM_CO_TRY(auto admission, co_await budget_->admit(std::move(target), call.bucket));
     auto request = request_for(call, url);
     auto sent = co_await client_->send(std::move(request));
     Error failure;
     std::optional<std::int64_t> asked_ms;
     if (sent) {
       net::HttpResponse& response = sent.assume_value();
-      budget_->learn(response.headers);
+      budget_->answered(std::move(admission), response.status, response.headers);
       if (!is_retried_status(response.status)) co_return std::move(sent);
       failure = failure_of(response.status, response.headers, {}, call.about_a_repo);
       asked_ms = asked_wait_ms(retry_, response.headers);

@@ -20,7 +20,7 @@ struct Call {
   Call(std::string m, std::string u, Bucket b, std::uint64_t max)
       : method(std::move(m)), url(std::move(u)), bucket(b), body_bytes_max(max) {}
   std::string method, url;
-  Bucket bucket;
+  Bucket bucket;                 ///< it most likely counts in; answers say
   std::uint64_t body_bytes_max;  ///< after decompression
   std::string body;
   std::string content_type;  ///< of `body`; also what is accepted, when not empty

@@ -8,6 +8,7 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "base/clock.hpp"
@@ -18,7 +19,8 @@ namespace hm::net {
 namespace asio = boost::asio;
 namespace {
 constexpr std::int64_t kSecondLookMs = 20;
-constexpr std::size_t kReadBytes = 512U << 10;  // what libcurl reads at once
+constexpr std::size_t kReadBytes = 512U << 10;     // what libcurl reads at once
+constexpr std::size_t kAheadBytesMin = 16U << 10;  // less is many calls for little
 Error cancelled_error() { return {Errc::Cancelled, "request cancelled"}; }
 std::int64_t now_ms() { return system_clock().monotonic_ms(); }
 }  // namespace
@@ -178,8 +180,13 @@ std::size_t CurlTransfer::on_body(std::span<const std::byte> bytes) {
 /// it hands out the rest of the current read as usual and stops; told so only when nothing fits, it has to copy that
 /// rest aside.
 bool CurlTransfer::fits_another_read() const {
-  const std::size_t free_bytes = core_->block_bytes() - filled_bytes_;
-  return free_bytes >= std::min(kReadBytes, core_->block_bytes() / 2);
+  const std::size_t ahead_bytes = std::min(core_->block_bytes(), ahead_bytes_max());
+  return filled_bytes_ < ahead_bytes && ahead_bytes - filled_bytes_ >= std::min(kReadBytes, ahead_bytes / 2);
+}
+
+std::size_t CurlTransfer::ahead_bytes_max() const {
+  const std::uint64_t asked = prepared_.request.ahead_bytes_max;
+  return asked == 0 ? std::numeric_limits<std::size_t>::max() : std::max<std::size_t>(asked, kAheadBytesMin);
 }
 
 void CurlTransfer::note_pause() {
@@ -391,7 +398,7 @@ bool CurlTransfer::set_up() {
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, static_cast<long>(kReadBytes));
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, static_cast<long>(std::min(kReadBytes, ahead_bytes_max())));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout_ms));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));

@@ -66,6 +66,7 @@ class CurlTransfer final : private CurlListener, private CoreMember {
   std::optional<std::int64_t> check_stall(std::int64_t now_ms) override;
 
   bool fits_another_read() const;
+  std::size_t ahead_bytes_max() const;
   void note_pause();
   std::span<const std::byte> take_filled();
   bool body_is_complete() const;

@@ -53,6 +53,8 @@ struct HttpRequest {
       30'000;  ///< no byte for this long is Errc::Unreachable; time in which the reader does not pull is not counted
   std::uint64_t min_bytes_per_second =
       0;  ///< mean over each stall_timeout_ms; slower is Unreachable, so that a trickle does not hold for ever; 0 = off
+  std::uint64_t ahead_bytes_max =
+      0;  ///< what may be read from the socket before the reader pulls, about; 0: the client's own measure
 };
 
 /// A response body, pulled by its reader: what is not pulled is not read from the socket (beyond a bounded buffer).

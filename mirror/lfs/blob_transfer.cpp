@@ -208,16 +208,11 @@ awaitable<BlobTransfer::Failure> BlobTransfer::request(Connection& c) {
   request.protocol = net::Protocol::Http1;
   request.min_bytes_per_second = kRateMinBytesPerSecond;
   request.body_bytes_max = wanted_.size_bytes + kBodySlackBytes;
-  if (const auto bucket = location.assume_value().bucket) {
-    auto admitted = co_await context_.budget.admit(*bucket);
-    if (!admitted) co_return Failure(Kind::Final, std::move(admitted).assume_error());
-  }
   auto response = co_await net::send_following(context_.client, std::move(request));
   if (!response) {
     auto error = std::move(response).assume_error();
     co_return Failure(hub::is_retried_error(error) ? Kind::Again : Kind::Final, std::move(error));
   }
-  if (location.assume_value().bucket) context_.budget.learn(response.assume_value().headers);
   std::uint64_t end = 0;
   auto failure = judge(response.assume_value(), asked, end);
   if (failure.kind == Kind::NoRanges && scope_->running() == 1 &&

@@ -19,7 +19,7 @@
 #include <optional>
 #include <string>
 
-#include "hub/rate_budget.hpp"
+#include "hub/budgeted_client.hpp"
 #include "hub/retry.hpp"
 #include "mirror/lfs/content_range.hpp"
 #include "mirror/lfs/download.hpp"
@@ -49,16 +49,19 @@ struct Location {
   std::string url;
   net::Headers headers;
   std::optional<std::int64_t> expires_unix_ms;
-  std::optional<hub::Bucket> bucket;  ///< set when the upstream itself serves the bytes: each request is counted there
 };
 
 /// What the transfers of one Downloader share.
 struct TransferContext {
-  TransferContext(net::HttpClient& c, hub::RateBudget& rb, boost::asio::thread_pool& d, boost::asio::any_io_executor n,
-                  std::shared_ptr<BufferPool> b, const hub::RetryPolicy& r, const DownloadOptions& o)
-      : client(c), budget(rb), disk(d), network(std::move(n)), buffers(std::move(b)), retry(r), options(o) {}
-  net::HttpClient& client;
-  hub::RateBudget& budget;
+  TransferContext(net::HttpClient& c, hub::Api& api, boost::asio::thread_pool& d, boost::asio::any_io_executor n,
+                  std::shared_ptr<BufferPool> b, const DownloadOptions& o)
+      : client(c, api.upstream(), api.budget(), api.retry()),
+        disk(d),
+        network(std::move(n)),
+        buffers(std::move(b)),
+        retry(api.retry()),
+        options(o) {}
+  hub::BudgetedClient client;  ///< each hop of each request counts where its host counts it
   boost::asio::thread_pool& disk;
   boost::asio::any_io_executor network;
   std::shared_ptr<BufferPool> buffers;

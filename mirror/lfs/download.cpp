@@ -40,8 +40,8 @@ struct Shared {
   void start(const asio::any_io_executor& network) {
     if (context) return;
     changed.emplace(network);
-    context.emplace(client, api.budget(), disk, network,
-                    std::make_shared<BufferPool>(network, options.bytes_in_flight_max), api.retry(), options);
+    context.emplace(client, api, disk, network, std::make_shared<BufferPool>(network, options.bytes_in_flight_max),
+                    options);
   }
 
   hub::Api& api;

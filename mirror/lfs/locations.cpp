@@ -100,7 +100,6 @@ std::optional<Result<Location>> Locations::read(const hub::LfsObject& object) co
     location.url = object.download->href;
     location.headers = object.download->headers;
     location.expires_unix_ms = object.download->expires_unix_ms;
-    set_bucket(location);
     return Result<Location>(std::move(location));
   }
   const std::string what =
@@ -129,15 +128,6 @@ awaitable<Result<Location>> Locations::by_resolve(std::size_t index) {
   }
   Location location;
   location.url = std::move(file.url);
-  set_bucket(location);
   co_return location;
-}
-
-/// Requests that the upstream itself answers count in its budget, whoever told the URL.
-void Locations::set_bucket(Location& location) const {
-  const auto url = net::parse_url(location.url);
-  if (!url || !url.assume_value().same_origin(api_.upstream())) return;
-  const std::string& path = url.assume_value().path_query;
-  location.bucket = hub::bucket_of_path(std::string_view(path).substr(0, path.find('?')));
 }
 }  // namespace hm::mirror

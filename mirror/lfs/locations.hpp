@@ -42,7 +42,6 @@ class Locations {
   awaitable<std::optional<Result<Location>>> by_batch(std::size_t index);
   awaitable<Result<Location>> by_resolve(std::size_t index);
   std::optional<Result<Location>> read(const hub::LfsObject& object) const;
-  void set_bucket(Location& location) const;
 
   hub::Api& api_;
   const RepoId& repo_;

@@ -97,7 +97,7 @@ class DownloadFixture {
   mirror::DownloadOptions options;
   mirror::DownloadEvents events;
   FakeHost host{context.get_executor()};
-  hub::RateBudget budget;
+  hub::RateBudget budget{600'000, clock.sleeper(), clock};
   std::optional<boost::asio::thread_pool> disk;
   std::unique_ptr<storage::BlobStore> store;
   std::unique_ptr<hub::Api> api;
