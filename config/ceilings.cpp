@@ -60,7 +60,8 @@ Result<> read_ceiling(std::string_view word, Entry& entry, std::vector<std::stri
   const std::string_view key = word.substr(0, equals);
   if (equals == std::string_view::npos || (key != "requests" && key != "bytes"))
     return wrong("\"" + printable(word) + "\" is no ceiling; known are requests= and bytes=");
-  if (std::find(named.begin(), named.end(), key) != named.end()) return wrong(std::string(key) + "= stands there twice");
+  if (std::find(named.begin(), named.end(), key) != named.end())
+    return wrong(std::string(key) + "= stands there twice");
   named.push_back(key);
   const std::string_view value = word.substr(equals + 1);
   if (key == "requests") {

@@ -41,7 +41,9 @@ class CeilingPlan {
   /// @returns BadInput naming the entry and what is wrong with it, or the two that overlap and where.
   static Result<CeilingPlan> parse(Ceilings usual, const std::vector<std::string>& hours, TimeZone zone);
 
-  const Ceilings& at_minute(int minute_of_week) const { return sets_[set_of_minute_[static_cast<std::size_t>(minute_of_week)]]; }
+  const Ceilings& at_minute(int minute_of_week) const {
+    return sets_[set_of_minute_[static_cast<std::size_t>(minute_of_week)]];
+  }
   const Ceilings& at(std::int64_t unix_ms) const;
   /// No ceiling at any time.
   bool open() const;

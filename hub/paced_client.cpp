@@ -5,8 +5,8 @@
 
 namespace hm::hub {
 namespace {
-constexpr std::uint64_t kTransfersShare = 16;               // of as many transfers at once the buffers hold one second
-constexpr std::uint64_t kAheadBytesMin = 16U << 10;         // what a TLS record holds
+constexpr std::uint64_t kTransfersShare = 16;        // of as many transfers at once the buffers hold one second
+constexpr std::uint64_t kAheadBytesMin = 16U << 10;  // what a TLS record holds
 
 class PacedBody final : public net::HttpBody {
  public:

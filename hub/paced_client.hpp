@@ -8,8 +8,8 @@
 #include "net/http_client.hpp"
 
 namespace hm::hub {
-/// A body's bytes are handed on when the ceiling has come to them. Meanwhile the body inside is not pulled: its transfer
-/// fills its buffer and pauses, which does not count as a stall (net/stall_clock.hpp).
+/// A body's bytes are handed on when the ceiling has come to them. Meanwhile the body inside is not pulled: its
+/// transfer fills its buffer and pauses, which does not count as a stall (net/stall_clock.hpp).
 class PacedClient final : public net::HttpClient {
  public:
   /// The budget outlives it and its bodies.

@@ -4,9 +4,9 @@
 
 namespace hm::hub {
 namespace {
-constexpr std::int64_t kResetSlackMs = 1'000;      // t counts whole seconds, some servers round it down
-constexpr std::int64_t kUsualWindowMs = 300'000;   // of an upstream that does not tell: the Hub's
-constexpr std::uint64_t kCountMax = 1ULL << 60;    // the other side chooses the numbers; keeps sums in range
+constexpr std::int64_t kResetSlackMs = 1'000;     // t counts whole seconds, some servers round it down
+constexpr std::int64_t kUsualWindowMs = 300'000;  // of an upstream that does not tell: the Hub's
+constexpr std::uint64_t kCountMax = 1ULL << 60;   // the other side chooses the numbers; keeps sums in range
 
 /// Requests that stay unused: a tenth of the quota, but never all of it.
 std::uint64_t reserve_of(std::uint64_t quota) { return quota == 0 ? 0 : std::min((quota + 9) / 10, quota - 1); }
@@ -16,8 +16,8 @@ std::int64_t number(std::uint64_t count) { return static_cast<std::int64_t>(std:
 std::int64_t RateWindow::length_ms() const { return window_ms_ > 0 ? window_ms_ : kUsualWindowMs; }
 
 /// The end is never believed too early, so whatever is sent from now on is counted in the next window, and of what is
-/// under way nobody knows. How long that window lasts its first answer says; until then: no longer than a whole one from
-/// now. A quota that was never told cannot be taken to hold again.
+/// under way nobody knows. How long that window lasts its first answer says; until then: no longer than a whole one
+/// from now. A quota that was never told cannot be taken to hold again.
 void RateWindow::begin_if_over(std::int64_t now_ms) {
   if (!limited_ || now_ms < reset_ms_) return;
   ++epoch_;
@@ -70,8 +70,8 @@ void RateWindow::answered(const Charge& charge, const RateLimit& limit, std::int
   const bool sure = now_ms - charge.sent_ms + kResetSlackMs < half_ms;
   const bool under_way_before = charge.epoch != epoch_;
   if (limited_ && under_way_before) {
-    const bool of_window_before = reset_is_sure_ ? reset_ms + half_ms < reset_ms_
-                                                 : before_ended_ms_ && reset_ms < *before_ended_ms_ + half_ms;
+    const bool of_window_before =
+        reset_is_sure_ ? reset_ms + half_ms < reset_ms_ : before_ended_ms_ && reset_ms < *before_ended_ms_ + half_ms;
     if (of_window_before) {
       if (sure) ++remaining_;
       return;

@@ -1,13 +1,13 @@
-// hub/rate_window.hpp: what is left of one bucket's window, counted so that neither answers that overtake each other nor
-// a window that ends while requests are under way can make it more than it is. Layer 3; a value, time comes in from
+// hub/rate_window.hpp: what is left of one bucket's window, counted so that neither answers that overtake each other
+// nor a window that ends while requests are under way can make it more than it is. Layer 3; a value, time comes in from
 // outside.
 //
 // The upstream counts in fixed windows; an answer says what was left when it was made (r) and when its window ends (t).
 // What is left now is known without guessing from two numbers:
 //   left = r of the answer that a count began with - requests under way at that moment - admitted since
-// Those that were under way at that moment (`Charge::epoch` older than the count) may have been in that r already, or in
-// the window before. Their own answers tell, by an earlier end or a larger r, and then one comes back. Where an answer
-// has less left than was counted, somebody else uses the same identity: the lower number holds.
+// Those that were under way at that moment (`Charge::epoch` older than the count) may have been in that r already, or
+// in the window before. Their own answers tell, by an earlier end or a larger r, and then one comes back. Where an
+// answer has less left than was counted, somebody else uses the same identity: the lower number holds.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -46,7 +46,7 @@ class RateWindow {
   bool limited() const { return limited_; }
   /// The tenth included.
   std::uint64_t remaining() const { return remaining_ > 0 ? static_cast<std::uint64_t>(remaining_) : 0; }
-  std::uint64_t quota() const { return quota_; }          ///< 0: not known; then only an empty window waits
+  std::uint64_t quota() const { return quota_; }  ///< 0: not known; then only an empty window waits
   std::uint64_t window_ms() const { return static_cast<std::uint64_t>(window_ms_); }  ///< 0: not known
   std::int64_t reset_ms() const { return reset_ms_; }  ///< not before the window's end; on the caller's clock
   std::uint64_t in_flight() const { return in_flight_; }
