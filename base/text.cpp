@@ -84,6 +84,27 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   return static_cast<std::uint64_t>(bytes);
 }
 
+Result<std::uint64_t> parse_count(std::string_view text) {
+  const Error bad{Errc::BadInput, "\"" + printable(text) + "\" is not a count; write e.g. 7B, 1.5M or 400000"};
+  std::uint64_t unit = 1;
+  std::string_view digits = trim(text);
+  for (const auto& [letter, factor] :
+       {std::pair{'k', 1'000U}, std::pair{'m', 1'000'000U}, std::pair{'b', 1'000'000'000U}, {'g', 1'000'000'000U}})
+    if (!digits.empty() && ascii_lower(digits.substr(digits.size() - 1))[0] == letter) unit = factor;
+  if (unit != 1) digits.remove_suffix(1);
+  const std::size_t dot = digits.find('.');
+  const auto whole = parse_u64(digits.substr(0, dot));
+  if (!whole || *whole > UINT64_MAX / unit - 1) return bad;  // room for a fraction of less than one unit
+  std::uint64_t value = *whole * unit;
+  if (dot == std::string_view::npos) return value;
+  for (const char c : digits.substr(dot + 1)) {
+    unit /= 10;
+    if (c < '0' || c > '9' || unit == 0) return bad;
+    value += static_cast<std::uint64_t>(c - '0') * unit;
+  }
+  return value;
+}
+
 std::string percent_encode(std::string_view text, bool keep_slash) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
   std::string out;
@@ -268,6 +289,25 @@ std::optional<std::int64_t> parse_iso8601(std::string_view text) {
   if (rest != "Z") return std::nullopt;
   return static_cast<std::int64_t>(seconds) * 1000 + ms;
 }
+
+Result<std::int64_t> parse_time(std::string_view text) {
+  constexpr std::size_t kDay = std::string_view("2026-11-20").size();
+  const auto ms = parse_iso8601(text.size() == kDay ? std::string(text) + "T00:00:00Z" : std::string(text));
+  if (ms) return *ms;
+  return Error{Errc::BadInput,
+               "\"" + printable(text) + "\" is not a time; write e.g. 2026-11-20 or 2026-11-20T15:20:00Z"};
+}
+
+Result<std::int64_t> parse_duration(std::string_view text) {
+  constexpr std::int64_t kMinute = 60'000, kHour = 60 * kMinute, kDay = 24 * kHour;
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_u64(text.substr(0, digits));
+  for (const auto& [name, unit] : {std::pair{"min", kMinute}, {"h", kHour}, {"d", kDay}, {"w", 7 * kDay}})
+    if (number && text.substr(digits) == name && *number <= static_cast<std::uint64_t>(INT64_MAX / unit))
+      return static_cast<std::int64_t>(*number) * unit;
+  return Error{Errc::BadInput, "\"" + printable(text) + "\" is not a duration; write e.g. 45min, 12h, 90d or 2w"};
+}
+
 std::string shell_quoted(std::string_view text) {
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

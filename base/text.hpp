@@ -21,6 +21,10 @@ std::string human_seconds(std::uint64_t seconds);
 /// "200M", "1.5GiB", "4096" → bytes; k/M/G/T are powers of 1024. BadInput with an example otherwise.
 Result<std::uint64_t> parse_bytes(std::string_view text);
 
+/// "7B", "1.5M", "400000": powers of 1000 (k, M, B or G), as parameters are counted. BadInput with an example
+/// otherwise.
+Result<std::uint64_t> parse_count(std::string_view text);
+
 /// RFC 3986: everything but unreserved bytes becomes %XX; '/' stays when `keep_slash`.
 std::string percent_encode(std::string_view text, bool keep_slash = false);
 /// Decodes %XX once; malformed escapes stay as they are. '+' is literal.
@@ -43,4 +47,8 @@ bool glob_match(std::string_view pattern, std::string_view path);
 /// "2026-11-20T15:20:00.000Z" from POSIX milliseconds, and back (Hub form, fraction optional).
 std::string iso8601(std::int64_t unix_ms);
 std::optional<std::int64_t> parse_iso8601(std::string_view text);
+/// "2026-11-20" (its beginning, UTC), "2026-11-20T15:20:00Z" → POSIX milliseconds. BadInput with an example otherwise.
+Result<std::int64_t> parse_time(std::string_view text);
+/// "45min", "12h", "90d", "2w" → milliseconds. BadInput with an example otherwise.
+Result<std::int64_t> parse_duration(std::string_view text);
 }  // namespace hm

@@ -2,6 +2,7 @@
 // Every key is explained in docs/policies.md. Which files of a revision are wanted is config/policy.hpp.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ struct Since {
 
 /// A repository that a policy names.
 struct ListedRepo {
+  std::string text;  ///< as written: a URL may be of another host than the upstream
   RepoSpec spec;
   std::string licence;  ///< what the operator believes it to be under; "" = not said
   std::string where;    ///< "select.repos", or file and line of a list: "our_models.tsv:12"
@@ -104,9 +106,15 @@ struct MirrorPolicy {
 /// @returns BadInput `file:line:column: unknown key "x" in [select]; did you mean "y"?`, with bounds and unit for
 /// values out of range; of a list `file:line: …`; NotFound, Io.
 Result<MirrorPolicy> load_mirror_policy(const std::string& path);
-/// All `*.toml` of a directory, sorted by name. @returns BadInput: no directory, no policy in it, two names that differ
-/// in case alone; else as load_mirror_policy().
+/// All `*.toml` of a directory, sorted by name. @returns NotFound, BadInput: no directory, no policy in it; else as
+/// load_mirror_policy().
 Result<std::vector<MirrorPolicy>> load_mirror_policies(const std::string& directory);
+/// The text of a policy; `read_list(path)` gives the text of a list that it names.
+Result<MirrorPolicy> parse_mirror_policy(std::string_view toml, std::string_view source_name,
+                                         const std::function<Result<std::string>(const std::string&)>& read_list);
+/// Of a list: `repo<TAB>revision<TAB>licence` a line, the last two may be absent. `#` begins a comment, the first line
+/// may name the columns, byte order marks and CRLF are tolerated. @returns BadInput `file:line: …`.
+Result<std::vector<ListedRepo>> parse_repo_list(std::string_view text, std::string_view source_name);
 /// sync.policies; else the folder `policies` beside the configuration file, if it is there; "" when there is none.
 std::string policies_directory(const Config& config, const std::string& config_file);
 }  // namespace hm::config

@@ -1,11 +1,13 @@
 #include "config/value.hpp"
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <type_traits>
 
 #include "base/file.hpp"
+#include "base/ids.hpp"
 #include "base/text.hpp"
 #include "config/policy.hpp"
 
@@ -22,7 +24,11 @@ Error wrong_type(const char* wanted, const Raw& raw) {
   return {Errc::BadInput, std::string("must be ") + wanted + ", not " + kind_of(raw)};
 }
 
+constexpr std::uint64_t kDayMs = 86'400'000;
+
 std::string bound_text(std::uint64_t value, const Rule& rule) {
+  if (rule.form == Form::Duration)
+    return value % kDayMs == 0 ? std::to_string(value / kDayMs) + "d" : std::to_string(value / (kDayMs / 1440)) + "min";
   return rule.form == Form::Bytes && value >= kKiB ? std::to_string(value) + " (" + human_bytes(value) + ")"
                                                    : std::to_string(value);
 }
@@ -101,17 +107,50 @@ Result<> assign_number(T& into, const Rule& rule, std::int64_t value) {
   into = static_cast<T>(value);
   return ok();
 }
+/// What a text means in those forms of numbers that are written as one.
+Result<std::uint64_t> number_of_text(std::string_view text, Form form) {
+  if (form == Form::Bytes) return parse_bytes(text);
+  if (form == Form::Count) return parse_count(text);
+  HM_TRY(const std::int64_t ms, parse_duration(text));
+  return static_cast<std::uint64_t>(ms);
+}
+const char* wanted_number(Form form) {
+  if (form == Form::Bytes) return "a number of bytes or a size like \"1.5GiB\"";
+  if (form == Form::Count) return "a whole number or a count like \"7B\"";
+  if (form == Form::Duration) return "a duration like \"12h\" or \"90d\"";
+  return form == Form::Depth ? "true, false or a number of levels" : "a whole number";
+}
 template <class T>
 Result<> assign_any_number(T& into, const Rule& rule, const Raw& raw) {
-  if (rule.form == Form::Bytes && std::holds_alternative<std::string>(raw)) {
-    HM_TRY(const std::uint64_t bytes, parse_bytes(std::get<std::string>(raw)));
-    if (!in_range(bytes, rule)) return out_of_range(printable(std::get<std::string>(raw)), rule);
-    into = static_cast<T>(bytes);
+  const bool from_text = rule.form == Form::Bytes || rule.form == Form::Count || rule.form == Form::Duration;
+  if (const auto* text = std::get_if<std::string>(&raw); text != nullptr && from_text) {
+    HM_TRY(const std::uint64_t number, number_of_text(*text, rule.form));
+    if (!in_range(number, rule)) return out_of_range(printable(*text), rule);
+    into = static_cast<T>(number);
     return ok();
   }
-  if (!std::holds_alternative<std::int64_t>(raw))
-    return wrong_type(rule.form == Form::Bytes ? "a number of bytes or a size like \"1.5GiB\"" : "a whole number", raw);
+  if (const auto* all = std::get_if<bool>(&raw); all != nullptr && rule.form == Form::Depth)
+    return assign_number(into, rule, *all ? static_cast<std::int64_t>(rule.max) : 0);
+  if (!std::holds_alternative<std::int64_t>(raw) || rule.form == Form::Duration)
+    return wrong_type(wanted_number(rule.form), raw);
   return assign_number(into, rule, std::get<std::int64_t>(raw));
+}
+
+Result<> check_choice(const std::string& text, const Rule& rule) {
+  std::string names;
+  for (const std::string_view choice : rule.choices) {
+    if (choice.empty()) break;
+    if (choice == text) return ok();
+    names.append(names.empty() ? "" : ", ").append(choice);
+  }
+  return Error{Errc::BadInput, "\"" + printable(text) + "\" is unknown; allowed are " + names};
+}
+/// A day or a time, or an age when it is a duration.
+Result<> check_since(const std::string& text) {
+  if (parse_duration(text) || parse_time(text)) return ok();
+  return Error{Errc::BadInput, "\"" + printable(text) +
+                                   "\" is neither a time nor an age; write e.g. 2026-11-20, "
+                                   "2026-11-20T15:20:00Z or 90d"};
 }
 
 std::vector<std::string> parts_of(std::string_view text) {
@@ -132,14 +171,8 @@ Raw number_or_text(const std::string& text) {
 Result<> check_value(const std::string& text, const Rule& rule) {
   HM_TRY(check_text_bytes(text));
   if (rule.form == Form::Url) return check_url(text);
-  if (rule.form != Form::Choice) return ok();
-  std::string names;
-  for (const std::string_view choice : rule.choices) {
-    if (choice.empty()) break;
-    if (choice == text) return ok();
-    names.append(names.empty() ? "" : ", ").append(choice);
-  }
-  return Error{Errc::BadInput, "\"" + printable(text) + "\" is unknown; allowed are " + names};
+  if (rule.form == Form::Since) return check_since(text);
+  return rule.form == Form::Choice ? check_choice(text, rule) : ok();
 }
 Result<> check_value(const std::vector<std::string>& list, const Rule& rule) {
   if (list.size() > kListEntriesMax)
@@ -149,6 +182,10 @@ Result<> check_value(const std::vector<std::string>& list, const Rule& rule) {
     if (text.empty()) return Error{Errc::BadInput, "has an empty entry"};
     if (rule.form == Form::Hosts) {
       HM_TRY(check_host(text));
+    } else if (rule.form == Form::Choice) {
+      HM_TRY(check_choice(text, rule));
+    } else if (rule.form == Form::Repos) {
+      HM_TRY(parse_repo_spec(text));
     }
   }
   if (rule.form == Form::Formats) return check_formats(list);
@@ -193,6 +230,12 @@ Raw raw_from_text(const std::vector<std::string>&, const std::string& text) { re
 Raw raw_from_text(const int&, const std::string& text) { return number_or_text(text); }
 Raw raw_from_text(const std::int64_t&, const std::string& text) { return number_or_text(text); }
 Raw raw_from_text(const std::uint64_t&, const std::string& text) { return number_or_text(text); }
+
+std::string path_beside(const std::string& folder, const std::string& path) {
+  const char* home = std::getenv("HOME");
+  if (path.starts_with("~/")) return (home != nullptr ? std::string(home) : std::string()) + path.substr(1);
+  return path.starts_with('/') ? path : folder + "/" + path;
+}
 
 Result<std::string> read_operators_file(const std::string& path, std::size_t size_max) {
   std::error_code absent;

@@ -2,6 +2,7 @@
 // functions; used by config/ alone.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -20,6 +21,13 @@ Result<> assign(std::int64_t& into, const Rule& rule, const Raw& raw);
 Result<> assign(std::uint64_t& into, const Rule& rule, const Raw& raw);
 Result<> assign(std::string& into, const Rule& rule, const Raw& raw);
 Result<> assign(std::vector<std::string>& into, const Rule& rule, const Raw& raw);
+template <class T>
+Result<> assign(std::optional<T>& into, const Rule& rule, const Raw& raw) {
+  T value{};
+  HM_TRY(assign(value, rule, raw));
+  into = value;
+  return ok();
+}
 
 Result<> check_value(bool value, const Rule& rule);
 Result<> check_value(int value, const Rule& rule);
@@ -37,6 +45,8 @@ Raw raw_from_text(const std::uint64_t&, const std::string& text);
 Raw raw_from_text(const std::string&, const std::string& text);
 Raw raw_from_text(const std::vector<std::string>&, const std::string& text);
 
+/// A path as it stands in a file of that folder: "~/" is the home directory, relative ones start at the folder.
+std::string path_beside(const std::string& folder, const std::string& path);
 /// A small file that belongs to the operator: symbolic links are followed, which those of the store never are.
 Result<std::string> read_operators_file(const std::string& path, std::size_t size_max);
 }  // namespace hm::config

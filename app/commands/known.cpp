@@ -13,55 +13,6 @@ namespace hm::app {
 namespace {
 constexpr std::size_t kHistoryMax = 10'000;  // entries of one repository; more are cut at the old end, which is said
 
-/// "7B", "1.5M", "400000000": powers of a thousand, as parameters are counted.
-Result<std::uint64_t> parse_count(const std::string& text, const char* option) {
-  const Error bad{Errc::BadInput,
-                  std::string(option) + ": \"" + printable(text) + "\" is no count; write e.g. 7B, 1.5M or 400000"};
-  std::string_view digits = text;
-  std::uint64_t unit = 1;
-  if (!digits.empty()) {
-    switch (digits.back()) {
-      case 'k':
-      case 'K':
-        unit = 1'000;
-        break;
-      case 'm':
-      case 'M':
-        unit = 1'000'000;
-        break;
-      case 'b':
-      case 'B':
-      case 'g':
-      case 'G':
-        unit = 1'000'000'000;
-        break;
-      default:
-        break;
-    }
-    if (unit != 1) digits.remove_suffix(1);
-  }
-  const auto dot = digits.find('.');
-  const auto whole = parse_u64(digits.substr(0, dot));
-  if (!whole || *whole > UINT64_MAX / unit) return bad;
-  std::uint64_t value = *whole * unit;
-  if (dot == std::string_view::npos) return value;
-  for (const char c : digits.substr(dot + 1)) {
-    if (c < '0' || c > '9') return bad;
-    unit /= 10;
-    value += static_cast<std::uint64_t>(c - '0') * unit;
-  }
-  return value;
-}
-
-/// "2026-11-20", "2026-11-20T15:20:00Z".
-Result<std::int64_t> parse_time(const std::string& text, const char* option) {
-  const auto ms = parse_iso8601(text.size() == 10 ? text + "T00:00:00Z" : text);
-  if (!ms)
-    return Error{Errc::BadInput, std::string(option) + ": \"" + printable(text) +
-                                     "\" is no time; write e.g. 2026-11-20 or 2026-11-20T15:20:00Z"};
-  return *ms;
-}
-
 Result<crawler::SortBy> parse_sort(const std::string& word) {
   using crawler::SortBy;
   for (const auto& [name, order] : {std::pair{"downloads", SortBy::Downloads},
@@ -92,25 +43,25 @@ Result<crawler::Filter> filter_of(const SearchCommand& c) {
   }
   if (!c.gated.empty()) f.gated = c.gated == "yes";
   if (!c.downloads_min.empty()) {
-    HM_TRY(f.downloads_min, parse_count(c.downloads_min, "--min-downloads"));
+    HM_TRY(f.downloads_min, within(parse_count(c.downloads_min), [] { return "reading --min-downloads"; }));
   }
   if (!c.likes_min.empty()) {
-    HM_TRY(f.likes_min, parse_count(c.likes_min, "--min-likes"));
+    HM_TRY(f.likes_min, within(parse_count(c.likes_min), [] { return "reading --min-likes"; }));
   }
   if (!c.parameters_min.empty()) {
-    HM_TRY(f.parameters_min, parse_count(c.parameters_min, "--min-params"));
+    HM_TRY(f.parameters_min, within(parse_count(c.parameters_min), [] { return "reading --min-params"; }));
   }
   if (!c.parameters_max.empty()) {
-    HM_TRY(f.parameters_max, parse_count(c.parameters_max, "--max-params"));
+    HM_TRY(f.parameters_max, within(parse_count(c.parameters_max), [] { return "reading --max-params"; }));
   }
   if (!c.bytes_max.empty()) {
     HM_TRY(f.bytes_max, within(parse_bytes(c.bytes_max), [] { return "reading --max-size"; }));
   }
   if (!c.created_since.empty()) {
-    HM_TRY(f.created_since_ms, parse_time(c.created_since, "--created-since"));
+    HM_TRY(f.created_since_ms, within(parse_time(c.created_since), [] { return "reading --created-since"; }));
   }
   if (!c.changed_since.empty()) {
-    HM_TRY(f.changed_since_ms, parse_time(c.changed_since, "--changed-since"));
+    HM_TRY(f.changed_since_ms, within(parse_time(c.changed_since), [] { return "reading --changed-since"; }));
   }
   return f;
 }
@@ -219,7 +170,7 @@ Result<Exit> run_command(Context& context, const HistoryCommand& command) {
 }
 
 Result<Exit> run_command(Context& context, const ChangesCommand& command) {
-  HM_TRY(const std::int64_t since_ms, parse_time(command.since, "--since"));
+  HM_TRY(const std::int64_t since_ms, within(parse_time(command.since), [] { return "reading --since"; }));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   const storage::Journal journal(*services->index);
   HM_TRY(const std::uint64_t first, sequence_at(journal, since_ms));

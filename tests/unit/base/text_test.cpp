@@ -60,6 +60,31 @@ TEST(ParseBytes, RefusesWhatIsNoSize) {
   }
 }
 
+TEST(ParseCount, ReadsPowersOfAThousand) {
+  EXPECT_EQ(parse_count("7B").value(), 7'000'000'000U);
+  EXPECT_EQ(parse_count("1.5m").value(), 1'500'000U);
+  EXPECT_EQ(parse_count("0.5k").value(), 500U);
+  EXPECT_EQ(parse_count("2G").value(), 2'000'000'000U);
+  EXPECT_EQ(parse_count("400000").value(), 400'000U);
+  for (const char* bad :
+       {"", "B", "-1", "7X", "7BB", "0.5", "1.2345k", "99999999999999999999", "18446744073709551615k"})
+    EXPECT_FALSE(parse_count(bad)) << bad;
+}
+TEST(ParseTime, ReadsDaysAndTimes) {
+  EXPECT_EQ(parse_time("1970-01-02").value(), 86'400'000);
+  EXPECT_EQ(parse_time("1970-01-02T00:00:01Z").value(), 86'401'000);
+  for (const char* bad : {"", "yesterday", "2026-02-30", "2026-1-1", "2026-01-01 10:00"})
+    EXPECT_FALSE(parse_time(bad)) << bad;
+}
+TEST(ParseDuration, ReadsUnits) {
+  EXPECT_EQ(parse_duration("45min").value(), 45 * 60'000);
+  EXPECT_EQ(parse_duration("12h").value(), 12 * 3'600'000);
+  EXPECT_EQ(parse_duration("90d").value(), 90 * 86'400'000LL);
+  EXPECT_EQ(parse_duration("2w").value(), 14 * 86'400'000LL);
+  for (const char* bad : {"", "d", "1", "1m", "-1d", "1.5h", "1d ", "9999999999999999w"})
+    EXPECT_FALSE(parse_duration(bad)) << bad;
+}
+
 TEST(PercentCoding, KeepsUnreservedBytesOnly) {
   EXPECT_EQ(percent_encode("a-b_c.d~e/f g#%é"), "a-b_c.d~e%2Ff%20g%23%25%C3%A9");
   EXPECT_EQ(percent_encode("a/b c", true), "a/b%20c");

@@ -98,6 +98,7 @@ TEST(ConfigTable, HasEveryMemberOfEveryStruct) {
   EXPECT_EQ(keys["network"], member_count<Network>());
   EXPECT_EQ(keys["storage"], member_count<Storage>());
   EXPECT_EQ(keys["mirror"], member_count<Mirror>());
+  EXPECT_EQ(keys["sync"], member_count<Sync>());
   EXPECT_EQ(keys["verify"], member_count<Verify>());
   EXPECT_EQ(keys["retention"], member_count<Retention>());
   EXPECT_EQ(keys["log"], member_count<Log>());
