@@ -15,13 +15,8 @@ using storage::TargetRow;
 using storage::TargetState;
 
 namespace {
-constexpr std::string_view kTask = "mirror:";       // the commit's hex digits follow
-constexpr std::size_t kTargetsPerBatch = 1'000;     // some 500 KB
 constexpr std::uint8_t kPriority = 128;
 
-storage::TaskKey task_of(const TargetRow& target) {
-  return {target.key, std::string(kTask) + target.commit.hex()};
-}
 
 /// True when asking again will not be tried in this generation.
 bool is_final(FailureClass kind, const storage::Task& task, std::uint32_t attempts_max) {
@@ -58,74 +53,6 @@ std::uint64_t calls_to_git_and_files(const hub::RateBudget& budget) {
   return budget.admitted(hub::Bucket::Pages) + budget.admitted(hub::Bucket::Resolvers);
 }
 }  // namespace
-
-Result<std::optional<storage::GenerationRow>> unfinished_generation(const storage::Index& index) {
-  std::optional<storage::GenerationRow> found;
-  HM_TRY(storage::each_generation(index, [&](const storage::GenerationRow& row) {
-    if (row.ended_ms == 0) found = row;
-    return false;  // there is never a newer one beside it
-  }));
-  return found;
-}
-
-Result<storage::GenerationRow> begin_generation(storage::Index& index, storage::TaskQueue& queue, const SyncPlan& plan,
-                                                const std::string& src, std::int64_t now_ms) {
-  storage::GenerationRow row;
-  bool busy = false;
-  HM_TRY(storage::each_generation(index, [&](const storage::GenerationRow& newest) {
-    row.number = newest.number;
-    busy = newest.ended_ms == 0;
-    return false;
-  }));
-  if (busy) return Error{Errc::Busy, "generation " + std::to_string(row.number) + " is not complete yet"};
-  ++row.number;
-  storage::Batch batch;
-  // What an attempt that was killed before its header was written has left.
-  HM_TRY(storage::each_target(index, row.number, [&](const TargetRow& target) {
-    batch.remove(Family::Generations, storage::target_key(row.number, target.key, target.commit));
-    return true;
-  }));
-  HM_TRY(storage::each_skipped(index, row.number, [&](const storage::SkippedRow& skipped) {
-    batch.remove(Family::Generations, storage::skipped_key(row.number, skipped));
-    return true;
-  }));
-  auto flush = [&](std::size_t above) -> Result<> {
-    if (batch.changes().size() <= above) return ok();
-    HM_TRY(index.commit(batch));
-    batch = {};
-    return ok();
-  };
-  HM_TRY(flush(0));
-  std::vector<storage::TaskKey> tasks;
-  for (const TargetRow& target : plan.targets) {
-    tasks.push_back(task_of(target));
-    batch.put(Family::Generations, storage::target_key(row.number, target.key, target.commit),
-              storage::pack_target(target));
-    HM_TRY(flush(kTargetsPerBatch));
-  }
-  for (const PolicyPlan& policy : plan.policies) {
-    row.policies.push_back(policy.name);
-    row.skipped += policy.skipped.size();
-    for (const storage::SkippedRow& skipped : policy.skipped) {
-      batch.put(Family::Generations, storage::skipped_key(row.number, skipped), storage::pack_skipped(skipped));
-      HM_TRY(flush(kTargetsPerBatch));
-    }
-  }
-  row.src = src;
-  row.began_ms = now_ms;
-  row.targets = plan.targets.size();
-  row.files = plan.total.files;
-  row.bytes = plan.total.bytes;
-  row.bytes_to_fetch = plan.total.bytes_to_fetch;
-  row.api_calls = plan.total.api_calls;
-  row.other_calls = plan.total.other_calls;
-  HM_TRY(queue.wake(tasks));
-  HM_CRASH_POINT("sync.targets_stored");
-  batch.put(Family::Generations, storage::generation_key(row.number), storage::pack_generation(row));
-  HM_TRY(index.commit(batch));
-  HM_CRASH_POINT("sync.generation_begun");
-  return row;
-}
 
 /// Tasks in the order of the targets' keys would start with the oldest repositories: they go in the order of the
 /// policies, by the time at which they count as due.
@@ -197,9 +124,7 @@ void Sync::settle(TargetRow& target, const MirrorReport& report, const storage::
 
 awaitable<WorkOutcome> Sync::work(const storage::Task& task) {
   WorkOutcome outcome;
-  const auto commit = task.key.what.starts_with(kTask)
-                          ? Commit::parse(std::string_view(task.key.what).substr(kTask.size()))
-                          : std::nullopt;
+  const auto commit = commit_of_task(task.key);
   if (!commit) co_return std::move(outcome);  // of an earlier version: nobody waits for it
   auto target = co_await run_on(
       p_.disk, [&] { return storage::find_target(p_.index, row_.number, task.key.repo, *commit); });

@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "crawler/frontier.hpp"
+#include "crawler/generations.hpp"
 #include "crawler/pipeline.hpp"
 #include "crawler/sync_plan.hpp"
 #include "crawler/workers.hpp"
@@ -39,14 +40,6 @@ struct SyncProgress {
   /// After each attempt; `target.state` tells whether it is settled.
   std::function<void(const storage::TargetRow& target, const MirrorReport& report)> ended;
 };
-
-/// Stores the targets of the plan as the next generation, and then its header, which makes it exist. What is here
-/// already is settled; what was set aside in an earlier one is tried again. @returns Busy when a generation is not
-/// complete yet.
-Result<storage::GenerationRow> begin_generation(storage::Index& index, storage::TaskQueue& queue, const SyncPlan& plan,
-                                                const std::string& src, std::int64_t now_ms);
-/// The generation that is not complete, if there is one.
-Result<std::optional<storage::GenerationRow>> unfinished_generation(const storage::Index& index);
 
 class Sync {
  public:

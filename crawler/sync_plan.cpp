@@ -219,7 +219,10 @@ Result<> Planner::consider(const config::MirrorPolicy& policy, const Candidate& 
     plan.skipped.push_back({candidate.repo.repo, policy.name, std::move(why)});
     return ok();
   };
-  if (!candidate.problem.empty()) return skip(candidate.problem);
+  if (!candidate.problem.empty()) {
+    ++plan.unanswered;
+    return skip(candidate.problem);
+  }
   std::optional<storage::SurveyRow> survey;
   if (candidate.surveyed) {
     HM_TRY(survey, storage::find_survey(p_.index, *candidate.repo.key, candidate.revision));

@@ -1,23 +1,17 @@
 // hubmirror crawl: reads the listings of a Hub, so that every repository on it is known.
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
-#include <future>
 #include <map>
 #include <ostream>
 
 #include "app/commands/commands.hpp"
 #include "app/output.hpp"
 #include "app/services.hpp"
+#include "app/wait_for.hpp"
 #include "base/text.hpp"
 #include "crawler/crawl.hpp"
 
 namespace hm::app {
 namespace {
-namespace asio = boost::asio;
 constexpr std::int64_t kLineEveryMs = 5'000;
 
 /// One line when a sweep ends, and one every few seconds while it is under way. Network thread.
@@ -65,23 +59,6 @@ Result<crawler::CrawlOptions> options_of(const CrawlCommand& command) {
   }
   return options;
 }
-
-/// Blocks until the crawl has ended; the stop token cancels it.
-Result<crawler::ListingReport> crawl_until(NetworkServices& network, crawler::Crawl& crawl, CrawlLines& lines,
-                                           const std::stop_token& stop) {
-  std::promise<Result<crawler::ListingReport>> promise;
-  auto ended = promise.get_future();
-  asio::cancellation_signal cancel;
-  auto on_end = [&promise](const std::exception_ptr& thrown, Result<crawler::ListingReport> report) {
-    if (thrown) report = Error{Errc::Cancelled, "stopped"};  // how a cancelled coroutine ends inside Asio
-    promise.set_value(std::move(report));
-  };
-  asio::co_spawn(*network.context, crawl.run([&lines](const crawler::CrawlEvent& e) { lines.apply(e); }),
-                 asio::bind_cancellation_slot(cancel.slot(), std::move(on_end)));
-  const std::stop_callback on_stop(
-      stop, [&] { asio::post(*network.context, [&cancel] { cancel.emit(asio::cancellation_type::terminal); }); });
-  return ended.get();
-}
 }  // namespace
 
 Result<Exit> run_command(Context& context, const CrawlCommand& command) {
@@ -94,7 +71,8 @@ Result<Exit> run_command(Context& context, const CrawlCommand& command) {
       hub::sleep_on_timer);
   CrawlLines lines(context.io.err, context.shows_progress());
   const std::stop_token stop = context.interrupt.take_over();
-  const auto report = crawl_until(*network, crawl, lines, stop);
+  const auto report = wait_for(
+      *network->context, crawl.run([&lines](const crawler::CrawlEvent& e) { lines.apply(e); }), stop);
   network->stop();
   if (!report && !stop.stop_requested()) return report.error();
   if (!report) {
