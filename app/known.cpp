@@ -55,14 +55,8 @@ std::string joined(const std::vector<std::string>& list) {
 }  // namespace
 
 Result<std::optional<crawler::Found>> find_known(const storage::Index& index, const RepoSpec& spec) {
-  RepoKey key{spec.repo.kind, spec.rid.value_or(Rid())};
-  if (!spec.rid) {
-    HM_TRY(const auto bytes, index.get(storage::Family::Names, storage::key::name(spec.repo)));
-    if (!bytes) return std::optional<crawler::Found>{};
-    HM_TRY(const auto name, storage::unpack_name(*bytes));
-    key = name.key;
-  }
-  return crawler::find_listed(index, key);
+  if (spec.rid) return crawler::find_listed(index, RepoKey{spec.repo.kind, *spec.rid});
+  return crawler::find_listed(index, spec.repo);
 }
 
 json::object to_json(const crawler::Found& found) {

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kListBytesMax = 64 << 20;  // a million lines
 constexpr std::size_t kPoliciesMax = 1000;       // of one directory; written by hand
 constexpr std::size_t kNameBytesMax = 64;
+constexpr std::uint64_t kTopMax = 100'000;  // ranked rows are in memory at once, some 3 KiB each
 constexpr std::string_view kSuffix = ".toml";
 constexpr std::array<std::string_view, 6> kRanks{"downloads", "likes", "trending", "created", "modified", "parameters"};
 constexpr std::array<std::string_view, 6> kOrders{"downloads", "smallest-first", "newest-first"};
@@ -55,7 +56,7 @@ void each_key(PolicyFile& f, Visit&& visit) {
   visit("select", "gated", s.gated, Rule{});
   visit("select", "created_since", f.created_since, Rule{Since});
   visit("select", "changed_since", f.changed_since, Rule{Since});
-  visit("select", "top", s.top, Rule{Count, "repositories", 1, kMillion});
+  visit("select", "top", s.top, Rule{Count, "repositories", 1, kTopMax});
   visit("select", "by", f.by, Rule{Choice, {}, 0, 0, kRanks});
 
   PolicyExclude& e = f.policy.exclude;
@@ -175,6 +176,15 @@ bool PolicySelect::has_conditions() const {
          created_since || changed_since || top != 0;
 }
 
+std::vector<std::string> mirror_policy_keys() {
+  std::vector<std::string> keys;
+  PolicyFile any;
+  each_key(any, [&](std::string_view section, std::string_view key, auto&, const Rule&) {
+    keys.push_back(std::string(section) + "." + std::string(key));
+  });
+  return keys;
+}
+
 Result<MirrorPolicy> parse_mirror_policy(std::string_view toml, std::string_view source_name,
                                          const ReadList& read_list) {
   HM_TRY(const TomlFile toml_file, read_toml(toml, source_name));
@@ -186,8 +196,8 @@ Result<MirrorPolicy> parse_mirror_policy(std::string_view toml, std::string_view
       return Error{Errc::BadInput, key.key_place + "\"" + printable(key.name) + "\" stands outside of any section" +
                                        (home.empty() ? "; only description may" : home)};
     }
-    auto read = key.raw ? assign(file.policy.description, Rule{}, key.raw.assume_value())
-                        : Result<>(key.raw.assume_error());
+    auto read =
+        key.raw ? assign(file.policy.description, Rule{}, key.raw.assume_value()) : Result<>(key.raw.assume_error());
     if (!read) return Error{Errc::BadInput, key.value_place + "description " + read.assume_error().what};
   }
   HM_TRY(reader.read(toml_file.sections));
@@ -228,7 +238,8 @@ Result<std::vector<MirrorPolicy>> load_mirror_policies(const std::string& direct
   if (paths.empty())
     return Error{Errc::BadInput, printable(directory) + " holds no policy; write one, e.g. our_models.toml"};
   if (paths.size() > kPoliciesMax)
-    return Error{Errc::BadInput, printable(directory) + " holds more than " + std::to_string(kPoliciesMax) + " policies"};
+    return Error{Errc::BadInput,
+                 printable(directory) + " holds more than " + std::to_string(kPoliciesMax) + " policies"};
   std::sort(paths.begin(), paths.end());
   std::vector<MirrorPolicy> policies;
   for (const std::string& path : paths) {
@@ -240,7 +251,8 @@ Result<std::vector<MirrorPolicy>> load_mirror_policies(const std::string& direct
 
 std::string policies_directory(const Config& config, const std::string& config_file) {
   if (!config.sync.policies.empty() || config_file.empty()) return config.sync.policies;
-  const std::string beside = parent_directory(std::filesystem::absolute(config_file).lexically_normal().string()) + "/policies";
+  const std::string beside =
+      parent_directory(std::filesystem::absolute(config_file).lexically_normal().string()) + "/policies";
   std::error_code ignored;
   return std::filesystem::exists(beside, ignored) ? beside : std::string();
 }

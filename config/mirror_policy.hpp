@@ -115,6 +115,8 @@ Result<MirrorPolicy> parse_mirror_policy(std::string_view toml, std::string_view
 /// Of a list: `repo<TAB>revision<TAB>licence` a line, the last two may be absent. `#` begins a comment, the first line
 /// may name the columns, byte order marks and CRLF are tolerated. @returns BadInput `file:line: …`.
 Result<std::vector<ListedRepo>> parse_repo_list(std::string_view text, std::string_view source_name);
+/// "section.key" of all, for whoever describes them.
+std::vector<std::string> mirror_policy_keys();
 /// sync.policies; else the folder `policies` beside the configuration file, if it is there; "" when there is none.
 std::string policies_directory(const Config& config, const std::string& config_file);
 }  // namespace hm::config

@@ -21,8 +21,8 @@ bool is_heading(const std::vector<std::string_view>& cells) {
 
 Result<ListedRepo> listed_of(const std::vector<std::string_view>& cells) {
   if (cells.size() > 3)
-    return Error{Errc::BadInput, std::to_string(cells.size()) +
-                                     " columns; a line is repo, revision, licence, with tabs between"};
+    return Error{Errc::BadInput,
+                 std::to_string(cells.size()) + " columns; a line is repo, revision, licence, with tabs between"};
   ListedRepo listed;
   listed.text = trim(cells[0]);
   const std::string_view revision = cells.size() > 1 ? trim(cells[1]) : std::string_view();

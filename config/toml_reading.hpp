@@ -32,8 +32,8 @@ struct TomlFile {
 /// @returns BadInput with the place.
 Result<TomlFile> read_toml(std::string_view text, std::string_view source_name);
 
-/// Reads the sections of a file into what `each(into, visit)` walks: visit(section, key, member, rule), the sections one
-/// after the other.
+/// Reads the sections of a file into what `each(into, visit)` walks: visit(section, key, member, rule), the sections
+/// one after the other.
 template <class Into, class Each>
 class TomlReader {
  public:

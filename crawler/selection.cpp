@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "storage/columns.hpp"
 #include "storage/key_space.hpp"
+#include "storage/rows.hpp"
 
 namespace hm::crawler {
 using storage::Column;
@@ -257,6 +258,20 @@ Result<std::optional<Found>> read_found(const storage::Index& index, storage::Co
 }
 }  // namespace
 
+Result<> each_match(const storage::Index& index, const Filter& filter, const std::function<bool(Found&&)>& visit) {
+  HM_TRY(const Marks marks, matches(index, filter));
+  storage::ColumnReader columns(index);
+  for (std::uint32_t ordinal = 0; ordinal < marks.size(); ++ordinal) {
+    if (!marks[ordinal]) continue;
+    HM_TRY(const std::string stored_key, columns.bytes(Column::Key, ordinal));
+    const auto key = storage::key::parse_repo(stored_key);
+    if (!key) continue;
+    HM_TRY(auto found, read_found(index, columns, *key));
+    if (found && confirms(filter, *found) && !visit(std::move(*found))) break;
+  }
+  return ok();
+}
+
 Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, SortBy order, std::size_t limit) {
   HM_TRY(const Marks marks, matches(index, filter));
   storage::ColumnReader columns(index);
@@ -278,5 +293,12 @@ Result<std::vector<Found>> search(const storage::Index& index, const Filter& fil
 Result<std::optional<Found>> find_listed(const storage::Index& index, const RepoKey& key) {
   storage::ColumnReader columns(index);
   return read_found(index, columns, key);
+}
+
+Result<std::optional<Found>> find_listed(const storage::Index& index, const RepoId& repo) {
+  HM_TRY(const auto bytes, index.get(storage::Family::Names, storage::key::name(repo)));
+  if (!bytes) return std::optional<Found>{};
+  HM_TRY(const auto name, storage::unpack_name(*bytes));
+  return find_listed(index, name.key);
 }
 }  // namespace hm::crawler

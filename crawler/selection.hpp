@@ -3,12 +3,14 @@
 // Threads: safe; calls block on the index.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "config/mirror_policy.hpp"
 #include "provenance/listing.hpp"
 #include "storage/index.hpp"
 #include "storage/listing_row.hpp"
@@ -28,7 +30,7 @@ struct Filter {
   std::optional<std::int64_t> created_since_ms, changed_since_ms;
   bool gone_too = false;
 };
-enum class SortBy : std::uint8_t { Downloads, Likes, Trending, Created, Modified, Parameters };
+using SortBy = config::RankBy;
 
 struct Found {
   RepoKey key;
@@ -38,6 +40,10 @@ struct Found {
 };
 /// What is stored of one repository; nullopt when no listing named it.
 Result<std::optional<Found>> find_listed(const storage::Index& index, const RepoKey& key);
+/// The same by its present or an earlier name.
+Result<std::optional<Found>> find_listed(const storage::Index& index, const RepoId& repo);
+/// All that pass, in the order in which they were first listed, until `visit` returns false.
+Result<> each_match(const storage::Index& index, const Filter& filter, const std::function<bool(Found&&)>& visit);
 /// The first `limit` by `order`, largest first; among equals the one that was listed first.
 Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, SortBy order, std::size_t limit);
 }  // namespace hm::crawler
