@@ -15,9 +15,9 @@ namespace hm::crawler {
 using provenance::BaseRelation;
 
 namespace {
-constexpr std::size_t kMatchesMax = 1'000'000;  // some hundred bytes each
-constexpr std::size_t kWhyMax = 8;              // a model may be the base of thousands
-constexpr std::size_t kSkippedMax = 10'000;     // to be read by a person; the others are counted
+constexpr std::uint64_t kMatchesMax = 1'000'000;  // some hundred bytes and 40 microseconds each
+constexpr std::size_t kWhyMax = 8;                // a model may be the base of thousands
+constexpr std::size_t kSkippedMax = 10'000;       // to be read by a person; the others are counted
 
 Filter filter_of(const config::PolicySelect& select, std::int64_t now_ms) {
   Filter f;
@@ -70,7 +70,9 @@ std::string listed_licences(const std::vector<std::string>& licences) {
   for (const std::string& licence : licences) out += (out.empty() ? "" : ", ") + printable(licence);
   return out;
 }
-std::string owner_of(std::string_view name) { return std::string(name.substr(0, std::min(name.find('/'), name.size()))); }
+std::string owner_of(std::string_view name) {
+  return std::string(name.substr(0, std::min(name.find('/'), name.size())));
+}
 
 /// The policy's exclusions, ready to be asked.
 class Exclusion {
@@ -93,8 +95,7 @@ class Exclusion {
       if (contains_fold(facts.licences, licence)) return "excluded: licence " + quoted(licence);
     if (!facts.library.empty() && contains_fold(exclude_.libraries, facts.library))
       return "excluded: library " + quoted(facts.library);
-    if (!facts.task.empty() && contains_fold(exclude_.tasks, facts.task))
-      return "excluded: task " + quoted(facts.task);
+    if (!facts.task.empty() && contains_fold(exclude_.tasks, facts.task)) return "excluded: task " + quoted(facts.task);
     if (exclude_.gated && facts.visibility.starts_with("gated") == *exclude_.gated)
       return *exclude_.gated ? "excluded: gated" : "excluded: not gated";
     return {};
@@ -177,10 +178,10 @@ class Chooser {
   const std::int64_t now_ms_;
   PolicyChoice out_;
   std::map<std::string, std::vector<std::size_t>> places_;  ///< name in lower case → chosen
-  std::map<std::string, std::size_t> skipped_;                         ///< name in lower case → skipped
-  std::map<RepoKey, std::string> refused_;                             ///< whatever else wants it
-  std::map<RepoKey, Lineage> taken_;                                   ///< models that are chosen
-  std::map<RepoId, std::string> datasets_;                             ///< declared → by whom first
+  std::map<std::string, std::size_t> skipped_;              ///< name in lower case → skipped
+  std::map<RepoKey, std::string> refused_;                  ///< whatever else wants it
+  std::map<RepoKey, Lineage> taken_;                        ///< models that are chosen
+  std::map<RepoId, std::string> datasets_;                  ///< declared → by whom first
   std::size_t skipped_more_ = 0, unknown_ = 0;
 };
 
@@ -210,9 +211,10 @@ bool Chooser::forbids(const RepoId& repo, const Found* found) {
 void Chooser::add(ChosenRepo chosen, const std::string& why, bool is_named) {
   auto& places = places_[ascii_lower(chosen.repo.text())];
   // What is named is mirrored at the revisions that are named, whatever else wants it.
-  const bool is_new = is_named ? std::none_of(places.begin(), places.end(),
-                                              [&](std::size_t at) { return out_.chosen[at].revision == chosen.revision; })
-                               : places.empty();
+  const bool is_new = is_named
+                          ? std::none_of(places.begin(), places.end(),
+                                         [&](std::size_t at) { return out_.chosen[at].revision == chosen.revision; })
+                          : places.empty();
   const auto revision = chosen.revision;
   if (is_new) {
     places.push_back(out_.chosen.size());
@@ -257,8 +259,8 @@ bool Chooser::take(const Found& found, const std::string& why, const std::option
 
 Result<> Chooser::name_one(const config::ListedRepo& listed) {
   const RepoSpec& spec = listed.spec;
-  HM_TRY(const auto found, spec.rid ? find_listed(index_, RepoKey{spec.repo.kind, *spec.rid})
-                                    : find_listed(index_, spec.repo));
+  HM_TRY(const auto found,
+         spec.rid ? find_listed(index_, RepoKey{spec.repo.kind, *spec.rid}) : find_listed(index_, spec.repo));
   const auto wanted = spec.revision ? spec.revision : revision();
   if (!found && spec.rid) {
     skip({spec.repo.kind, RepoKey{spec.repo.kind, *spec.rid}.text()},
@@ -303,14 +305,13 @@ Result<> Chooser::take_selected() {
     for (const Found& one : found) (void)take(one, "selected");
     matches = found.size();
   } else {
-    HM_TRY(each_match(index_, filter, [&](Found&& found) {
-      if (++matches <= kMatchesMax) (void)take(found, "selected");
-      return matches <= kMatchesMax;
-    }));
+    HM_TRY(within(each_match(index_, filter, kMatchesMax,
+                             [&](const Found& found) {
+                               ++matches;
+                               (void)take(found, "selected");
+                             }),
+                  [] { return "choosing by [select]; add conditions, or select.top"; }));
   }
-  if (matches > kMatchesMax)
-    return Error{Errc::Refused, "the conditions of [select] match more than " + std::to_string(kMatchesMax) +
-                                    " repositories; add conditions, or select.top"};
   if (matches != 0) return ok();
   HM_TRY(const std::uint32_t listed, storage::column_size(index_, storage::Column::State));
   out_.notes.emplace_back(listed == 0 ? "nothing is known of the Hub yet; run: hubmirror crawl"
@@ -334,8 +335,7 @@ Result<> Chooser::take_derivatives() {
       if (room == 0) continue;
       HM_TRY(const auto row, find_listed(index_, derivative.key));
       if (!row || row->row.gone_status != 0) continue;  // what is gone was never asked for by name
-      const std::string why =
-          std::string(name_of(derivative.relation)) + " of " + taken_.at(derivative.base).name;
+      const std::string why = std::string(name_of(derivative.relation)) + " of " + taken_.at(derivative.base).name;
       if (!take(*row, why) || !taken_.contains(derivative.key)) continue;
       level.push_back(derivative.key);
       --room;
@@ -440,8 +440,8 @@ Result<PolicyChoice> Chooser::finish() {
     out_.chosen.resize(repos_max);
   }
   if (unknown_ != 0)
-    out_.notes.push_back(std::to_string(unknown_) + " of the repositories named " +
-                         (unknown_ == 1 ? "is" : "are") + " in no listing; the Hub is asked by name");
+    out_.notes.push_back(std::to_string(unknown_) + " of the repositories named " + (unknown_ == 1 ? "is" : "are") +
+                         " in no listing; the Hub is asked by name");
   if (skipped_more_ != 0)
     out_.notes.push_back(std::to_string(skipped_more_) + " more were skipped than are told of one by one");
   return std::move(out_);

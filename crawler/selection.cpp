@@ -258,16 +258,22 @@ Result<std::optional<Found>> read_found(const storage::Index& index, storage::Co
 }
 }  // namespace
 
-Result<> each_match(const storage::Index& index, const Filter& filter, const std::function<bool(Found&&)>& visit) {
+Result<> each_match(const storage::Index& index, const Filter& filter, std::uint64_t count_max,
+                    const std::function<void(const Found&)>& visit) {
   HM_TRY(const Marks marks, matches(index, filter));
+  std::uint64_t count = 0;
+  for (std::uint32_t ordinal = 0; ordinal < marks.size(); ++ordinal) count += marks[ordinal] ? 1 : 0;
+  if (count > count_max)
+    return Error{Errc::Refused, "up to " + std::to_string(count) + " repositories match; at most " +
+                                    std::to_string(count_max) + " may"};
   storage::ColumnReader columns(index);
   for (std::uint32_t ordinal = 0; ordinal < marks.size(); ++ordinal) {
     if (!marks[ordinal]) continue;
     HM_TRY(const std::string stored_key, columns.bytes(Column::Key, ordinal));
     const auto key = storage::key::parse_repo(stored_key);
     if (!key) continue;
-    HM_TRY(auto found, read_found(index, columns, *key));
-    if (found && confirms(filter, *found) && !visit(std::move(*found))) break;
+    HM_TRY(const auto found, read_found(index, columns, *key));
+    if (found && confirms(filter, *found)) visit(*found);
   }
   return ok();
 }

@@ -42,8 +42,10 @@ struct Found {
 Result<std::optional<Found>> find_listed(const storage::Index& index, const RepoKey& key);
 /// The same by its present or an earlier name.
 Result<std::optional<Found>> find_listed(const storage::Index& index, const RepoId& repo);
-/// All that pass, in the order in which they were first listed, until `visit` returns false.
-Result<> each_match(const storage::Index& index, const Filter& filter, const std::function<bool(Found&&)>& visit);
+/// All that pass, in the order in which they were first listed. Reads a row for each: some 40 microseconds.
+/// @returns Refused, with nothing visited, when the columns let more than `count_max` pass.
+Result<> each_match(const storage::Index& index, const Filter& filter, std::uint64_t count_max,
+                    const std::function<void(const Found&)>& visit);
 /// The first `limit` by `order`, largest first; among equals the one that was listed first.
 Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, SortBy order, std::size_t limit);
 }  // namespace hm::crawler

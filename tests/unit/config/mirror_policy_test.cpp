@@ -162,8 +162,7 @@ TEST(MirrorPolicyErrors, NameThePlaceAndWhatWasMeant) {
   EXPECT_EQ(message_of("[select]\nbases = 1\n"),
             "p.toml:2:1: unknown key \"bases\" in [select]; it belongs into [closure]");
   EXPECT_EQ(message_of("[slect]\n"), "p.toml:1:2: unknown section [slect]; did you mean \"select\"?");
-  EXPECT_EQ(message_of("top = 3\n"),
-            "p.toml:1:1: \"top\" stands outside of any section; it belongs into [select]");
+  EXPECT_EQ(message_of("top = 3\n"), "p.toml:1:1: \"top\" stands outside of any section; it belongs into [select]");
   EXPECT_EQ(message_of("descripton = \"x\"\n"),
             "p.toml:1:1: \"descripton\" stands outside of any section; only description may");
   EXPECT_THAT(message_of("description = 3\n"), StartsWith("p.toml:1:15: description must be a text"));
@@ -192,7 +191,8 @@ TEST(MirrorPolicyErrors, WhatContradictsItself) {
   EXPECT_THAT(message_of("[select]\nrepos = [\"a/b\"]\nby = \"likes\"\n"), HasSubstr("ranks for select.top"));
   EXPECT_THAT(message_of("[select]\nparameters_min = \"8B\"\nparameters_max = \"7B\"\n"), HasSubstr("is above"));
   EXPECT_THAT(message_of("[select]\ntop = 1\n[closure]\nrelations = [\"merge\"]\n"), HasSubstr("closure.derivatives"));
-  EXPECT_THAT(message_of("[select]\ntop = 1\n[exclude]\nrepos = [\"a/b@main\"]\n"), HasSubstr("leave the revision out"));
+  EXPECT_THAT(message_of("[select]\ntop = 1\n[exclude]\nrepos = [\"a/b@main\"]\n"),
+              HasSubstr("leave the revision out"));
   EXPECT_THAT(message_of("[select]\nlists = [\"none.tsv\"]\n"),
               HasSubstr("none.tsv is not there; while reading select.lists"));
 }
@@ -223,13 +223,13 @@ TEST(RepoList, ARepositoryCalledRepoIsNoHeading) {
   EXPECT_EQ(parse_repo_list("repo\tmain\n", "l").value().size(), 1U);
 }
 TEST(RepoList, RefusesWhatItCannotRead) {
-  for (const auto& [text, why] : std::map<std::string, std::string>{
-           {"org/a\tv1\tmit\tx\n", "l:1: 4 columns"},
-           {"org/a@v1\tv2\n", "l:1: \"org/a@v1\" has a revision"},
-           {"ok\norg/a\tv 1\n", "l:2: \"v 1\" is not a revision"},
-           {"\tv1\n", "l:1: \"\" is not a repository"},
-           {"org/a\t\tm\x1b[2Jit\n", "control characters"},
-           {"org/a\t\t" + std::string(300, 'x') + "\n", "longer than 200 bytes"}}) {
+  for (const auto& [text, why] :
+       std::map<std::string, std::string>{{"org/a\tv1\tmit\tx\n", "l:1: 4 columns"},
+                                          {"org/a@v1\tv2\n", "l:1: \"org/a@v1\" has a revision"},
+                                          {"ok\norg/a\tv 1\n", "l:2: \"v 1\" is not a revision"},
+                                          {"\tv1\n", "l:1: \"\" is not a repository"},
+                                          {"org/a\t\tm\x1b[2Jit\n", "control characters"},
+                                          {"org/a\t\t" + std::string(300, 'x') + "\n", "longer than 200 bytes"}}) {
     const auto list = parse_repo_list(text, "l");
     ASSERT_FALSE(list) << text;
     EXPECT_THAT(list.error().what, HasSubstr(why));

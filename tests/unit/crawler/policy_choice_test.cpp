@@ -69,7 +69,8 @@ class PolicyChoiceTest : public testing::Test {
     std::string list_of_tags = tags;
     for (const std::string& base : bases) {
       list_of_tags += (list_of_tags.empty() ? "base_model:" : ",base_model:") + base;
-      models += (models.empty() ? "" : ",") + std::string("{\"_id\":\"") + rid_of(base).text() + "\",\"id\":\"" + base + "\"}";
+      models += (models.empty() ? "" : ",") + std::string("{\"_id\":\"") + rid_of(base).text() + "\",\"id\":\"" + base +
+                "\"}";
     }
     for (std::size_t at = 0; at < list_of_tags.size();) {
       const std::size_t end = std::min(list_of_tags.find(',', at), list_of_tags.size());
@@ -83,8 +84,8 @@ class PolicyChoiceTest : public testing::Test {
   }
 
   PolicyChoice choose_by(const std::string& toml, const std::string& tsv = "") {
-    auto policy = config::parse_mirror_policy(
-        toml, "p.toml", [&](const std::string&) -> Result<std::string> { return tsv; });
+    auto policy =
+        config::parse_mirror_policy(toml, "p.toml", [&](const std::string&) -> Result<std::string> { return tsv; });
     EXPECT_TRUE(policy) << (policy ? "" : policy.error().what);
     auto choice = choose(*index_, policy.value(), clock_.unix_ms());
     EXPECT_TRUE(choice) << (choice ? "" : choice.error().what);
@@ -121,8 +122,7 @@ TEST_F(PolicyChoiceTest, TakesTheFirstOfThoseThatMeetTheConditions) {
   model("org/c", 20, "license:apache-2.0,safetensors", {}, "", "\"usedStorage\":4096,\"likes\":7");
   model("org/d", 90, "license:other,safetensors");
   model("org/e", 80, "license:mit");
-  const auto choice =
-      choose_by("[select]\nlicences = [\"mit\", \"Apache-2.0\"]\ntags = [\"safetensors\"]\ntop = 2\n");
+  const auto choice = choose_by("[select]\nlicences = [\"mit\", \"Apache-2.0\"]\ntags = [\"safetensors\"]\ntop = 2\n");
   ASSERT_THAT(names(choice), ElementsAre("org/b", "org/c"));
   EXPECT_THAT(choice.chosen[0].why, ElementsAre("selected"));
   EXPECT_EQ(choice.chosen[0].key, key_of("org/b"));
@@ -135,10 +135,12 @@ TEST_F(PolicyChoiceTest, TakesTheFirstOfThoseThatMeetTheConditions) {
 }
 
 TEST_F(PolicyChoiceTest, EachConditionNarrows) {
-  model("org/small", 1, "", {}, "",
-        R"("safetensors":{"total":100},"createdAt":"2026-12-01T00:00:00.000Z","lastModified":"2027-01-10T00:00:00.000Z","pipeline_tag":"fill-mask","library_name":"transformers","usedStorage":10)");
-  model("other/big", 9, "", {}, "",
-        R"("safetensors":{"total":9000},"createdAt":"2020-01-01T00:00:00.000Z","lastModified":"2020-01-01T00:00:00.000Z","gated":"auto","likes":3,"usedStorage":1000)");
+  model(
+      "org/small", 1, "", {}, "",
+      R"("safetensors":{"total":100},"createdAt":"2026-12-01T00:00:00.000Z","lastModified":"2027-01-10T00:00:00.000Z","pipeline_tag":"fill-mask","library_name":"transformers","usedStorage":10)");
+  model(
+      "other/big", 9, "", {}, "",
+      R"("safetensors":{"total":9000},"createdAt":"2020-01-01T00:00:00.000Z","lastModified":"2020-01-01T00:00:00.000Z","gated":"auto","likes":3,"usedStorage":1000)");
   list("datasets/org/data");
   for (const char* condition :
        {"names = [\"ORG/*\"]", "words = [\"small\"]", "owners = [\"org\"]", "tasks = [\"fill-mask\"]",
@@ -168,9 +170,9 @@ TEST_F(PolicyChoiceTest, WhatIsNamedWithARevisionIsNotTakenAgainForAnotherReason
   model("org/base", 50);
   model("org/a", 1, "", {"org/base"});
   const auto choice = choose_by("[select]\nrepos = [\"org/a\", \"org/base@v1\"]\ntop = 1\n[closure]\nbases = 1\n");
-  EXPECT_THAT(reasons(choice), UnorderedElementsAre(Pair("org/a", ElementsAre("select.repos")),
-                                                    Pair("org/base", ElementsAre("select.repos", "selected",
-                                                                                 "base of org/a"))));
+  EXPECT_THAT(reasons(choice),
+              UnorderedElementsAre(Pair("org/a", ElementsAre("select.repos")),
+                                   Pair("org/base", ElementsAre("select.repos", "selected", "base of org/a"))));
   EXPECT_THAT(names(choice), ElementsAre("org/base@v1", "org/a"));
 }
 
@@ -182,7 +184,8 @@ TEST_F(PolicyChoiceTest, ARepositoryIsFoundByItsFormerNameAndById) {
                                 "\", \"model:00000000000000000000ffff\"]\n");
   EXPECT_THAT(reasons(choice), UnorderedElementsAre(Pair("org/new", ElementsAre("select.repos as org/old")),
                                                     Pair("org/b", ElementsAre("select.repos"))));
-  EXPECT_THAT(skipped(choice), ElementsAre(Pair("model:00000000000000000000ffff", HasSubstr("no listing knows this id"))));
+  EXPECT_THAT(skipped(choice),
+              ElementsAre(Pair("model:00000000000000000000ffff", HasSubstr("no listing knows this id"))));
 }
 
 TEST_F(PolicyChoiceTest, AnotherLicenceThanTheListBelievesKeepsTheRepositoryOut) {
@@ -225,8 +228,7 @@ TEST_F(PolicyChoiceTest, BasesComeAlongAsManyLevelsAsAsked) {
 TEST_F(PolicyChoiceTest, LineageThatRunsInACircleEnds) {
   model("org/a", 1, "", {"org/b", "org/a"});
   model("org/b", 1, "", {"org/a"});
-  const auto choice =
-      choose_by("[select]\nrepos = [\"org/a\"]\n[closure]\nbases = true\nderivatives = true\n");
+  const auto choice = choose_by("[select]\nrepos = [\"org/a\"]\n[closure]\nbases = true\nderivatives = true\n");
   EXPECT_THAT(names(choice), ElementsAre("org/a", "org/b"));
 }
 
@@ -234,7 +236,9 @@ TEST_F(PolicyChoiceTest, ABaseThatOnlyATagNamesIsFoundByThatName) {
   model("org/base", 1);
   model("org/moved", 1);
   list("org/moved", "", "org/elsewhere");
-  model("org/leaf", 9, "base_model:org/base,base_model:finetune:org/base,base_model:org/moved,base_model:org/nowhere,base_model:/home/me/x");
+  model("org/leaf", 9,
+        "base_model:org/base,base_model:finetune:org/base,base_model:org/moved,base_model:org/nowhere,base_model:/home/"
+        "me/x");
   const auto choice = choose_by("[select]\nrepos = [\"org/leaf\"]\n[closure]\nbases = 1\n");
   EXPECT_THAT(names(choice), UnorderedElementsAre("org/leaf", "org/base", "org/elsewhere"));
   EXPECT_THAT(skipped(choice), UnorderedElementsAre(Pair("org/nowhere", "base of org/leaf; no listing knows it"),
@@ -275,9 +279,8 @@ TEST_F(PolicyChoiceTest, DeclaredTrainingDataComesAlong) {
   const auto choice = choose_by("[select]\nrepos = [\"org/a\"]\n[closure]\nbases = 1\ndatasets = true\n");
   EXPECT_THAT(names(choice), UnorderedElementsAre("org/a", "org/base", "datasets/org/data", "datasets/squad"));
   EXPECT_THAT(reasons(choice)["datasets/squad"], ElementsAre("training data of org/base"));
-  EXPECT_THAT(skipped(choice),
-              UnorderedElementsAre(Pair("datasets/no/such", HasSubstr("no listing knows it")),
-                                   Pair("datasets/my own notes", HasSubstr("no listing knows it"))));
+  EXPECT_THAT(skipped(choice), UnorderedElementsAre(Pair("datasets/no/such", HasSubstr("no listing knows it")),
+                                                    Pair("datasets/my own notes", HasSubstr("no listing knows it"))));
 }
 
 TEST_F(PolicyChoiceTest, ExclusionWinsOverEverything) {
@@ -285,7 +288,8 @@ TEST_F(PolicyChoiceTest, ExclusionWinsOverEverything) {
   model("org/root", 1);
   model("bad/middle", 2, "", {"org/root"});
   model("org/leaf", 9, "dataset:org/data", {"bad/middle"});
-  const std::string select = "[select]\nrepos = [\"org/leaf\", \"bad/unknown\"]\n[closure]\nbases = true\ndatasets = true\n[exclude]\n";
+  const std::string select =
+      "[select]\nrepos = [\"org/leaf\", \"bad/unknown\"]\n[closure]\nbases = true\ndatasets = true\n[exclude]\n";
   const auto owner = choose_by(select + "owners = [\"BAD\"]\n");
   EXPECT_THAT(names(owner), ElementsAre("org/leaf", "org/root", "datasets/org/data"))
       << "what it descends from further up is wanted still";
@@ -298,7 +302,8 @@ TEST_F(PolicyChoiceTest, ExclusionWinsOverEverything) {
 }
 
 TEST_F(PolicyChoiceTest, EachExclusionWorksByItself) {
-  model("org/a", 2, "license:other,nsfw", {}, "", R"("gated":"manual","pipeline_tag":"fill-mask","library_name":"peft")");
+  model("org/a", 2, "license:other,nsfw", {}, "",
+        R"("gated":"manual","pipeline_tag":"fill-mask","library_name":"peft")");
   model("org/b", 1, "license:mit");
   for (const char* exclusion : {"tags = [\"NSFW\", \"x\"]", "licences = [\"other\"]", "libraries = [\"peft\"]",
                                 "tasks = [\"fill-mask\"]", "gated = true", "words = [\"/A\"]", "names = [\"*/A\"]"})
