@@ -1,7 +1,8 @@
 include(GNUInstallDirs)
 install(TARGETS hubmirror RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/config/hubmirror.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/hubmirror)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/config/policies DESTINATION ${CMAKE_INSTALL_DATADIR}/hubmirror)
+# Not beside hubmirror.toml: there they would be in force.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/config/policies DESTINATION ${CMAKE_INSTALL_DATADIR}/hubmirror/examples)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/man/hubmirror.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/hubmirror.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME hubmirror)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/_hubmirror DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)

@@ -14,6 +14,7 @@
 #include "app/output.hpp"
 #include "app/services.hpp"
 #include "base/text.hpp"
+#include "config/mirror_policy.hpp"
 #include "config/settings.hpp"
 #include "storage/data_dir.hpp"
 
@@ -24,6 +25,14 @@ Result<> check_usable(const config::Config& config) {
   HM_TRY(config::check_config(config));
   HM_TRY(NetworkServices::plan(config));
   return ok();
+}
+/// @returns how many there are.
+Result<std::size_t> check_policies(const config::Config& config, const std::string& config_file) {
+  const std::string directory = config::policies_directory(config, config_file);
+  if (directory.empty()) return std::size_t{0};
+  auto policies = config::load_mirror_policies(directory);
+  if (!policies) return Error{Errc::BadInput, policies.assume_error().what};
+  return policies.assume_value().size();
 }
 }  // namespace
 
@@ -41,11 +50,14 @@ Result<Exit> run_command(Context& context, const ConfigCheckCommand& command) {
   }
   HM_TRY(
       within(check_usable(config), [&] { return "checking " + (file.empty() ? "the environment" : printable(file)); }));
-  if (context.options.json)
-    print_json(context.io.out, json::object{{"file", json_text(file)}, {"right", true}});
-  else if (!context.options.quiet)
-    context.io.out << (file.empty() ? "no configuration file; the defaults are in force" : printable(file) + ": right")
-                   << "\n";
+  HM_TRY(const std::size_t policies, check_policies(config, file));
+  if (context.options.json) {
+    print_json(context.io.out, json::object{{"file", json_text(file)}, {"policies", policies}, {"right", true}});
+  } else if (!context.options.quiet) {
+    context.io.out << (file.empty() ? "no configuration file; the defaults are in force" : printable(file) + ": right");
+    if (policies != 0) context.io.out << "; policies: " << policies << ", all right";
+    context.io.out << "\n";
+  }
   return Exit::Done;
 }
 
