@@ -162,9 +162,9 @@ class Chooser {
   /// @param named_revision of what the policy names; nullptr: it is here for another reason. @returns false when
   /// something forbids it, which is noted.
   bool take(const Found& found, const std::string& why, const std::optional<std::string>* named_revision = nullptr);
-  bool forbids(const RepoId& repo, const Found* found);
+  bool forbids(const RepoId& repo, const Found* found, const std::string& wanted);
   void add(ChosenRepo chosen, const std::string& why, bool is_named);
-  void skip(const RepoId& repo, std::string why);
+  void skip(const RepoId& repo, std::string why, std::string wanted);
   /// What closures need of a repository that is wanted.
   void remember(const Found& found);
   std::optional<std::string> revision() const {
@@ -185,17 +185,17 @@ class Chooser {
   std::size_t skipped_more_ = 0, unknown_ = 0;
 };
 
-void Chooser::skip(const RepoId& repo, std::string why) {
+void Chooser::skip(const RepoId& repo, std::string why, std::string wanted) {
   if (skipped_.contains(ascii_lower(repo.text()))) return;
   if (out_.skipped.size() == kSkippedMax) {
     ++skipped_more_;
     return;
   }
   skipped_.emplace(ascii_lower(repo.text()), out_.skipped.size());
-  out_.skipped.push_back({repo, std::move(why)});
+  out_.skipped.push_back({repo, std::move(why), std::move(wanted)});
 }
 
-bool Chooser::forbids(const RepoId& repo, const Found* found) {
+bool Chooser::forbids(const RepoId& repo, const Found* found, const std::string& wanted) {
   std::string reason = exclusion_.reason(repo, found);
   if (found != nullptr && reason.empty()) {
     if (const auto it = refused_.find(found->key); it != refused_.end()) reason = it->second;
@@ -204,7 +204,7 @@ bool Chooser::forbids(const RepoId& repo, const Found* found) {
     if (found->facts.disabled) reason = "disabled by the Hub";
   }
   if (reason.empty()) return false;
-  skip(repo, std::move(reason));
+  skip(repo, std::move(reason), wanted);
   return true;
 }
 
@@ -240,7 +240,7 @@ void Chooser::remember(const Found& found) {
 
 bool Chooser::take(const Found& found, const std::string& why, const std::optional<std::string>* named_revision) {
   const RepoId repo{found.key.kind, found.row.name};
-  if (forbids(repo, &found)) return false;
+  if (forbids(repo, &found, why)) return false;
   ChosenRepo chosen;
   chosen.key = found.key;
   chosen.repo = repo;
@@ -264,10 +264,10 @@ Result<> Chooser::name_one(const config::ListedRepo& listed) {
   const auto wanted = spec.revision ? spec.revision : revision();
   if (!found && spec.rid) {
     skip({spec.repo.kind, RepoKey{spec.repo.kind, *spec.rid}.text()},
-         listed.where + ": no listing knows this id; a Hub is asked by name, so write org/name");
+         "no listing knows this id; a Hub is asked by name, so write org/name", listed.where);
   } else if (!found) {
     ++unknown_;
-    if (forbids(spec.repo, nullptr)) return ok();
+    if (forbids(spec.repo, nullptr, listed.where)) return ok();
     ChosenRepo chosen;
     chosen.repo = spec.repo;
     chosen.revision = wanted;
@@ -276,7 +276,7 @@ Result<> Chooser::name_one(const config::ListedRepo& listed) {
              !contains_fold(found->facts.licences, listed.licence)) {
     std::string reason = listed.where + " takes it to be under " + printable(listed.licence) + "; the Hub lists " +
                          listed_licences(found->facts.licences);
-    skip({found->key.kind, found->row.name}, reason);
+    skip({found->key.kind, found->row.name}, reason, listed.where);
     refused_.emplace(found->key, std::move(reason));
   } else {
     std::string why = listed.where;
@@ -289,8 +289,12 @@ Result<> Chooser::name_one(const config::ListedRepo& listed) {
 }
 
 Result<> Chooser::take_named() {
-  for (const config::ListedRepo& listed : policy_.select.repos) {
-    HM_TRY(name_one(listed));
+  // Licences first: a line that believes a wrong one holds against the lines that say none.
+  for (const bool says_licence : {true, false}) {
+    for (const config::ListedRepo& listed : policy_.select.repos) {
+      if (listed.licence.empty() == says_licence) continue;
+      HM_TRY(name_one(listed));
+    }
   }
   return ok();
 }
@@ -372,7 +376,7 @@ Result<std::vector<Found>> Chooser::bases_of(const Lineage& child) {
   // A tag may spell a name that is no more, of a base that was found by its id.
   if (out.size() + unknown.size() <= child.base_names.size())
     for (const std::string& name : unknown)
-      skip({RepoKind::Model, name}, "base of " + child.name + "; no listing knows it");
+      skip({RepoKind::Model, name}, "no listing knows it", "base of " + child.name);
   return out;
 }
 
@@ -409,7 +413,7 @@ Result<> Chooser::take_datasets() {
     if (found)
       (void)take(*found, "training data of " + by);
     else
-      skip(repo, "training data of " + by + "; no listing knows it");
+      skip(repo, "no listing knows it", "training data of " + by);
   }
   return ok();
 }
@@ -436,7 +440,8 @@ Result<PolicyChoice> Chooser::finish() {
   const std::uint64_t repos_max = policy_.limits.repos_max;
   if (repos_max != 0 && out_.chosen.size() > repos_max) {
     for (std::size_t i = repos_max; i < out_.chosen.size(); ++i)
-      skip(out_.chosen[i].repo, "beyond limits.repos_max, which is " + std::to_string(repos_max));
+      skip(out_.chosen[i].repo, "beyond limits.repos_max, which is " + std::to_string(repos_max),
+           out_.chosen[i].why.front());
     out_.chosen.resize(repos_max);
   }
   if (unknown_ != 0)

@@ -28,7 +28,8 @@ struct ChosenRepo {
 };
 struct SkippedRepo {
   RepoId repo;
-  std::string why;  ///< "owner \"org\" is excluded", "gone upstream (404)", …
+  std::string why;     ///< "excluded: owner \"org\"", "gone upstream (404)", …
+  std::string wanted;  ///< what it would have been chosen for first, as ChosenRepo::why
 };
 struct PolicyChoice {
   std::vector<ChosenRepo> chosen;    ///< in the policy's order

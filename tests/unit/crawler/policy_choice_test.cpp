@@ -193,10 +193,10 @@ TEST_F(PolicyChoiceTest, AnotherLicenceThanTheListBelievesKeepsTheRepositoryOut)
   model("org/wrong", 2, "license:llama3.1");
   model("org/silent", 1);
   const auto choice = choose_by("[select]\nlists = [\"l.tsv\"]\nnames = [\"org/*\"]\n",
-                                "org/right\t\tMIT\norg/wrong\t\tmit\norg/silent\t\tmit\n");
+                                "org/wrong\norg/right\t\tMIT\norg/wrong\t\tmit\norg/silent\t\tmit\n");
   EXPECT_THAT(names(choice), ElementsAre("org/right", "org/silent"));
   EXPECT_THAT(skipped(choice),
-              ElementsAre(Pair("org/wrong", "l.tsv:2 takes it to be under mit; the Hub lists llama3.1")));
+              ElementsAre(Pair("org/wrong", "l.tsv:3 takes it to be under mit; the Hub lists llama3.1")));
   EXPECT_THAT(choice.chosen[1].why[0], HasSubstr("not confirmed"));
 }
 
@@ -241,8 +241,9 @@ TEST_F(PolicyChoiceTest, ABaseThatOnlyATagNamesIsFoundByThatName) {
         "me/x");
   const auto choice = choose_by("[select]\nrepos = [\"org/leaf\"]\n[closure]\nbases = 1\n");
   EXPECT_THAT(names(choice), UnorderedElementsAre("org/leaf", "org/base", "org/elsewhere"));
-  EXPECT_THAT(skipped(choice), UnorderedElementsAre(Pair("org/nowhere", "base of org/leaf; no listing knows it"),
-                                                    Pair("/home/me/x", "base of org/leaf; no listing knows it")));
+  EXPECT_THAT(skipped(choice), UnorderedElementsAre(Pair("org/nowhere", "no listing knows it"),
+                                                    Pair("/home/me/x", "no listing knows it")));
+  EXPECT_EQ(choice.skipped[0].wanted, "base of org/leaf");
 }
 
 TEST_F(PolicyChoiceTest, DerivativesComeAlongByRelationMostDownloadedFirst) {
