@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "crawler/derivatives.hpp"
+#include "crawler/exclusion.hpp"
 #include "crawler/selection.hpp"
 #include "storage/columns.hpp"
 
@@ -61,62 +62,11 @@ std::string_view name_of(BaseRelation relation) {
   return "derivative";
 }
 
-bool contains_fold(const std::vector<std::string>& list, std::string_view word) {
-  return std::any_of(list.begin(), list.end(), [&](const std::string& item) { return ascii_equal_fold(item, word); });
-}
-std::string quoted(std::string_view text) { return "\"" + printable(text) + "\""; }
 std::string listed_licences(const std::vector<std::string>& licences) {
   std::string out;
   for (const std::string& licence : licences) out += (out.empty() ? "" : ", ") + printable(licence);
   return out;
 }
-std::string owner_of(std::string_view name) {
-  return std::string(name.substr(0, std::min(name.find('/'), name.size())));
-}
-
-/// The policy's exclusions, ready to be asked.
-class Exclusion {
- public:
-  explicit Exclusion(const config::PolicyExclude& exclude) : exclude_(exclude) {
-    for (const auto& listed : exclude.repos)
-      repos_.emplace(listed.spec.rid ? RepoKey{listed.spec.repo.kind, *listed.spec.rid}.text()
-                                     : ascii_lower(listed.spec.repo.text()),
-                     listed.where);
-  }
-  /// What excludes it, or "". @param found nullptr: its name is all that is known.
-  std::string reason(const RepoId& repo, const Found* found) const {
-    if (const std::string by_name = reason_by_name(repo); !by_name.empty()) return by_name;
-    if (found == nullptr) return {};
-    const auto& facts = found->facts;
-    if (const auto it = repos_.find(found->key.text()); it != repos_.end()) return "excluded by " + it->second;
-    for (const std::string& tag : exclude_.tags)
-      if (contains_fold(facts.tags, tag)) return "excluded: tag " + quoted(tag);
-    for (const std::string& licence : exclude_.licences)
-      if (contains_fold(facts.licences, licence)) return "excluded: licence " + quoted(licence);
-    if (!facts.library.empty() && contains_fold(exclude_.libraries, facts.library))
-      return "excluded: library " + quoted(facts.library);
-    if (!facts.task.empty() && contains_fold(exclude_.tasks, facts.task)) return "excluded: task " + quoted(facts.task);
-    if (exclude_.gated && facts.visibility.starts_with("gated") == *exclude_.gated)
-      return *exclude_.gated ? "excluded: gated" : "excluded: not gated";
-    return {};
-  }
-
- private:
-  std::string reason_by_name(const RepoId& repo) const {
-    if (std::find(exclude_.kinds.begin(), exclude_.kinds.end(), repo.kind) != exclude_.kinds.end())
-      return "excluded: kind " + std::string(hm::name_of(repo.kind));
-    if (const auto it = repos_.find(ascii_lower(repo.text())); it != repos_.end()) return "excluded by " + it->second;
-    const std::string lower = ascii_lower(repo.name);
-    for (const std::string& glob : exclude_.names)
-      if (glob_match(ascii_lower(glob), lower)) return "excluded: name " + quoted(glob);
-    for (const std::string& word : exclude_.words)
-      if (lower.find(ascii_lower(word)) != std::string::npos) return "excluded: word " + quoted(word);
-    const std::string owner = owner_of(repo.name);
-    return contains_fold(exclude_.owners, owner) ? "excluded: owner " + quoted(owner) : std::string();
-  }
-  const config::PolicyExclude& exclude_;
-  std::map<std::string, std::string> repos_;  ///< name in lower case, or id → where it stands
-};
 
 /// What a repository says it was made from.
 struct Lineage {

@@ -175,10 +175,6 @@ Result<Marks> matches(const storage::Index& index, const Filter& f) {
   return marks;
 }
 
-bool contains_fold(const std::vector<std::string>& list, std::string_view word) {
-  return std::any_of(list.begin(), list.end(), [&](const std::string& item) { return ascii_equal_fold(item, word); });
-}
-
 /// What two words that fold to one value would get wrong.
 bool confirms(const Filter& f, const Found& found) {
   const auto& facts = found.facts;
@@ -257,6 +253,10 @@ Result<std::optional<Found>> read_found(const storage::Index& index, storage::Co
   return std::optional(std::move(found));
 }
 }  // namespace
+
+bool contains_fold(const std::vector<std::string>& list, std::string_view word) {
+  return std::any_of(list.begin(), list.end(), [&](const std::string& item) { return ascii_equal_fold(item, word); });
+}
 
 Result<> each_match(const storage::Index& index, const Filter& filter, std::uint64_t count_max,
                     const std::function<void(const Found&)>& visit) {

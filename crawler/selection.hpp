@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -38,6 +39,8 @@ struct Found {
   provenance::ListingFacts facts;
   provenance::Popularity popularity;
 };
+/// Words compare without case.
+bool contains_fold(const std::vector<std::string>& list, std::string_view word);
 /// What is stored of one repository; nullopt when no listing named it.
 Result<std::optional<Found>> find_listed(const storage::Index& index, const RepoKey& key);
 /// The same by its present or an earlier name.

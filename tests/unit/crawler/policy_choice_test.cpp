@@ -135,12 +135,12 @@ TEST_F(PolicyChoiceTest, TakesTheFirstOfThoseThatMeetTheConditions) {
 }
 
 TEST_F(PolicyChoiceTest, EachConditionNarrows) {
-  model(
-      "org/small", 1, "", {}, "",
-      R"("safetensors":{"total":100},"createdAt":"2026-12-01T00:00:00.000Z","lastModified":"2027-01-10T00:00:00.000Z","pipeline_tag":"fill-mask","library_name":"transformers","usedStorage":10)");
-  model(
-      "other/big", 9, "", {}, "",
-      R"("safetensors":{"total":9000},"createdAt":"2020-01-01T00:00:00.000Z","lastModified":"2020-01-01T00:00:00.000Z","gated":"auto","likes":3,"usedStorage":1000)");
+  model("org/small", 1, "", {}, "",
+        R"("safetensors":{"total":100},"pipeline_tag":"fill-mask","library_name":"transformers","usedStorage":10,)"
+        R"("createdAt":"2026-12-01T00:00:00.000Z","lastModified":"2027-01-10T00:00:00.000Z")");
+  model("other/big", 9, "", {}, "",
+        R"("safetensors":{"total":9000},"gated":"auto","likes":3,"usedStorage":1000,)"
+        R"("createdAt":"2020-01-01T00:00:00.000Z","lastModified":"2020-01-01T00:00:00.000Z")");
   list("datasets/org/data");
   for (const char* condition :
        {"names = [\"ORG/*\"]", "words = [\"small\"]", "owners = [\"org\"]", "tasks = [\"fill-mask\"]",
