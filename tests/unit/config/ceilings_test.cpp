@@ -80,20 +80,26 @@ TEST(CeilingPlan, SaysWhatIsWrongWithAnEntry) {
   struct Case {
     const char *entry, *what;
   };
-  for (const Case& c : {Case{"", "names no time of day"}, Case{"mon", "names no time of day"},
-                        Case{"08:00-18:00", "names no ceiling"}, Case{"08:00 requests=1", "no time of day"},
-                        Case{"08:00-18:60 requests=1", "no time of day"}, Case{"24:00-08:00 requests=1", "no time of"},
-                        Case{"08-18 requests=1", "no time of day"}, Case{"08:00-25:00 requests=1", "no time of day"},
+  for (const Case& c : {Case{"", "names no time of day"},
+                        Case{"mon", "names no time of day"},
+                        Case{"08:00-18:00", "names no ceiling"},
+                        Case{"08:00 requests=1", "no time of day"},
+                        Case{"08:00-18:60 requests=1", "no time of day"},
+                        Case{"24:00-08:00 requests=1", "no time of"},
+                        Case{"08-18 requests=1", "no time of day"},
+                        Case{"08:00-25:00 requests=1", "no time of day"},
                         Case{"08:00-08:00 requests=1", "the whole day is 00:00-24:00"},
                         Case{"mo-fr 08:00-18:00 requests=1", "\"mo-fr\" are no days; known are mon, tue"},
                         Case{"mon-wed-fri 08:00-18:00 requests=1", "are no days"},
                         Case{"- 08:00-18:00 requests=1", "are no days"},
                         Case{"08:00-18:00 request=1", "\"request=1\" is no ceiling; known are requests= and bytes="},
-                        Case{"08:00-18:00 requests", "is no ceiling"}, Case{"08:00-18:00 requests=", "allowed are 0 to"},
+                        Case{"08:00-18:00 requests", "is no ceiling"},
+                        Case{"08:00-18:00 requests=", "allowed are 0 to"},
                         Case{"08:00-18:00 requests=-1", "allowed are 0 to"},
                         Case{"08:00-18:00 requests=1000001", "allowed are 0 to 1000000"},
                         Case{"08:00-18:00 requests=1 requests=2", "stands there twice"},
-                        Case{"08:00-18:00 bytes=lots", "reading bytes="}, Case{"08:00-18:00 bytes=5", "are too few"}}) {
+                        Case{"08:00-18:00 bytes=lots", "reading bytes="},
+                        Case{"08:00-18:00 bytes=5", "are too few"}}) {
     EXPECT_THAT(refusal({c.entry}), HasSubstr(c.what)) << c.entry;
     EXPECT_THAT(refusal({c.entry}), HasSubstr("while reading \"" + std::string(c.entry) + "\""));
   }

@@ -39,8 +39,7 @@ class Server {
   }
 
   void run() {
-    for (int i = 0; i < load_.workers; ++i)
-      boost::asio::co_spawn(time_.context, worker(), boost::asio::detached);
+    for (int i = 0; i < load_.workers; ++i) boost::asio::co_spawn(time_.context, worker(), boost::asio::detached);
     time_.run();
   }
 
@@ -51,7 +50,9 @@ class Server {
   RateBudget budget_{600'000, time_.sleeper(), time_};
 
  private:
-  std::int64_t draw(std::int64_t max) { return max == 0 ? 0 : static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(max)); }
+  std::int64_t draw(std::int64_t max) {
+    return max == 0 ? 0 : static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(max));
+  }
   /// Mostly short, at times very long.
   std::int64_t latency() { return draw(draw(20) == 0 ? load_.latency_ms_max * 10 : load_.latency_ms_max); }
 
@@ -86,14 +87,16 @@ class Server {
   std::int64_t end_ms_;
 };
 
-void expect_kept(const Load& load) {
+/// @param surprises requests that may be counted where nobody could know: one under way for each class of requests that
+/// no answer has told about.
+void expect_kept(const Load& load, std::uint64_t surprises = 0) {
   SCOPED_TRACE("seed " + std::to_string(load.seed) + ", workers " + std::to_string(load.workers));
   Server server(load);
   server.run();
   EXPECT_EQ(server.refused_, 0u);
   for (std::size_t i = 0; i < 3; ++i) {
     if (load.quotas[i] == 0) continue;
-    EXPECT_LE(server.windows_.max_used(static_cast<RateBucket>(i)), load.quotas[i] * 9 / 10) << i;
+    EXPECT_LE(server.windows_.max_used(static_cast<RateBucket>(i)), load.quotas[i] * 9 / 10 + surprises) << i;
     EXPECT_EQ(server.budget_.admitted(static_cast<Bucket>(i)), server.answered_of_[i]) << i;
   }
 }
@@ -118,7 +121,7 @@ TEST(RateLoad, NoWindowIsOverusedWhenBucketsAreOthersThanTheirPathsSay) {
     load.workers = 1 + static_cast<int>(random() % 100);
     for (RateBucket& bucket : load.bucket_of_url) bucket = static_cast<RateBucket>(random() % 3);
     load.quotas = {500, 200, 100};
-    expect_kept(load);
+    expect_kept(load, kUrls.size());
   }
 }
 
