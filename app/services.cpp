@@ -161,11 +161,11 @@ Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config&
 NetworkServices::NetworkServices(const config::Config& config, WriteServices& store, net::Url upstream,
                                  config::CeilingPlan ceilings, std::unique_ptr<boost::asio::io_context> c,
                                  std::unique_ptr<net::HttpClient> http)
-    : context(std::move(c)),
+    : budget(config.network.retry_wait_ms_max, hub::sleep_on_timer, system_clock(), std::move(ceilings)),
+      context(std::move(c)),
       work(context->get_executor()),
       git_pool(git_threads(config)),
       disk_pool(disk_threads()),
-      budget(config.network.retry_wait_ms_max, hub::sleep_on_timer, system_clock(), std::move(ceilings)),
       client(std::make_unique<hub::PacedClient>(std::move(http), budget)),
       api(*client, std::move(upstream), budget, retry_policy_of(config)),
       downloader(api, *client, *store.blobs, disk_pool, download_options_of(config)),

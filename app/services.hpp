@@ -90,11 +90,11 @@ struct NetworkServices {
   ~NetworkServices() { stop(); }
   void stop();
 
+  hub::RateBudget budget;  ///< goes after the context, whose coroutines may hold admissions
   std::unique_ptr<boost::asio::io_context> context;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
-  boost::asio::thread_pool git_pool;   ///< libgit2: blocks, and keeps its errors per thread
-  boost::asio::thread_pool disk_pool;  ///< writing and hashing
-  hub::RateBudget budget;
+  boost::asio::thread_pool git_pool;        ///< libgit2: blocks, and keeps its errors per thread
+  boost::asio::thread_pool disk_pool;       ///< writing and hashing
   std::unique_ptr<net::HttpClient> client;  ///< within the budget's ceiling of bytes
   hub::Api api;
   mirror::Downloader downloader;

@@ -252,6 +252,38 @@ TEST_F(FlowTest, SmallBuffersPauseOftenAndLoseNothing) {
   }
 }
 
+awaitable<Result<std::size_t>> largest_piece(HttpClient& client, HttpRequest request, Event& sent) {
+  auto response = co_await client.send(std::move(request));
+  if (!response) co_return std::move(response).as_failure();
+  co_await sent.wait();  // all that the kernel takes is there to be read
+  std::size_t largest = 0;
+  for (;;) {
+    const auto chunk = co_await response.assume_value().body->next();
+    if (!chunk) co_return chunk.assume_error();
+    if (chunk.assume_value().empty()) co_return largest;
+    largest = std::max(largest, chunk.assume_value().size());
+  }
+}
+
+TEST_F(FlowTest, NoMoreIsReadAheadThanTheRequestSays) {
+  constexpr std::size_t kSize = 64U << 20;
+  const std::string bytes(kSize, 'x');
+  Event sent(context_);
+  HttpTestServer server([&](const ServerRequest&, ServerConnection& connection) {
+    connection.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kSize) + "\r\n\r\n");
+    const std::size_t before = connection.write_until_blocked(bytes, 1000);
+    sent.set_from_any_thread();
+    connection.write(std::string_view(bytes).substr(before));
+  });
+  make_client(server);
+  HttpRequest request(server.url());
+  request.body_bytes_max = kSize;
+  request.ahead_bytes_max = 64U << 10;
+  const auto largest = run(largest_piece(*client_, request, sent));
+  ASSERT_THAT(largest, Succeeds());
+  EXPECT_LE(largest.assume_value(), 128U << 10);
+}
+
 TEST_F(FlowTest, TheLimitHoldsForBytesThatWaitedAside) {
   HttpTestServer server(once("HTTP/1.1 200 OK\r\n\r\n" + std::string(1U << 20, 'x')));
   CurlOptions options;
