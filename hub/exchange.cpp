@@ -112,6 +112,7 @@ awaitable<Result<net::HttpResponse>> Exchange::send_retrying(const Call& call, s
       failure = failure_of(response.status, response.headers, {}, call.about_a_repo);
       asked_ms = asked_wait_ms(retry_, response.headers);
     } else {
+      admission = Admission();  // nothing of it is under way during the pause
       failure = sent.assume_error();
       if (!is_retried_error(failure)) co_return in_context(std::move(failure), call, url);
     }

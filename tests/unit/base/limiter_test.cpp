@@ -33,6 +33,35 @@ TEST(TokenBucket, AClockThatGoesBackGivesNothing) {
   EXPECT_EQ(bucket.take(10, 0), 2'000);
   EXPECT_EQ(bucket.take(0, 1'500), 1'500);
 }
+TEST(TokenBucket, PlacesComeUpInTheOrderOfBooking) {
+  TokenBucket bucket(10);
+  const std::uint64_t first = bucket.book(10, 0), second = bucket.book(10, 0);
+  EXPECT_EQ(bucket.wait_ms(first, 0), 1'000);
+  EXPECT_EQ(bucket.wait_ms(second, 0), 2'000);
+  EXPECT_EQ(bucket.wait_ms(first, 1'000), 0);
+  EXPECT_EQ(bucket.wait_ms(second, 1'500), 500);
+}
+TEST(TokenBucket, ANewRateHoldsForThoseWhoWaitAlready) {
+  TokenBucket bucket(10);
+  const std::uint64_t place = bucket.book(100, 0);
+  bucket.set_rate(100, 5'000);
+  EXPECT_EQ(bucket.wait_ms(place, 5'000), 500);
+  bucket.set_rate(1, 5'000);
+  EXPECT_EQ(bucket.wait_ms(place, 5'000), 50'000);
+  bucket.set_rate(0, 6'000);
+  EXPECT_EQ(bucket.wait_ms(place, 6'000), 0);
+  bucket.set_rate(10, 3'600'000);
+  EXPECT_EQ(bucket.take(1, 3'600'000), 100) << "what was unlimited leaves neither debts nor savings";
+}
+TEST(TokenBucket, WhatIsGivenBackIsForThoseBehind) {
+  TokenBucket bucket(10);
+  bucket.book(50, 0);
+  const std::uint64_t place = bucket.book(10, 0);
+  bucket.give_back(50, 0);
+  EXPECT_EQ(bucket.wait_ms(place, 0), 1'000);
+  bucket.give_back(1'000, 0);
+  EXPECT_EQ(bucket.take(10, 0), 1'000) << "never more than was booked";
+}
 TEST(TokenBucket, KeepsTheRateOverALongTime) {
   TokenBucket bucket(1'000);
   std::int64_t now_ms = 0;
