@@ -8,6 +8,21 @@
 namespace hm::crawler {
 namespace {
 constexpr std::uint64_t kSweepShare = 80;  // per cent of a window that sweeps may use; 90 is what anybody may
+
+/// Later it may be better: the peer is away, or says what nobody understands. A full disk and a broken index stay.
+bool may_pass(const Error& error) {
+  switch (error.code) {
+    case Errc::NotFound:
+    case Errc::Gated:
+    case Errc::RateLimited:
+    case Errc::Unreachable:
+    case Errc::Refused:
+    case Errc::BadInput:
+      return true;
+    default:
+      return false;
+  }
+}
 }  // namespace
 
 std::string_view name_of(ListerTask task) {
@@ -81,8 +96,25 @@ void Crawl::book(const Step& step, std::int64_t now_ms) {
       break;
   }
   t.sweep_done = o_.once && !sweep.running;
+  // As long as the one before, spread evenly. What goes beyond that follows at once: the one before may have been cut
+  // short, and its few pages would make days of each of these.
   const auto pages = static_cast<std::int64_t>(std::max<std::uint64_t>(sweep.pages_before, 1));
-  t.sweep_due_ms = sweep.pages_before == 0 || o_.once ? now_ms : now_ms + o_.sweep_every_ms / pages;
+  const bool is_longer = sweep.running && sweep.pages >= sweep.pages_before;
+  t.sweep_due_ms = is_longer || o_.once ? now_ms : now_ms + o_.sweep_every_ms / pages;
+}
+
+void Crawl::put_off(const Step& step, std::int64_t until_ms) {
+  Timetable& t = timetable_[step.lister];
+  switch (step.task) {
+    case ListerTask::Tail:
+      t.tail_due_ms = until_ms;
+      return;
+    case ListerTask::Hot:
+      t.hot_due_ms = until_ms;
+      return;
+    case ListerTask::Sweep:
+      t.sweep_due_ms = until_ms;
+  }
 }
 
 awaitable<Result<ListingReport>> Crawl::run(std::function<void(const CrawlEvent&)> progress) {
@@ -101,11 +133,12 @@ awaitable<Result<ListingReport>> Crawl::run(std::function<void(const CrawlEvent&
     auto page = co_await take(*step);
     if (!page) {
       const Error& error = page.assume_error();
-      const bool upstream = error.code == Errc::Unreachable || error.code == Errc::RateLimited;
-      if (!upstream || o_.once) co_return error;
+      if (!may_pass(error) || o_.once) co_return error;
       log(LogLevel::Warning, "the upstream cannot be read just now",
-          {{"kind", std::string(name_of(listers_[step->lister].kind()))}, {"why", error.what}});
-      HM_CO_TRY(co_await sleep_(o_.error_pause_ms));
+          {{"kind", std::string(name_of(listers_[step->lister].kind()))},
+           {"task", std::string(name_of(step->task))},
+           {"why", error.what}});
+      put_off(*step, p_.clock.monotonic_ms() + o_.error_pause_ms);
       continue;
     }
     book(*step, p_.clock.monotonic_ms());

@@ -17,7 +17,7 @@ struct CrawlOptions {
   std::int64_t sweep_every_ms =
       24LL * 3'600'000;  ///< a new sweep takes this long, spread evenly; the first takes what it gets
   std::int64_t hot_every_ms = 24LL * 3'600'000;
-  std::int64_t error_pause_ms = 60'000;  ///< after the upstream failed for longer than the retries last
+  std::int64_t error_pause_ms = 60'000;  ///< before a step is tried again that failed for longer than the retries last
   ListerOptions lister;
 };
 enum class ListerTask : std::uint8_t { Sweep, Tail, Hot };
@@ -32,8 +32,9 @@ struct CrawlEvent {
 class Crawl {
  public:
   Crawl(ListerParts parts, CrawlOptions options, hub::Sleep sleep);
-  /// Until it is cancelled, or with `once` until all is read once. Failures of the upstream are told to the log and
-  /// tried again, with `once` they end the crawl. @returns Cancelled, and what stops everything: NoSpace, Io, Corrupt.
+  /// Until it is cancelled, or with `once` until all is read once. A step that fails for the upstream's sake is told to
+  /// the log and tried again later, the others go on; with `once` it ends the crawl. @returns Cancelled, and what stops
+  /// everything: NoSpace, Io, Corrupt.
   awaitable<Result<ListingReport>> run(std::function<void(const CrawlEvent&)> progress);
 
  private:
@@ -49,6 +50,7 @@ class Crawl {
   std::optional<Step> next_step(std::int64_t now_ms) const;
   awaitable<Result<ListingReport>> take(const Step& step);
   void book(const Step& step, std::int64_t now_ms);
+  void put_off(const Step& step, std::int64_t until_ms);
   /// When the sweep may use the budget: what the tails need until the window ends stays.
   std::int64_t sweep_may_ms(std::int64_t now_ms) const;
 

@@ -19,7 +19,9 @@ using storage::Family;
 namespace {
 constexpr char kNextOrdinal[] = "listings/next";  // Meta: u64, of the next repository that is listed for the first time
 constexpr std::int64_t kWeekMs = std::int64_t{7} * 24 * 3'600'000;
-constexpr std::uint64_t kMissingPercentMax = 50;  // a sweep that misses more than this is not believed
+// A sweep that misses more than either is not believed. Fewer are asked for by name, one by one, whatever share of the
+// Hub they are: a small one may lose most of what it had, and its ghosts would stay for ever.
+constexpr std::uint64_t kMissingPercentMax = 50, kMissingMax = 1'000;
 
 Result<json::object> parse_facts(const RepoKey& k, const std::string& facts) {
   HM_TRY(json::value value, parse_json(facts));
@@ -264,11 +266,12 @@ Result<std::vector<RepoKey>> Recorder::finish_sweep(const std::string& src, Repo
   const std::lock_guard lock(mutex_);
   HM_TRY(const auto unlisted, unlisted_in(index_, src, kind, sweep));
   std::vector<RepoKey> overdue;
-  if (unlisted.ordinals.size() * 100 > unlisted.known * kMissingPercentMax) {
+  const std::uint64_t missing = unlisted.ordinals.size();
+  if (missing > kMissingMax && missing * 100 > unlisted.known * kMissingPercentMax) {
     log(LogLevel::Warning, "the sweep is not believed: it lists less than half of what is known",
         {{"kind", std::string(name_of(kind))},
          {"known", std::to_string(unlisted.known)},
-         {"not_listed", std::to_string(unlisted.ordinals.size())}});
+         {"not_listed", std::to_string(missing)}});
   } else {
     HM_TRY(const auto keys, keys_of(index_, unlisted.ordinals));
     const std::int64_t now_ms = clock_.unix_ms();

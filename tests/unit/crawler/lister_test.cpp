@@ -154,6 +154,36 @@ TEST_F(ListerTest, OneAnswerThatMissesIsNotEnoughToBeGone) {
   EXPECT_EQ(entry_types()["gone"], 0);
 }
 
+TEST_F(ListerTest, ASmallHubThatLosesMostOfWhatItHadLeavesNoGhost) {
+  make_hub(40);
+  auto models = lister();
+  sweep(models);
+  std::vector<Rid> rids;
+  world_->for_each(RepoKind::Model, [&](const scale::Truth& truth) { rids.push_back(truth.rid); });
+  for (std::size_t i = 0; i < 30; ++i) ASSERT_TRUE(world_->remove(rids[i]));
+  for (int round = 0; round < 2; ++round) {
+    clock_.advance(kDayMs);
+    sweep(models);
+  }
+  EXPECT_EQ(entry_types()["gone"], 30);
+  expect_knows_the_truth(RepoKind::Model);
+}
+
+TEST_F(ListerTest, ASweepThatMissesThousandsAndMostOfWhatIsKnownIsNotBelieved) {
+  make_hub(3'000);
+  auto models = lister();
+  sweep(models);
+  std::vector<Rid> rids;
+  world_->for_each(RepoKind::Model, [&](const scale::Truth& truth) { rids.push_back(truth.rid); });
+  for (std::size_t i = 0; i < 1'600; ++i) ASSERT_TRUE(world_->set_private(rids[i], true));
+  for (int round = 0; round < 3; ++round) {
+    clock_.advance(kDayMs);
+    sweep(models);
+  }
+  EXPECT_EQ(entry_types()["gone"], 0);
+  EXPECT_EQ(row(RepoKind::Model, rids[0])->missing_since_ms, 0);
+}
+
 TEST_F(ListerTest, ATailReadsDownToItsMarkAndNoFurther) {
   make_hub(3'000);
   auto models = lister();
