@@ -1,0 +1,61 @@
+// tests/simulation/process.hpp: one process of the product: its parts put together as the program puts them, on what
+// the simulation gives it. Threads: none; on the simulation's io_context.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crawler/crawl.hpp"
+#include "hub/api.hpp"
+#include "provenance/record.hpp"
+#include "storage/journal.hpp"
+#include "tests/simulation/plan.hpp"
+#include "tests/simulation/process_index.hpp"
+#include "tests/simulation/virtual_time.hpp"
+
+namespace hm::test::sim {
+class Process {
+ public:
+  struct Surroundings {  ///< outlive the process
+    VirtualTime& time;
+    const Clock& clock;  ///< the machine's
+    net::HttpClient& client;
+  };
+  using Progress = std::function<void(const crawler::CrawlEvent&)>;
+  /// @param number of the process: what it draws differs from what the ones before drew
+  Process(Surroundings around, const Plan& plan, const crawler::CrawlOptions& options,
+          std::unique_ptr<ProcessIndex> index, std::uint64_t number, Progress progress);
+  ~Process() = default;  ///< after kill(), or when has_ended()
+
+  ProcessIndex& index() { return *index_; }
+  bool has_ended() const { return running_ == 0; }
+  std::size_t running() const { return running_; }  ///< coroutines
+  /// Why it ended, when it did so by itself.
+  const std::optional<Error>& failure() const { return failure_; }
+  /// Nothing it does from now on has any effect. @returns false when a coroutine is left that does not end.
+  bool kill();
+
+ private:
+  struct Crew {
+    hub::RateBudget* budget = nullptr;
+    std::unique_ptr<hub::Api> api;
+    std::unique_ptr<crawler::Crawl> crawl;
+  };
+  void start(std::vector<RepoKind> kinds, hub::RateBudget& budget, const crawler::CrawlOptions& options,
+             const Progress& progress);
+
+  Surroundings around_;
+  std::unique_ptr<ProcessIndex> index_;
+  storage::Journal journal_;
+  provenance::Recorder recorder_;
+  scale::Stream draws_;
+  std::deque<hub::RateBudget> budgets_;
+  std::vector<Crew> crews_;
+  std::size_t running_ = 0;
+  std::optional<Error> failure_;
+};
+}  // namespace hm::test::sim
