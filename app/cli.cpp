@@ -107,6 +107,25 @@ void add_crawl(Parser& parser) {
                  ->delimiter(','));
 }
 
+void add_sync(Parser& parser) {
+  auto [sub, c] = add_command<SyncCommand>(parser, parser.cli, "sync",
+                                           "Bring what the policies select up to date, as one generation");
+  sub->add_option("POLICY", c->policies, "Names of policies (default: all)")->check(kNotEmpty)->type_name("");
+  sub->add_option("--policies", c->directory, "Folder of the policies (default: policies beside the configuration)")
+      ->check(kNotEmpty)
+      ->type_name("DIR");
+  auto* plan =
+      sub->add_flag("--plan", c->plan, "Only tell what it would take: repositories, files, bytes, calls, time");
+  sub->add_flag("--offline", c->offline, "With --plan: from what is known here, without asking the Hub")->needs(plan);
+  sub->add_flag("--due", c->due, "Only policies that were not taken up within their schedule.every")->excludes(plan);
+  auto [status, s] = add_command<StatusCommand>(
+      parser, parser.cli, "status", "How far the current generation is, and which was the last complete one");
+  status->add_option("--diff", s->diff, "Repositories and files that differ between two generations")
+      ->expected(2)
+      ->type_name("A B");
+  status->add_flag("--all", s->all, "Every generation, newest first");
+}
+
 void add_search(Parser& parser) {
   auto [sub, c] = add_command<SearchCommand>(parser, parser.cli, "search",
                                              "Find repositories among all that the crawl knows, mirrored or not");
@@ -297,6 +316,7 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   parser.cli.require_subcommand(0, 1);
   add_global_options(parser);
   add_crawl(parser);
+  add_sync(parser);
   add_mirror(parser);
   add_search(parser);
   add_journal_commands(parser);

@@ -51,6 +51,15 @@ struct CrawlCommand {
   std::vector<std::string> kinds;  ///< models, datasets, spaces; empty: all
   bool once = false;
 };
+struct SyncCommand {
+  std::vector<std::string> policies;  ///< names; empty: all
+  std::string directory;              ///< of the policies
+  bool plan = false, offline = false, due = false;
+};
+struct StatusCommand {
+  std::vector<std::string> diff;  ///< two numbers, or none
+  bool all = false;
+};
 struct LsCommand {
   std::string target;  ///< a repository (its files are listed) or a pattern
   bool long_form = false;
@@ -104,9 +113,10 @@ struct ConfigCheckCommand {
 struct ConfigPrintCommand {};
 struct VersionCommand {};
 
-using Command = std::variant<InitCommand, CrawlCommand, MirrorCommand, SearchCommand, HistoryCommand, ChangesCommand,
-                             LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand,
-                             PathCommand, IndexRebuildCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
+using Command =
+    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, StatusCommand, SearchCommand, HistoryCommand,
+                 ChangesCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand,
+                 PathCommand, IndexRebuildCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
 struct Invocation {
   GlobalOptions global;
   Command command;

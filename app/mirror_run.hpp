@@ -13,6 +13,10 @@
 #include "crawler/pipeline.hpp"
 
 namespace hm::app {
+/// A URL names a host too: that of the Hub, of whom the upstream may be a mirror, or the upstream's own. Any other
+/// would silently become the upstream's repository of that name. @returns BadInput.
+Result<> check_url_host(const std::string& text, const std::string& upstream);
+
 /// What happened to one repository of a run. `begun` is false when the run ended before its turn.
 struct MirrorOutcome {
   bool begun = false;

@@ -16,8 +16,8 @@
 #include "net/http_client.hpp"
 
 namespace hm::app {
-/// Blocks; when `stop` fires the coroutine is cancelled, and its end is still waited for. @param tick called ten times a
-/// second meanwhile
+/// Blocks; when `stop` fires the coroutine is cancelled, and its end is still waited for. @param tick called ten times
+/// a second meanwhile
 template <class T>
 Result<T> wait_for(boost::asio::io_context& context, net::awaitable<Result<T>> coroutine, const std::stop_token& stop,
                    const std::function<void()>& tick = {}) {

@@ -99,8 +99,7 @@ Result<std::optional<storage::Task>> Frontier::next(std::string_view owner) {
   }
   HM_TRY(const auto lane, next_lane());
   // Without one the call still finds leases that ran out.
-  HM_TRY(auto leased,
-         queue_.lease(1, owner, o_.lease_ms, static_cast<std::uint8_t>(lane.value_or(Lane::Interactive))));
+  HM_TRY(auto leased, queue_.lease(1, owner, o_.lease_ms, static_cast<std::uint8_t>(lane.value_or(Lane::Interactive))));
   if (leased.empty()) return task;
   probing_ = breaker_open_until_ms_.has_value();
   task = std::move(leased.front());

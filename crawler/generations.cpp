@@ -96,7 +96,8 @@ namespace {
 Result<std::map<RepoKey, std::vector<TargetRow>>> targets_of(const storage::Index& index, std::uint32_t number) {
   HM_TRY(const auto row, storage::find_generation(index, number));
   if (!row)
-    return Error{Errc::NotFound, "there is no generation " + std::to_string(number) + "; hubmirror status --all lists them"};
+    return Error{Errc::NotFound,
+                 "there is no generation " + std::to_string(number) + "; hubmirror status --all lists them"};
   std::map<RepoKey, std::vector<TargetRow>> out;
   HM_TRY(storage::each_target(index, number, [&](const TargetRow& target) {
     out[target.key].push_back(target);

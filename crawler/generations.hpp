@@ -28,7 +28,7 @@ Result<std::optional<storage::GenerationRow>> unfinished_generation(const storag
 
 /// One repository that two generations hold differently.
 struct GenerationChange {
-  std::optional<storage::TargetRow> before, after;  ///< never neither
+  std::optional<storage::TargetRow> before, after;   ///< never neither
   std::vector<std::string> added, removed, changed;  ///< paths of files, as published here
 };
 /// In the order of the repositories' keys. @returns NotFound naming the generation.

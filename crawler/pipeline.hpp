@@ -26,7 +26,7 @@ using net::awaitable;
 
 struct MirrorRequest {
   MirrorRequest() = default;
-  RepoSpec spec;  ///< a revision limits blobs and publishing to it; git still brings all refs
+  RepoSpec spec;                ///< a revision limits blobs and publishing to it; git still brings all refs
   std::optional<Rid> expected;  ///< another repository that bears the name now is not mirrored
   config::Selection selection;
   bool filters_named = false;  ///< on this command line: then one that matches nothing is worth a note

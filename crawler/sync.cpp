@@ -17,7 +17,6 @@ using storage::TargetState;
 namespace {
 constexpr std::uint8_t kPriority = 128;
 
-
 /// True when asking again will not be tried in this generation.
 bool is_final(FailureClass kind, const storage::Task& task, std::uint32_t attempts_max) {
   switch (kind) {
@@ -62,8 +61,7 @@ Result<> Sync::enqueue_pending() {
     if (target.state == TargetState::Pending) pending.push_back(target);
     return true;
   }));
-  std::sort(pending.begin(), pending.end(),
-            [](const TargetRow& a, const TargetRow& b) { return a.place < b.place; });
+  std::sort(pending.begin(), pending.end(), [](const TargetRow& a, const TargetRow& b) { return a.place < b.place; });
   const std::int64_t now_ms = p_.clock.unix_ms();
   std::vector<storage::NewTask> tasks;
   for (const TargetRow& target : pending) {
@@ -126,8 +124,8 @@ awaitable<WorkOutcome> Sync::work(const storage::Task& task) {
   WorkOutcome outcome;
   const auto commit = commit_of_task(task.key);
   if (!commit) co_return std::move(outcome);  // of an earlier version: nobody waits for it
-  auto target = co_await run_on(
-      p_.disk, [&] { return storage::find_target(p_.index, row_.number, task.key.repo, *commit); });
+  auto target =
+      co_await run_on(p_.disk, [&] { return storage::find_target(p_.index, row_.number, task.key.repo, *commit); });
   if (!target) {
     outcome.error = target.assume_error();
     co_return std::move(outcome);
@@ -161,9 +159,6 @@ Result<> Sync::put_figures(bool ended) {
     row_.git_bytes += target.git_bytes;
     return true;
   }));
-  row_.fetching_ms += p_.clock.monotonic_ms() - began_ms_;
-  row_.api_calls_done += p_.budget.admitted(hub::Bucket::Api) - api_calls_before_;
-  row_.other_calls_done += calls_to_git_and_files(p_.budget) - other_calls_before_;
   if (ended && !pending) row_.ended_ms = p_.clock.unix_ms();
   storage::Batch batch;
   batch.put(Family::Generations, storage::generation_key(row_.number), storage::pack_generation(row_));
@@ -189,6 +184,9 @@ awaitable<Result<storage::GenerationRow>> Sync::run(storage::GenerationRow gener
     if (failure == FailureClass::UpstreamDown) workers.stop(*error);  // whoever runs us comes back later
   };
   const auto worked = co_await workers.run(std::move(one), std::move(may_end), std::move(told));
+  row_.fetching_ms += p_.clock.monotonic_ms() - began_ms_;
+  row_.api_calls_done += p_.budget.admitted(hub::Bucket::Api) - api_calls_before_;
+  row_.other_calls_done += calls_to_git_and_files(p_.budget) - other_calls_before_;
   HM_CO_TRY(co_await run_on(p_.disk, [&] { return put_figures(worked.has_value()); }));
   if (!worked) co_return worked.error();
   co_return row_;

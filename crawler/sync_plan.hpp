@@ -38,7 +38,7 @@ struct PolicyPlan {
   std::vector<storage::SkippedRow> skipped;  ///< and why
   std::vector<std::string> notes;            ///< where the choice may not be what was meant
   std::uint64_t large_bytes = 0;             ///< of large files that it wants: what its limits count
-  std::uint64_t unanswered = 0;   ///< of the skipped: the Hub gave no files
+  std::uint64_t unanswered = 0;              ///< of the skipped: the Hub gave no files
   std::uint64_t over_limits = 0;             ///< of the skipped: for the policy's own limits
   std::uint64_t not_surveyed = 0;            ///< of the skipped: the Hub was not asked for their files
 };

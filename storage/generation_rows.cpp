@@ -96,11 +96,19 @@ Result<GenerationRow> unpack_generation(std::string_view bytes) {
 }
 
 std::string pack_target(const TargetRow& row) {
-  json::object object{
-      {"all_history", row.all_history},     {"bytes", row.bytes},         {"bytes_to_fetch", row.bytes_to_fetch},
-      {"commit", row.commit.hex()},         {"files", row.files},         {"policies", words(row.policies)},
-      {"place", row.place}, {"pull_requests", row.pull_requests}, {"repo", row.repo.text()},    {"revision", printable(row.revision)},
-      {"rid", row.key.rid.text()},          {"selection", row.selection}, {"state", std::string(name_of(row.state))}};
+  json::object object{{"all_history", row.all_history},
+                      {"bytes", row.bytes},
+                      {"bytes_to_fetch", row.bytes_to_fetch},
+                      {"commit", row.commit.hex()},
+                      {"files", row.files},
+                      {"policies", words(row.policies)},
+                      {"place", row.place},
+                      {"pull_requests", row.pull_requests},
+                      {"repo", row.repo.text()},
+                      {"revision", printable(row.revision)},
+                      {"rid", row.key.rid.text()},
+                      {"selection", row.selection},
+                      {"state", std::string(name_of(row.state))}};
   if (row.state != TargetState::Pending) object["settled"] = row.settled_ms;
   if (row.bytes_fetched != 0) object["bytes_fetched"] = row.bytes_fetched;
   if (row.git_bytes != 0) object["git_bytes"] = row.git_bytes;

@@ -8,6 +8,8 @@ namespace hm::app {
 Result<Exit> run_command(Context& context, const InitCommand& command);
 Result<Exit> run_command(Context& context, const CrawlCommand& command);
 Result<Exit> run_command(Context& context, const MirrorCommand& command);
+Result<Exit> run_command(Context& context, const SyncCommand& command);
+Result<Exit> run_command(Context& context, const StatusCommand& command);
 Result<Exit> run_command(Context& context, const SearchCommand& command);
 Result<Exit> run_command(Context& context, const HistoryCommand& command);
 Result<Exit> run_command(Context& context, const ChangesCommand& command);

@@ -71,8 +71,8 @@ Result<Exit> run_command(Context& context, const CrawlCommand& command) {
       hub::sleep_on_timer);
   CrawlLines lines(context.io.err, context.shows_progress());
   const std::stop_token stop = context.interrupt.take_over();
-  const auto report = wait_for(
-      *network->context, crawl.run([&lines](const crawler::CrawlEvent& e) { lines.apply(e); }), stop);
+  const auto report =
+      wait_for(*network->context, crawl.run([&lines](const crawler::CrawlEvent& e) { lines.apply(e); }), stop);
   network->stop();
   if (!report && !stop.stop_requested()) return report.error();
   if (!report) {

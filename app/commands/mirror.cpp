@@ -21,6 +21,16 @@
 #include "net/url.hpp"
 
 namespace hm::app {
+Result<> check_url_host(const std::string& text, const std::string& upstream) {
+  if (!text.starts_with("http://") && !text.starts_with("https://")) return ok();
+  HM_TRY(const net::Url url, net::parse_url(text));
+  HM_TRY(const net::Url own, net::parse_url(upstream));
+  if (url.host == "huggingface.co" || url.host == "www.huggingface.co" || url.host == "hf.co" || url.host == own.host)
+    return ok();
+  return Error{Errc::BadInput, printable(text) + " is on another host than the upstream " + own.origin() +
+                                   "; name that host with --upstream, or give org/name alone"};
+}
+
 namespace {
 constexpr std::size_t kListLineBytesMax = 4096;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // put there by editors
@@ -45,18 +55,6 @@ Result<std::vector<std::string>> read_list(std::istream& in, const std::string& 
   }
   if (in.bad()) return Error{Errc::Io, "reading the list " + printable(name) + " failed"};
   return repos;
-}
-
-/// A URL names a host too: that of the Hub, of whom the upstream may be a mirror, or the upstream's own. Any other
-/// would silently become the upstream's repository of that name.
-Result<> check_url_host(const std::string& text, const std::string& upstream) {
-  if (!text.starts_with("http://") && !text.starts_with("https://")) return ok();
-  HM_TRY(const net::Url url, net::parse_url(text));
-  HM_TRY(const net::Url own, net::parse_url(upstream));
-  if (url.host == "huggingface.co" || url.host == "www.huggingface.co" || url.host == "hf.co" || url.host == own.host)
-    return ok();
-  return Error{Errc::BadInput, printable(text) + " is on another host than the upstream " + own.origin() +
-                                   "; name that host with --upstream, or give org/name alone"};
 }
 
 Result<std::vector<std::string>> names_asked_for(Context& context, const MirrorCommand& command) {

@@ -1,0 +1,357 @@
+// hubmirror sync and status: what the policies select, brought here as one generation.
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <ostream>
+
+#include "app/commands/commands.hpp"
+#include "app/commands/mirror_summary.hpp"
+#include "app/commands/sync_summary.hpp"
+#include "app/mirror_run.hpp"
+#include "app/output.hpp"
+#include "app/progress.hpp"
+#include "app/services.hpp"
+#include "app/wait_for.hpp"
+#include "base/text.hpp"
+#include "config/mirror_policy.hpp"
+#include "crawler/sync.hpp"
+
+namespace hm::app {
+namespace {
+constexpr std::int64_t kLineEveryMs = 5'000;
+
+/// When each policy was last taken up.
+Result<std::map<std::string, std::int64_t>> taken_up(const storage::Index& index) {
+  std::map<std::string, std::int64_t> out;
+  HM_TRY(storage::each_generation(index, [&](const storage::GenerationRow& row) {
+    for (const std::string& policy : row.policies) out.emplace(policy, row.began_ms);  // newest first
+    return true;
+  }));
+  return out;
+}
+
+Result<std::vector<config::MirrorPolicy>> policies_asked_for(const Context& context, const SyncCommand& command) {
+  const std::string directory =
+      command.directory.empty() ? config::policies_directory(context.config, context.config_file) : command.directory;
+  if (directory.empty())
+    return Error{Errc::BadInput,
+                 "there are no policies: make a folder \"policies\" beside the configuration file, or name one with "
+                 "--policies; docs/policies.md shows what to write"};
+  HM_TRY(auto all, config::load_mirror_policies(directory));
+  std::vector<config::MirrorPolicy> chosen;
+  for (const std::string& name : command.policies) {
+    const auto policy = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p.name == name; });
+    if (policy == all.end()) {
+      std::string known;
+      for (const auto& p : all) known += (known.empty() ? "" : ", ") + p.name;
+      return Error{Errc::BadInput, "there is no policy \"" + printable(name) + "\" in " + printable(directory) +
+                                       "; there are: " + known};
+    }
+    if (std::none_of(chosen.begin(), chosen.end(), [&](const auto& p) { return p.name == name; }))
+      chosen.push_back(*policy);
+  }
+  if (command.policies.empty()) chosen = std::move(all);
+  for (const config::MirrorPolicy& policy : chosen)
+    for (const config::ListedRepo& listed : policy.select.repos) {
+      HM_TRY(
+          within(check_url_host(listed.text, context.config.upstream.url), [&] { return "reading " + listed.where; }));
+    }
+  return chosen;
+}
+
+Result<> leave_out_those_not_due(const storage::Index& index, std::vector<config::MirrorPolicy>& policies) {
+  HM_TRY(const auto last, taken_up(index));
+  const std::int64_t now_ms = system_clock().unix_ms();
+  std::erase_if(policies, [&](const config::MirrorPolicy& policy) {
+    const auto at = last.find(policy.name);
+    return at != last.end() && at->second + policy.schedule.every_ms > now_ms;
+  });
+  return ok();
+}
+
+ProgressDisplay::Mode display_mode(const Context& context) {
+  if (!context.shows_progress()) return ProgressDisplay::Mode::Silent;
+  return context.io.err_is_terminal ? ProgressDisplay::Mode::Bars : ProgressDisplay::Mode::Lines;
+}
+
+/// Everything that a plan and a run need, on one network thread.
+class Syncing {
+ public:
+  Syncing(Context& context, WriteServices& store, NetworkServices& network)
+      : context_(context),
+        store_(store),
+        network_(network),
+        src_(network.api.upstream().host_port()),
+        queue_(*store.index, system_clock()),
+        frontier_(queue_, system_clock(), options_of(context)),
+        planner_({*store.index, store.catalog, *store.blobs, network.disk_pool.get_executor(), system_clock(), src_}) {}
+
+  Result<crawler::SyncPlan> plan(std::vector<config::MirrorPolicy> policies, const std::stop_token& stop) {
+    std::int64_t next_ms = 0;
+    crawler::SurveyParts surveys{network_.api, *store_.index};
+    if (context_.shows_progress())
+      surveys.progress = [this, &next_ms](std::uint64_t done, std::uint64_t total) {
+        const std::int64_t now_ms = system_clock().monotonic_ms();
+        if (now_ms < next_ms) return;
+        next_ms = now_ms + kLineEveryMs;
+        context_.io.err << "asked the Hub for the files of " << done << " of " << total << " repositories\n"
+                        << std::flush;
+      };
+    return wait_for(*network_.context, planner_.plan(std::move(policies), std::move(surveys)), stop);
+  }
+
+  Result<storage::GenerationRow> begin(const crawler::SyncPlan& plan) {
+    return crawler::begin_generation(*store_.index, queue_, plan, src_, system_clock().unix_ms());
+  }
+
+  Result<storage::GenerationRow> run(const storage::GenerationRow& generation, const std::stop_token& stop) {
+    if (generation.src != src_)
+      return Error{Errc::BadInput, "generation " + std::to_string(generation.number) + " is of " + generation.src +
+                                       " and not complete; finish it with that upstream before another is begun"};
+    HM_TRY(queue_.recover([](const std::string&) { return false; }));  // we hold the writer lock: nobody else works
+    ProgressDisplay display(context_.io.err, display_mode(context_), generation.targets);
+    crawler::SyncProgress progress;
+    progress.at_work = [&display](const storage::TargetRow& target, const crawler::ProgressEvent& event) {
+      display.apply(target.place, event, system_clock().monotonic_ms());
+    };
+    progress.ended = [&display](const storage::TargetRow& target, const crawler::MirrorReport& report) {
+      display.finished(target.place,
+                       report.error ? error_line({report.error->code, target.repo.text() + ": " + report.error->what})
+                                    : summary_line(report));
+    };
+    crawler::Sync sync({*store_.index, network_.pipeline, frontier_, network_.budget, network_.disk_pool.get_executor(),
+                        system_clock(), hub::sleep_on_timer, "sync:" + std::to_string(::getpid())},
+                       {context_.config.mirror.repos_parallel});
+    auto outcome = wait_for(*network_.context, sync.run(generation, std::move(progress)), stop,
+                            [&display] { display.draw(system_clock().monotonic_ms()); });
+    display.close();
+    return outcome;
+  }
+
+ private:
+  static crawler::FrontierOptions options_of(const Context& context) {
+    crawler::FrontierOptions options;
+    options.lanes = 1;  // what this command enqueues itself
+    options.backoff_base_ms = std::min(options.backoff_base_ms, context.config.network.retry_wait_ms_max);
+    return options;
+  }
+  Context& context_;
+  WriteServices& store_;
+  NetworkServices& network_;
+  const std::string src_;
+  storage::TaskQueue queue_;
+  crawler::Frontier frontier_;
+  crawler::Planner planner_;
+};
+
+void print_plan(const Context& context, const crawler::SyncPlan& plan, std::optional<hub::RateBudget::State> api) {
+  const auto seconds = estimated_seconds(plan, api);
+  if (context.options.json)
+    print_json(context.io.out, plan_json(plan, seconds));
+  else
+    context.io.out << plan_text(plan, seconds) << std::flush;
+}
+
+/// What a run leaves out beforehand is said before a byte moves.
+void warn_of_limits(const Context& context, const crawler::SyncPlan& plan) {
+  for (const crawler::PolicyPlan& policy : plan.policies) {
+    if (policy.over_limits == 0) continue;
+    context.io.err << "hubmirror: warning: policy " << policy.name << ": " << counted(policy.over_limits, "revision")
+                   << " left out by its limits; hubmirror sync --plan " << policy.name << " lists them\n"
+                   << std::flush;
+  }
+}
+bool leaves_something_out(const crawler::SyncPlan& plan) {
+  return std::any_of(plan.policies.begin(), plan.policies.end(), [](const crawler::PolicyPlan& policy) {
+    return policy.over_limits != 0 || policy.unanswered != 0 || policy.not_surveyed != 0;
+  });
+}
+
+Result<Exit> print_generation(const Context& context, const storage::Index& index,
+                              const storage::GenerationRow& generation) {
+  HM_TRY(const GenerationView view, view_of(index, generation));
+  if (context.options.json)
+    print_json(context.io.out, generation_json(view));
+  else if (!context.options.quiet)
+    context.io.out << generation_text(view) << std::flush;
+  return view.lacking.empty() ? Exit::Done : Exit::Incomplete;
+}
+
+Result<Exit> plan_offline(Context& context, const SyncCommand& command) {
+  HM_TRY(const auto policies, policies_asked_for(context, command));
+  HM_TRY(const net::Url upstream, net::parse_url(context.config.upstream.url));
+  HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
+  boost::asio::thread_pool nobody(1);
+  crawler::Planner planner(
+      {*store->index, store->catalog, *store->blobs, nobody.get_executor(), system_clock(), upstream.host_port()});
+  HM_TRY(const auto plan, planner.plan_offline(policies));
+  print_plan(context, plan, std::nullopt);
+  return leaves_something_out(plan) ? Exit::Incomplete : Exit::Done;
+}
+
+/// The generation to work on: the one that was broken off, or a new one. nullopt: there is nothing to do.
+Result<std::optional<storage::GenerationRow>> generation_to_run(Context& context, const SyncCommand& command,
+                                                                WriteServices& store, Syncing& syncing, Exit& exit,
+                                                                const std::stop_token& stop) {
+  HM_TRY(auto unfinished, crawler::unfinished_generation(*store.index));
+  if (unfinished) {
+    if (!context.options.quiet)
+      context.io.err << "hubmirror: going on with generation " << unfinished->number
+                     << ", which was broken off; what has changed since is for the next sync\n"
+                     << std::flush;
+    return unfinished;
+  }
+  HM_TRY(auto policies, policies_asked_for(context, command));
+  if (command.due) {
+    HM_TRY(leave_out_those_not_due(*store.index, policies));
+    if (policies.empty()) return std::optional<storage::GenerationRow>();
+  }
+  HM_TRY(const auto plan, syncing.plan(std::move(policies), stop));
+  warn_of_limits(context, plan);
+  if (leaves_something_out(plan)) exit = Exit::Incomplete;
+  HM_TRY(auto begun, syncing.begin(plan));
+  return std::optional(std::move(begun));
+}
+}  // namespace
+
+Result<Exit> run_command(Context& context, const SyncCommand& command) {
+  if (command.offline) return plan_offline(context, command);
+  HM_TRY(const auto checked, policies_asked_for(context, command));  // before anything is touched
+  HM_TRY(auto plan, NetworkServices::plan(context.config));
+  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "sync", Create::IfAbsent));
+  HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
+  const std::stop_token stop = context.interrupt.take_over();
+  Syncing syncing(context, *store, *network);
+  auto stopped = [&](const char* next) {
+    context.io.err << "hubmirror: stopped; " << next << "\n";
+    return Exit::CannotContinue;
+  };
+  if (command.plan) {
+    const auto made = syncing.plan(checked, stop);
+    network->stop();
+    if (!made && stop.stop_requested()) return stopped("nothing was fetched");
+    if (!made) return made.error();
+    print_plan(context, made.assume_value(), network->budget.state(hub::Bucket::Api));
+    return leaves_something_out(made.assume_value()) ? Exit::Incomplete : Exit::Done;
+  }
+  Exit exit = Exit::Done;
+  const auto generation = generation_to_run(context, command, *store, syncing, exit, stop);
+  if (!generation && stop.stop_requested()) return stopped("nothing was fetched");
+  if (!generation) return generation.error();
+  if (!generation.assume_value()) {
+    if (!context.options.quiet && !context.options.json) context.io.out << "no policy is due\n";
+    return exit;
+  }
+  const auto done = syncing.run(*generation.assume_value(), stop);
+  network->stop();
+  if (!done && stop.stop_requested()) return stopped("what is here is kept. Go on with: hubmirror sync");
+  if (!done) {
+    Error error = done.assume_error();
+    error.what += "; what is here is kept, go on with: hubmirror sync";
+    return error;
+  }
+  HM_TRY(const Exit printed, print_generation(context, *store->index, done.assume_value()));
+  return printed == Exit::Done ? exit : printed;
+}
+
+namespace {
+Result<std::uint32_t> generation_number(const std::string& text) {
+  const auto number = parse_u64(text);
+  if (!number || *number == 0 || *number > UINT32_MAX)
+    return Error{Errc::BadInput, "\"" + printable(text) + "\" is not the number of a generation"};
+  return static_cast<std::uint32_t>(*number);
+}
+
+json::array paths(const std::vector<std::string>& list) {
+  json::array out;
+  for (const std::string& path : list) out.emplace_back(json_text(path));
+  return out;
+}
+json::value commit_json(const std::optional<storage::TargetRow>& target) {
+  if (!target) return nullptr;
+  return json::object{{"commit", target->commit.hex()}, {"state", std::string(storage::name_of(target->state))}};
+}
+std::string commit_text(const std::optional<storage::TargetRow>& target) {
+  if (!target) return "not in it";
+  return target->commit.hex().substr(0, 8) +
+         (target->state == storage::TargetState::Published ? "" : " (" + std::string(name_of(target->state)) + ")");
+}
+
+Result<Exit> print_difference(Context& context, const ReadServices& store, const std::vector<std::string>& numbers) {
+  HM_TRY(const std::uint32_t before, generation_number(numbers[0]));
+  HM_TRY(const std::uint32_t after, generation_number(numbers[1]));
+  json::array changes;
+  HM_TRY(crawler::diff_generations(
+      *store.index, store.catalog, before, after, [&](const crawler::GenerationChange& change) {
+        const storage::TargetRow& named = change.after ? *change.after : *change.before;
+        if (context.options.json) {
+          changes.emplace_back(json::object{{"added", paths(change.added)},
+                                            {"after", commit_json(change.after)},
+                                            {"before", commit_json(change.before)},
+                                            {"changed", paths(change.changed)},
+                                            {"removed", paths(change.removed)},
+                                            {"repo", named.repo.text()}});
+          return;
+        }
+        context.io.out << printable(named.repo.text()) << ": " << commit_text(change.before) << " -> "
+                       << commit_text(change.after) << "\n";
+        for (const auto& [sign, list] :
+             {std::pair{'-', &change.removed}, std::pair{'+', &change.added}, std::pair{'*', &change.changed}})
+          for (const std::string& path : *list) context.io.out << "  " << sign << " " << printable(path) << "\n";
+      }));
+  if (context.options.json) print_json(context.io.out, changes);
+  return Exit::Done;
+}
+
+Result<Exit> print_all_generations(Context& context, const ReadServices& store) {
+  json::array all;
+  Result<> outcome = ok();
+  HM_TRY(storage::each_generation(*store.index, [&](const storage::GenerationRow& row) {
+    const auto view = view_of(*store.index, row);
+    if (!view) {
+      outcome = view.error();
+      return false;
+    }
+    if (context.options.json)
+      all.emplace_back(generation_json(view.assume_value()));
+    else
+      context.io.out << generation_text(view.assume_value());
+    return true;
+  }));
+  HM_TRY(std::move(outcome));
+  if (context.options.json) print_json(context.io.out, all);
+  return Exit::Done;
+}
+}  // namespace
+
+Result<Exit> run_command(Context& context, const StatusCommand& command) {
+  HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
+  if (!command.diff.empty()) return print_difference(context, *store, command.diff);
+  if (command.all) return print_all_generations(context, *store);
+  std::optional<GenerationView> complete, current;
+  Result<> outcome = ok();
+  HM_TRY(storage::each_generation(*store->index, [&](const storage::GenerationRow& row) {
+    auto view = view_of(*store->index, row);
+    if (!view) outcome = view.error();
+    if (!view) return false;
+    const bool ended = view.assume_value().complete();
+    (ended ? complete : current) = std::move(view).assume_value();
+    return !ended;
+  }));
+  HM_TRY(std::move(outcome));
+  if (context.options.json) {
+    print_json(context.io.out,
+               json::object{{"complete", complete ? json::value(generation_json(*complete)) : json::value()},
+                            {"current", current ? json::value(generation_json(*current)) : json::value()}});
+  } else if (!complete && !current) {
+    context.io.out << "nothing was synced yet; run: hubmirror sync\n";
+  } else {
+    if (current) context.io.out << generation_text(*current);
+    if (complete) context.io.out << generation_text(*complete);
+    context.io.out << std::flush;
+  }
+  const bool whole = !current && (!complete || complete->lacking.empty());
+  return whole ? Exit::Done : Exit::Incomplete;
+}
+}  // namespace hm::app

@@ -1,0 +1,178 @@
+#include "app/commands/sync_summary.hpp"
+
+#include <algorithm>
+
+#include "app/output.hpp"
+#include "base/text.hpp"
+
+namespace hm::app {
+namespace {
+constexpr std::size_t kListedMax = 20;  // of skipped and lacking repositories in text; --json has them all
+
+void field(std::string& out, std::string_view name, const std::string& text) {
+  std::string label(name);
+  label.resize(14, ' ');
+  out += "  " + label + printable(text) + "\n";
+}
+template <class List, class Text>
+void add_list(std::string& out, std::string_view name, const List& list, const Text& text_of) {
+  for (std::size_t i = 0; i < list.size() && i < kListedMax; ++i) field(out, name, text_of(list[i]));
+  if (list.size() > kListedMax)
+    field(out, name, "and " + std::to_string(list.size() - kListedMax) + " more; --json lists all");
+}
+
+void add_figures(std::string& out, const crawler::PlanFigures& f) {
+  field(out, "wanted", counted(f.repos, "revision") + ", " + counted(f.files, "file") + ", " + human_bytes(f.bytes));
+  field(out, "here", human_bytes(f.bytes_here) + "; " + counted(f.unchanged, "revision") + " as wanted");
+  field(out, "to fetch", human_bytes(f.bytes_to_fetch));
+  field(out, "calls",
+        std::to_string(f.api_calls) + " to the API, " + std::to_string(f.other_calls) +
+            " to git and for the addresses of files");
+}
+json::object figures_json(const crawler::PlanFigures& f) {
+  return {{"api_calls", f.api_calls},   {"bytes", f.bytes},
+          {"bytes_here", f.bytes_here}, {"bytes_to_fetch", f.bytes_to_fetch},
+          {"files", f.files},           {"other_calls", f.other_calls},
+          {"revisions", f.repos},       {"unchanged", f.unchanged}};
+}
+json::array words(const std::vector<std::string>& list) {
+  json::array out;
+  for (const std::string& word : list) out.emplace_back(json_text(word));
+  return out;
+}
+json::object target_json(const storage::TargetRow& target) {
+  json::object out{{"bytes", target.bytes},
+                   {"bytes_to_fetch", target.bytes_to_fetch},
+                   {"commit", target.commit.hex()},
+                   {"files", target.files},
+                   {"policies", words(target.policies)},
+                   {"repo", target.repo.text()},
+                   {"revision", json_text(target.revision)},
+                   {"rid", target.key.rid.text()},
+                   {"selection", json_text(target.selection)},
+                   {"state", std::string(storage::name_of(target.state))}};
+  if (target.state == storage::TargetState::Failed) {
+    out["failure"] = json_text(target.failure);
+    out["reason"] = json_text(target.reason);
+  }
+  return out;
+}
+}  // namespace
+
+std::optional<std::uint64_t> estimated_seconds(const crawler::SyncPlan& plan,
+                                               const std::optional<hub::RateBudget::State>& api) {
+  std::optional<std::uint64_t> seconds;
+  if (plan.bytes_per_second != 0) seconds = plan.total.bytes_to_fetch / plan.bytes_per_second;
+  if (!api || api->quota == 0 || api->window_ms == 0) return seconds;
+  const std::uint64_t per_window = std::max<std::uint64_t>(api->quota * 9 / 10, 1);  // as much as is ever used
+  const std::uint64_t windows = plan.total.api_calls / per_window;
+  return std::max(seconds.value_or(0), windows * api->window_ms / 1000);
+}
+
+std::string plan_text(const crawler::SyncPlan& plan, std::optional<std::uint64_t> seconds) {
+  std::string out;
+  for (const crawler::PolicyPlan& policy : plan.policies) {
+    out += "policy " + policy.name + "\n";
+    add_figures(out, policy.figures);
+    add_list(out, "skipped", policy.skipped, [](const storage::SkippedRow& s) { return s.repo.text() + ": " + s.why; });
+    add_list(out, "note", policy.notes, [](const std::string& note) { return note; });
+  }
+  if (plan.policies.size() > 1) {
+    out += "all policies, each revision and each blob once\n";
+    add_figures(out, plan.total);
+  }
+  std::string time = "estimated time: ";
+  if (!seconds)
+    time += "not known before something was fetched";
+  else
+    time += human_seconds(*seconds) +
+            (plan.bytes_per_second == 0 ? "" : ", at " + human_bytes(plan.bytes_per_second) + "/s as last time");
+  return out + time + "\n";
+}
+
+json::object plan_json(const crawler::SyncPlan& plan, std::optional<std::uint64_t> seconds) {
+  json::array policies, targets;
+  for (const crawler::PolicyPlan& policy : plan.policies) {
+    json::object one = figures_json(policy.figures);
+    json::array skipped;
+    for (const storage::SkippedRow& s : policy.skipped)
+      skipped.emplace_back(json::object{{"repo", s.repo.text()}, {"why", json_text(s.why)}});
+    one["name"] = policy.name;
+    one["notes"] = words(policy.notes);
+    one["over_limits"] = policy.over_limits;
+    one["skipped"] = std::move(skipped);
+    policies.emplace_back(std::move(one));
+  }
+  for (const storage::TargetRow& target : plan.targets) targets.emplace_back(target_json(target));
+  json::object out{{"policies", std::move(policies)},
+                   {"survey_calls", plan.survey_calls},
+                   {"targets", std::move(targets)},
+                   {"total", figures_json(plan.total)}};
+  out["bytes_per_second"] = plan.bytes_per_second == 0 ? json::value() : json::value(plan.bytes_per_second);
+  out["estimated_seconds"] = seconds ? json::value(*seconds) : json::value();
+  return out;
+}
+
+Result<GenerationView> view_of(const storage::Index& index, const storage::GenerationRow& row) {
+  GenerationView view;
+  view.row = row;
+  HM_TRY(storage::each_target(index, row.number, [&](const storage::TargetRow& target) {
+    ++(target.state == storage::TargetState::Published ? view.published
+       : target.state == storage::TargetState::Pending ? view.pending
+                                                       : view.failed);
+    if (target.state != storage::TargetState::Published) view.lacking.push_back(target);
+    return true;
+  }));
+  return view;
+}
+
+std::string generation_text(const GenerationView& view) {
+  const storage::GenerationRow& row = view.row;
+  std::string out = "generation " + std::to_string(row.number) + ": " +
+                    (!view.complete()   ? "under way or broken off"
+                     : view.failed == 0 ? "complete"
+                                        : "complete, with failures") +
+                    ", begun " + time_text(row.began_ms);
+  out += view.complete() ? ", ended " + time_text(row.ended_ms) + "\n" : "\n";
+  std::string policies;
+  for (const std::string& name : row.policies) policies += (policies.empty() ? "" : ", ") + name;
+  field(out, "policies", policies);
+  field(out, "targets",
+        counted(row.targets, "revision") + ": " + std::to_string(view.published) + " published, " +
+            std::to_string(view.pending) + " pending, " + std::to_string(view.failed) + " failed; " +
+            std::to_string(row.skipped) + " skipped");
+  field(out, "fetched",
+        human_bytes(row.bytes_fetched) + " and " + human_bytes(row.git_bytes) + " from git; planned " +
+            human_bytes(row.bytes_to_fetch));
+  add_list(out, "lacking", view.lacking, [](const storage::TargetRow& target) {
+    return target.repo.text() + "@" + target.commit.hex().substr(0, 8) + ": " +
+           (target.state == storage::TargetState::Pending ? "pending" : target.failure + ": " + target.reason);
+  });
+  return out;
+}
+
+json::object generation_json(const GenerationView& view) {
+  const storage::GenerationRow& row = view.row;
+  json::array lacking;
+  for (const storage::TargetRow& target : view.lacking) lacking.emplace_back(target_json(target));
+  json::object planned{{"api_calls", row.api_calls},
+                       {"bytes", row.bytes},
+                       {"bytes_to_fetch", row.bytes_to_fetch},
+                       {"files", row.files},
+                       {"other_calls", row.other_calls}};
+  json::object done{{"api_calls", row.api_calls_done},
+                    {"bytes_fetched", row.bytes_fetched},
+                    {"fetching_ms", row.fetching_ms},
+                    {"git_bytes", row.git_bytes},
+                    {"other_calls", row.other_calls_done}};
+  json::object out{{"complete", view.complete()},   {"done", std::move(done)},
+                   {"failed", view.failed},         {"lacking", std::move(lacking)},
+                   {"number", row.number},          {"pending", view.pending},
+                   {"planned", std::move(planned)}, {"policies", words(row.policies)},
+                   {"published", view.published},   {"skipped", row.skipped},
+                   {"targets", row.targets},        {"upstream", json_text(row.src)}};
+  out["began"] = time_text(row.began_ms);
+  out["ended"] = view.complete() ? json::value(time_text(row.ended_ms)) : json::value();
+  return out;
+}
+}  // namespace hm::app
