@@ -23,17 +23,24 @@ bool says_sizes(const hub::RepoInfo& info) {
          });
 }
 
-/// The head that the newest listing showed, when the listings were read lately.
-Result<std::optional<Commit>> listed_head(const storage::Index& index, const std::string& src, const RepoKey& repo,
-                                          std::int64_t now_ms) {
-  std::optional<Commit> none;
+/// What the newest listing says of the head.
+struct ListedHead {
+  std::optional<Commit> head;
+  std::int64_t changed_ms = 0;  ///< when the listing was last seen to have changed
+  bool lately = false;          ///< the listings were read lately, so a change would have been seen
+};
+Result<ListedHead> listed_head(const storage::Index& index, const std::string& src, const RepoKey& repo,
+                               std::int64_t now_ms) {
+  ListedHead out;
+  HM_TRY(const auto row, storage::find_listing(index, repo));
+  if (!row || row->src != src) return out;
+  HM_TRY(const json::value facts, parse_json(row->facts));
+  if (facts.is_object()) out.head = provenance::read_facts(facts.get_object()).head;
+  out.changed_ms = row->changed_ms;
   HM_TRY(const auto mark, index.get(storage::Family::Meta, crawl_key(src, repo.kind, "tail")));
   const auto read_ms = mark ? storage::key::parse_u64(*mark) : std::nullopt;
-  if (!read_ms || static_cast<std::int64_t>(*read_ms) < now_ms - kSurveyFreshMs) return none;
-  HM_TRY(const auto row, storage::find_listing(index, repo));
-  if (!row || row->src != src) return none;
-  HM_TRY(const json::value facts, parse_json(row->facts));
-  return facts.is_object() ? provenance::read_facts(facts.get_object()).head : none;
+  out.lately = read_ms && static_cast<std::int64_t>(*read_ms) >= now_ms - kListingsFreshMs;
+  return out;
 }
 }  // namespace
 
@@ -77,11 +84,16 @@ Result<std::optional<storage::SurveyRow>> fresh_survey(const storage::Index& ind
                                                        std::int64_t now_ms) {
   HM_TRY(auto row, storage::find_survey(index, repo, revision));
   if (!row || is_commit_hex(revision)) return row;
-  if (row->asked_ms <= now_ms && row->asked_ms > now_ms - kSurveyFreshMs) return row;
+  const bool asked_lately = row->asked_ms <= now_ms && row->asked_ms > now_ms - kSurveyFreshMs;
+  bool holds = asked_lately;
   if (revision.empty()) {
-    HM_TRY(const auto head, listed_head(index, src, repo, now_ms));
-    if (head == row->commit) return row;
+    HM_TRY(const ListedHead listed, listed_head(index, src, repo, now_ms));
+    if (listed.head == row->commit)
+      holds = asked_lately || listed.lately;
+    else if (listed.head && listed.changed_ms > row->asked_ms)
+      holds = false;
   }
-  return std::optional<storage::SurveyRow>();
+  if (!holds) row.reset();
+  return row;
 }
 }  // namespace hm::crawler

@@ -28,9 +28,10 @@ awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revis
 /// To be committed under survey_key().
 void put_survey(storage::Batch& batch, const Surveyed& surveyed, std::string_view revision);
 
-inline constexpr std::int64_t kSurveyFreshMs = 3'600'000;  ///< what was told so long ago is taken as it is
+inline constexpr std::int64_t kSurveyFreshMs = 10LL * 60'000;  ///< from a plan to its run
+inline constexpr std::int64_t kListingsFreshMs = 3'600'000;    ///< listings read lately know of every new commit
 /// What is kept, if it still holds: it names a commit, or was asked for within kSurveyFreshMs, or the listings, read
-/// within kSurveyFreshMs, show the same head.
+/// within kListingsFreshMs, show the same head. A listing that has shown another head since is believed before all.
 Result<std::optional<storage::SurveyRow>> fresh_survey(const storage::Index& index, const std::string& src,
                                                        const RepoKey& repo, std::string_view revision,
                                                        std::int64_t now_ms);

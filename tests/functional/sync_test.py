@@ -1,0 +1,197 @@
+"""Policies, generations, status: what `sync` brings, what it says beforehand, and what it says when it could not."""
+
+import os
+
+from harness import HubTest, LfsRandom, main
+
+MIB = 1 << 20
+
+
+class SyncTest(HubTest):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(os.path.join(self.dir, "policies"))
+
+    def policy(self, name, text):
+        self.write(f"policies/{name}.toml", text)
+
+    def crawl(self):
+        return self.hm("--json", "crawl", "--once").json
+
+    def sync(self, *args, **options):
+        return self.hm("--json", "sync", *args, **options).json
+
+    def plan(self, *args, **options):
+        return self.sync("--plan", *args, **options)
+
+    def status(self, **options):
+        return self.hm("--json", "status", **options).json
+
+    def weights(self, name, size=20_000, seed=None, **meta):
+        return self.model(name, {"config.json": "{}\n", "model.safetensors": LfsRandom(size, seed or name), "model.bin": LfsRandom(size, name + "bin")}, **meta)
+
+    @staticmethod
+    def targets(plan):
+        return [target["repo"] for target in plan["targets"]]
+
+
+class PlanTest(SyncTest):
+    def test_what_is_planned_is_what_is_done(self):
+        repos = [self.weights(f"org/model{n}", 4 * MIB, seed="same" if n < 2 else None) for n in range(4)]
+        self.policy("ours", '[select]\nnames = ["org/*"]\n[files]\nformats = ["safetensors"]\n')
+        self.crawl()
+        plan = self.plan()
+        self.assertEqual(sorted(self.targets(plan)), [r.id for r in repos])
+        total = plan["total"]
+        self.assertEqual((total["revisions"], total["unchanged"], total["bytes_here"]), (4, 0, 0))
+        self.assertEqual(plan["survey_calls"], 4)
+        self.assertEqual(self.hm("--json", "ls").json["repos"], [], "a plan fetches nothing")
+        done = self.sync()
+        self.assertEqual((done["complete"], done["published"], done["failed"], done["pending"]), (True, 4, 0, 0))
+        fetched = done["done"]["bytes_fetched"] + done["done"]["git_bytes"]
+        self.assertAlmostEqual(fetched, total["bytes_to_fetch"], delta=0.05 * fetched)
+        self.assertGreater(done["done"]["bytes_fetched"], 12 * MIB - 1, "three different blobs of 4 MiB")
+        self.assertLess(done["done"]["bytes_fetched"], 13 * MIB, "one blob is shared, the .bin files are not wanted")
+        for bucket in ("api_calls", "other_calls"):
+            self.assertAlmostEqual(done["done"][bucket], done["planned"][bucket], delta=0.05 * done["planned"][bucket], msg=bucket)
+        for repo in repos:
+            self.assert_equals_origin(repo, blobs=False)
+            self.assertTrue(self.revisions(repo.id)[0]["partial"])
+        again = self.plan()
+        self.assertEqual((again["total"]["unchanged"], again["total"]["bytes_to_fetch"], again["total"]["api_calls"]), (4, 0, 0))
+
+    def test_policies_share_what_they_both_want(self):
+        repo = self.weights("org/both")
+        self.weights("org/one")
+        self.policy("a", '[select]\nrepos = ["org/both"]\n[files]\nformats = ["safetensors"]\n')
+        self.policy("b", '[select]\nrepos = ["org/both@main", "org/one"]\n[files]\nformats = ["pytorch"]\n')
+        plan = self.plan()
+        self.assertEqual([p["revisions"] for p in plan["policies"]], [1, 2])
+        self.assertEqual(sorted(self.targets(plan)), ["org/both", "org/one"])
+        done = self.sync()
+        self.assertEqual(done["published"], 2)
+        self.assert_equals_origin(repo)  # either policy's weights, and so all
+
+    def test_a_list_names_repositories_that_no_crawl_knows(self):
+        self.weights("org/model")
+        self.repo("dataset", "org/data", {"train.parquet": LfsRandom(5000)})
+        self.write("policies/our.tsv", "repo\trevision\tlicence\norg/model\tmain\n# a comment\ndatasets/org/data\norg/absent\n")
+        self.policy("our", '[select]\nlists = ["our.tsv"]\n')
+        plan = self.plan(code=1)
+        self.assertEqual(self.targets(plan), ["org/model", "datasets/org/data"])
+        skipped = plan["policies"][0]["skipped"]
+        self.assertEqual([s["repo"] for s in skipped], ["org/absent"])
+        done = self.sync(code=1)  # something named is not there
+        self.assertEqual((done["complete"], done["published"], done["skipped"]), (True, 2, 1))
+
+    def test_limits_are_told_before_a_byte_moves(self):
+        for n in range(3):
+            self.weights(f"org/m{n}", MIB)
+        self.policy("small", '[select]\nnames = ["*"]\n[files]\nformats = ["safetensors"]\n[limits]\nbytes_max = "2.5MiB"\n')
+        self.crawl()
+        run = self.hm("sync", code=1)
+        self.assertRegex(run.err, r"warning: policy small: 1 revision left out by its limits")
+        self.assertRegex(self.hm("sync", "--plan", code=1).out, r"skipped +org/m\d: .*bytes_max")
+        self.assertEqual(len(self.hm("--json", "ls").json["repos"]), 2)
+
+    def test_offline_nobody_is_asked(self):
+        self.weights("org/model")
+        self.policy("all", '[select]\nnames = ["*"]\n')
+        self.crawl()
+        before = len(self.hub.requests())
+        plan = self.plan("--offline", code=1)
+        self.assertEqual(len(self.hub.requests()), before)
+        self.assertEqual(plan["targets"], [])
+        self.assertIn("not known here", plan["policies"][0]["skipped"][0]["why"])
+        self.plan()
+        self.assertEqual(self.targets(self.plan("--offline")), ["org/model"])
+
+    def test_policies_that_are_wrong_are_said_to_be(self):
+        self.policy("bad", "[select]\nnamse = ['x']\n")
+        self.assert_error(self.hm("sync", code=2), r"bad\.toml:2:1: unknown key .*names")
+        self.policy("bad", "[select]\nnames = ['x']\n")
+        self.assert_error(self.hm("sync", "absent", code=2), 'no policy "absent".*there are: bad')
+        self.assert_error(self.hm("sync", "--policies", os.path.join(self.dir, "nowhere"), code=1), "nowhere")
+        self.assert_error(self.hm("sync", "--offline", code=2), "--plan")
+        os.rename(os.path.join(self.dir, "policies"), os.path.join(self.dir, "elsewhere"))
+        self.assert_error(self.hm("sync", code=2), "there are no policies", "--policies")
+
+
+class GenerationTest(SyncTest):
+    def test_two_generations_differ_in_repositories_and_files(self):
+        repo = self.weights("org/changes")
+        self.weights("org/leaves")
+        self.policy("p", '[select]\nrepos = ["org/changes", "org/leaves"]\n')
+        self.assertEqual(self.sync()["number"], 1)
+        repo.commit("second", {"config.json": "{ }\n", "new.txt": "new\n"})
+        self.weights("org/comes")
+        self.policy("p", '[select]\nrepos = ["org/changes", "org/comes"]\n')
+        self.crawl()  # else what was told a moment ago is believed
+        self.assertEqual(self.sync()["number"], 2)
+        diff = {change["repo"]: change for change in self.hm("--json", "status", "--diff", "1", "2").json}
+        self.assertEqual(sorted(diff), ["org/changes", "org/comes", "org/leaves"])
+        self.assertEqual((diff["org/changes"]["added"], diff["org/changes"]["changed"]), (["new.txt"], ["config.json"]))
+        self.assertIsNone(diff["org/comes"]["before"])
+        self.assertIn("model.safetensors", diff["org/comes"]["added"])
+        self.assertIsNone(diff["org/leaves"]["after"])
+        self.assertIn("model.safetensors", diff["org/leaves"]["removed"])
+        self.assertRegex(self.hm("status", "--diff", "1", "2").out, r"org/leaves: [0-9a-f]{8} -> not in it")
+        self.assertEqual(self.hm("--json", "status", "--diff", "2", "2").json, [])
+        self.assert_error(self.hm("status", "--diff", "1", "9", code=1), "no generation 9")
+        self.assertEqual([g["number"] for g in self.hm("--json", "status", "--all").json], [2, 1])
+
+    def test_what_is_gated_or_gone_is_a_reason_and_not_a_failure_of_the_rest(self):
+        good = self.weights("org/good")
+        self.weights("org/gated", gated="manual")
+        gone = self.weights("org/gone")
+        self.policy("p", '[select]\nrepos = ["org/good", "org/gated", "org/gone"]\n')
+        self.plan()
+        gone.set(hidden=True)
+        done = self.sync(code=1)
+        self.assertEqual((done["complete"], done["published"], done["failed"]), (True, 1, 2))
+        self.assertEqual({t["repo"]: t["failure"] for t in done["lacking"]}, {"org/gated": "gated", "org/gone": "gone"})
+        self.assert_equals_origin(good)
+        status = self.status(code=1)
+        self.assertIsNone(status["current"])
+        self.assertEqual(status["complete"]["failed"], 2)
+
+    def test_an_upstream_that_goes_away_is_waited_for_by_the_next_run(self):
+        for n in range(4):
+            self.weights(f"org/m{n}")
+        self.policy("p", '[select]\nnames = ["*"]\n')
+        self.crawl()
+        self.plan()
+        self.faults({"match": {"path": r"\.git/"}, "do": "status", "status": 503})
+        run = self.hm("sync", code=3)
+        self.assert_error(run, "go on with: hubmirror sync")
+        current = self.status(code=1)["current"]
+        self.assertEqual((current["number"], current["complete"], current["pending"]), (1, False, 4))
+        self.faults()
+        self.assertEqual(self.sync()["number"], 1)
+        self.assertEqual(self.status()["complete"]["published"], 4)
+
+    def test_status_before_anything_was_synced(self):
+        self.hm("init")
+        self.assertIn("nothing was synced yet", self.hm("status").out)
+        self.assertEqual(self.status(), {"complete": None, "current": None})
+
+    def test_only_policies_that_are_due(self):
+        self.weights("org/model")
+        self.policy("daily", '[select]\nrepos = ["org/model"]\n')
+        self.assertEqual(self.sync("--due")["number"], 1)
+        self.assertIn("no policy is due", self.hm("sync", "--due").out)
+        self.assertEqual(self.sync()["number"], 2)
+
+    def test_another_repository_under_the_name_is_not_taken_for_it(self):
+        repo = self.weights("org/name")
+        self.policy("p", '[select]\nrepos = ["org/name"]\n')
+        self.plan()
+        repo.set(hidden=True)
+        self.store.rename(self.weights("org/other", 999), "org/name")
+        done = self.sync(code=1)
+        self.assertEqual(done["lacking"][0]["failure"], "gone")
+        self.assertRegex(done["lacking"][0]["reason"], "belongs to another repository now")
+
+
+if __name__ == "__main__":
+    main()
