@@ -20,47 +20,45 @@ namespace {
 constexpr std::size_t kSpare = 64;  // candidates beyond the limit, for those that the row does not confirm
 constexpr std::size_t kFoldBytes = 4;
 
-/// One bit for each ordinal.
+using Hits = std::array<char, kColumnChunk>;
+
+/// One byte for each ordinal.
 class Marks {
  public:
-  /// Narrows chunk by chunk: `find` leaves 0 in the hits of what is not wanted. A chunk without a mark is passed over.
+  /// Narrows chunk by chunk: `find` leaves 0 in the hits of what is not wanted. Chunks without a mark are passed over.
   Result<> narrow(const storage::Index& index, Column column,
-                  const std::function<void(const ColumnChunk&, std::array<char, kColumnChunk>& hits)>& find) {
-    std::array<char, kColumnChunk> hits{};
+                  const std::function<void(const ColumnChunk&, Hits& hits)>& find) {
+    Hits hits{};
     std::uint32_t done = 0;
-    HM_TRY(storage::scan_column(index, column, [&](std::uint32_t first, const ColumnChunk& chunk) {
+    auto visit = [&](std::uint32_t first, const ColumnChunk& chunk) {
       drop(done, first);  // a chunk that is not there has no values
       done = first + kColumnChunk;
-      if (!any_of(first)) return done < size();
+      if (!any_of(first, done)) return done < size();
       const std::size_t count = std::min<std::size_t>(kColumnChunk, size() - first);
-      char* const bits = bits_.data() + first;
-      std::copy_n(bits, count, hits.begin());
+      std::copy_n(bits_.data() + first, count, hits.begin());
       find(chunk, hits);
-      for (std::size_t i = 0; i < count; ++i) bits[i] = static_cast<char>(bits[i] & hits[i]);
+      std::copy_n(hits.begin(), count, bits_.data() + first);
       return done < size();
-    }));
+    };
+    HM_TRY(storage::scan_column(index, column, visit,
+                                [&](std::uint32_t first, std::uint32_t end) { return any_of(first, end); }));
     drop(done, size());
     return ok();
   }
   template <class Keep>
   Result<> narrow_numbers(const storage::Index& index, Column column, Keep keep) {
-    std::array<std::uint64_t, kColumnChunk> values{};
-    return narrow(index, column, [&](const ColumnChunk& chunk, std::array<char, kColumnChunk>& hits) {
-      chunk.numbers(values);
-      for (std::size_t i = 0; i < kColumnChunk; ++i) hits[i] = keep(values[i]) ? 1 : 0;
-    });
+    return narrow(index, column, [&](const ColumnChunk& chunk, Hits& hits) { chunk.narrow(keep, hits); });
   }
   template <class Keep>
   Result<> narrow_texts(const storage::Index& index, Column column, Keep keep) {
-    return narrow(index, column, [&](const ColumnChunk& chunk, std::array<char, kColumnChunk>& hits) {
+    return narrow(index, column, [&](const ColumnChunk& chunk, Hits& hits) {
       for (std::uint32_t i = 0; i < kColumnChunk; ++i)
         if (hits[i] != 0 && (i >= chunk.size() || !keep(chunk.bytes(i)))) hits[i] = 0;
     });
   }
-  /// Of the chunk that begins at `first`.
-  bool any_of(std::uint32_t first) const {
-    return first < size() &&
-           std::memchr(bits_.data() + first, 1, std::min<std::size_t>(kColumnChunk, size() - first)) != nullptr;
+  /// Is one of the ordinals from `first` to before `end` marked?
+  bool any_of(std::uint32_t first, std::uint32_t end) const {
+    return first < size() && std::memchr(bits_.data() + first, 1, std::min(end, size()) - first) != nullptr;
   }
   void mark_all(std::uint32_t size) { bits_.assign(size, 1); }
   std::uint32_t size() const { return static_cast<std::uint32_t>(bits_.size()); }
@@ -82,15 +80,17 @@ bool is_one_of(const std::vector<std::uint64_t>& values, std::uint64_t value) {
   return std::find(values.begin(), values.end(), value) != values.end();
 }
 
-/// Marks the values of a column of names in which `word` (in lower case) stands.
-void find_word(const ColumnChunk& chunk, const std::string& word, std::array<char, kColumnChunk>& hits) {
-  const std::string text = ascii_lower(chunk.all());
+/// Leaves 0 in the hits of names in which `word` (in lower case) does not stand.
+void find_word(const ColumnChunk& chunk, const std::string& word, Hits& hits) {
+  const Hits before = hits;
+  hits.fill(0);
+  const std::string_view text = chunk.all();
   for (std::size_t at = 0; at < text.size();) {
     const void* hit = ::memmem(text.data() + at, text.size() - at, word.data(), word.size());
     if (hit == nullptr) return;
     const auto offset = static_cast<std::size_t>(static_cast<const char*>(hit) - text.data());
     const std::uint32_t i = chunk.at_offset(offset);
-    if (chunk.at_offset(offset + word.size() - 1) == i) hits[i] = 1;  // else it reaches into the next name
+    if (chunk.at_offset(offset + word.size() - 1) == i) hits[i] = before[i];  // else it reaches into the next name
     at = offset + 1;
   }
 }
@@ -129,16 +129,14 @@ Result<> narrow_words(const storage::Index& index, const Filter& f, Marks& marks
   for (const std::string& word : f.words) {
     const std::string lower = ascii_lower(word);
     if (lower.empty()) continue;
-    HM_TRY(marks.narrow(index, Column::Name, [&](const ColumnChunk& chunk, std::array<char, kColumnChunk>& hits) {
-      hits.fill(0);
-      find_word(chunk, lower, hits);
-    }));
+    HM_TRY(marks.narrow(index, Column::Name,
+                        [&](const ColumnChunk& chunk, Hits& hits) { find_word(chunk, lower, hits); }));
   }
   if (!f.names.empty()) {
-    HM_TRY(marks.narrow_texts(index, Column::Name, [&](std::string_view text) {
-      const std::string name = ascii_lower(text);
-      return std::any_of(f.names.begin(), f.names.end(),
-                         [&](const std::string& glob) { return glob_match(ascii_lower(glob), name); });
+    std::vector<std::string> globs;
+    for (const std::string& glob : f.names) globs.push_back(ascii_lower(glob));
+    HM_TRY(marks.narrow_texts(index, Column::Name, [&](std::string_view name) {
+      return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) { return glob_match(glob, name); });
     }));
   }
   if (f.tags.empty()) return ok();
@@ -160,15 +158,12 @@ Result<Marks> matches(const storage::Index& index, const Filter& f) {
   Marks marks;
   HM_TRY(const std::uint32_t size, storage::column_size(index, Column::State));
   marks.mark_all(size);
-  if (!f.gone_too || f.gated) {
+  if (!f.gone_too || f.gated || f.kind) {
     HM_TRY(marks.narrow_numbers(index, Column::State, [&](std::uint64_t state) {
       if (!f.gone_too && (state & storage::kStateGone) != 0) return false;
+      if (f.kind && (state & storage::kStateKind) != storage::state_of(*f.kind)) return false;
       return !f.gated || ((state & storage::kStateGated) != 0) == *f.gated;
     }));
-  }
-  if (f.kind) {
-    HM_TRY(marks.narrow_texts(index, Column::Key,
-                              [&](std::string_view key) { return key[0] == static_cast<char>(*f.kind); }));
   }
   HM_TRY(narrow_numbers(index, f, marks));
   HM_TRY(narrow_words(index, f, marks));
@@ -222,17 +217,21 @@ struct Candidate {
 Result<std::vector<Candidate>> best_of(const storage::Index& index, const Marks& marks, SortBy order,
                                        std::size_t count) {
   std::priority_queue<Candidate> best;  // its top is the last of them
-  HM_TRY(storage::scan_column(index, column_of(order), [&](std::uint32_t first, const ColumnChunk& chunk) {
-    if (!marks.any_of(first)) return first + kColumnChunk < marks.size();
+  std::array<std::uint64_t, kColumnChunk> values{};
+  auto visit = [&](std::uint32_t first, const ColumnChunk& chunk) {
+    if (!marks.any_of(first, first + kColumnChunk)) return first + kColumnChunk < marks.size();
+    chunk.numbers(values);
     for (std::uint32_t i = 0; i < chunk.size(); ++i) {
       if (!marks[first + i]) continue;
-      const Candidate candidate{chunk.number(i), first + i};
+      const Candidate candidate{values[i], first + i};
       if (best.size() == count && !(candidate < best.top())) continue;
       if (best.size() == count) best.pop();
       best.push(candidate);
     }
     return first + kColumnChunk < marks.size();
-  }));
+  };
+  HM_TRY(storage::scan_column(index, column_of(order), visit,
+                              [&](std::uint32_t first, std::uint32_t end) { return marks.any_of(first, end); }));
   std::vector<Candidate> out;
   for (; !best.empty(); best.pop()) out.push_back(best.top());
   std::reverse(out.begin(), out.end());

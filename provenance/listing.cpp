@@ -71,8 +71,8 @@ std::string visibility_of(const json::object& facts) {
   return gated == "manual" ? "gated-manual" : "public";
 }
 
-std::uint64_t state_of(const storage::ListingRow& row, const ListingFacts& facts) {
-  std::uint64_t state = 0;
+std::uint64_t state_of(RepoKind kind, const storage::ListingRow& row, const ListingFacts& facts) {
+  std::uint64_t state = storage::state_of(kind);
   if (facts.visibility.starts_with("gated")) state |= storage::kStateGated;
   if (facts.visibility == "gated-manual") state |= storage::kStateGatedManual;
   if (facts.visibility == "private") state |= storage::kStatePrivate;
@@ -146,7 +146,7 @@ Result<> set_columns(storage::ColumnEditor& columns, const RepoKey& key, const s
                      const ListingFacts& facts) {
   const std::string owner = row.name.substr(0, std::min(row.name.find('/'), row.name.size()));
   const std::array<std::pair<Column, std::uint64_t>, 10> numbers{{
-      {Column::State, state_of(row, facts)},
+      {Column::State, state_of(key.kind, row, facts)},
       {Column::Source, storage::fold32(row.src)},
       {Column::Created, seconds(facts.created_ms)},
       {Column::Modified, seconds(facts.modified_ms)},
@@ -161,7 +161,7 @@ Result<> set_columns(storage::ColumnEditor& columns, const RepoKey& key, const s
     HM_TRY(columns.set(column, row.ordinal, value));
   }
   HM_TRY(columns.set(Column::Key, row.ordinal, storage::key::repo(key)));
-  HM_TRY(columns.set(Column::Name, row.ordinal, row.name));
+  HM_TRY(columns.set(Column::Name, row.ordinal, ascii_lower(row.name)));
   HM_TRY(columns.set(Column::Tags, row.ordinal, packed_tags(facts.tags)));
   return columns.set(Column::Bases, row.ordinal, packed_bases(facts.bases));
 }

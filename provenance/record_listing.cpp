@@ -213,7 +213,7 @@ struct Unlisted {
   std::vector<std::uint32_t> ordinals;  ///< of those that the sweep did not list, ascending
 };
 
-/// Four columns side by side, chunk by chunk, in one pass each.
+/// Three columns one after the other, in one pass each.
 Result<Unlisted> unlisted_in(const storage::Index& index, const std::string& src, RepoKind kind, std::uint32_t sweep) {
   Unlisted out;
   std::vector<bool> counts;
@@ -225,14 +225,12 @@ Result<Unlisted> unlisted_in(const storage::Index& index, const std::string& src
     for (std::uint32_t i = 0; i < chunk.size(); ++i) *at(first + i) = chunk.number(i) == storage::fold32(src);
     return true;
   }));
-  HM_TRY(storage::scan_column(index, Column::Key, [&](std::uint32_t first, const storage::ColumnChunk& chunk) {
-    for (std::uint32_t i = 0; i < chunk.size(); ++i)
-      if (chunk.bytes(i)[0] != static_cast<char>(kind)) *at(first + i) = false;
-    return true;
-  }));
   HM_TRY(storage::scan_column(index, Column::State, [&](std::uint32_t first, const storage::ColumnChunk& chunk) {
-    for (std::uint32_t i = 0; i < chunk.size(); ++i)
-      if ((chunk.number(i) & storage::kStateGone) != 0) *at(first + i) = false;
+    for (std::uint32_t i = 0; i < chunk.size(); ++i) {
+      const std::uint64_t state = chunk.number(i);
+      if ((state & storage::kStateKind) != storage::state_of(kind) || (state & storage::kStateGone) != 0)
+        *at(first + i) = false;
+    }
     return true;
   }));
   out.known = static_cast<std::uint64_t>(std::count(counts.begin(), counts.end(), true));

@@ -1,8 +1,9 @@
 // storage/columns.hpp: what is known of every listed repository, by column instead of by row, so that a question over
 // millions of them reads a few megabytes. Layer 3. docs/formats/index_keys.md A repository's place in every column is
-// its ordinal, given once when it is first listed. A column is stored in chunks of 1,024 values. Threads: an editor is
-// used by one thread; scans are as safe as the index.
+// its ordinal, given once when it is first listed. A column is stored in chunks of 1,024 values, numbers as narrow as
+// the chunk allows. Threads: an editor is used by one thread; scans are as safe as the index.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -20,9 +21,11 @@
 
 namespace hm::storage {
 inline constexpr std::uint32_t kColumnChunk = 1024;  ///< values: one listing page touches two chunks
+/// Values of neighbouring chunks that lie together on disk: new rows touch the last group only.
+inline constexpr std::uint32_t kColumnGroup = 64 * kColumnChunk;
 
-/// Values are on disk. Up to Name the values have one width; Downloads to Seen are facts, the others are derived from
-/// the listing rows.
+/// Values are on disk. State to Seen are numbers, the others texts; Downloads to Seen are facts, the others are derived
+/// from the listing rows.
 enum class Column : std::uint8_t {
   Key = 1,     ///< 13 bytes, key::repo()
   State,       ///< kState… bits
@@ -39,7 +42,7 @@ enum class Column : std::uint8_t {
   Likes,
   Trending,   ///< thousandths
   Seen,       ///< number of the last sweep that listed it
-  Name = 64,  ///< text as spelled upstream
+  Name = 64,  ///< in ASCII lower case
   Tags,       ///< 4 bytes each, little-endian: fold32()
   Bases,      ///< kBaseBytes each
 };
@@ -48,13 +51,15 @@ bool is_fact(Column column);
 
 inline constexpr std::uint64_t kStateGated = 1, kStateGatedManual = 2, kStatePrivate = 4, kStateDisabled = 8,
                                kStateGone = 16;
+inline constexpr std::uint64_t kStateKind = 0x60;  ///< mask of state_of(kind)
+constexpr std::uint64_t state_of(RepoKind kind) { return static_cast<std::uint64_t>(kind) << 5; }
 
 inline constexpr std::uint32_t kFoldSeveral = 1;
 /// A word as columns hold it: FNV-1a, 32 bit, of its ASCII lower case; never 0 or kFoldSeveral. Two words may fold to
 /// one value: who asks looks at the row too.
 std::uint32_t fold32(std::string_view word);
 
-/// One chunk as stored, decoded without copying.
+/// One chunk as stored, read where it lies: `bytes` outlive it.
 class ColumnChunk {
  public:
   /// @returns Corrupt when `bytes` cannot be a chunk of `column`.
@@ -63,15 +68,41 @@ class ColumnChunk {
   std::uint64_t number(std::uint32_t i) const;  ///< of a column of numbers; 0 behind the end
   /// All of a column of numbers; 0 behind the end.
   void numbers(std::array<std::uint64_t, kColumnChunk>& into) const;
-  std::string_view bytes(std::uint32_t i) const;  ///< of Key, Name, Tags, Bases; "" behind the end
-  /// The values of Name, Tags or Bases one behind the other, for a search through all at once.
-  std::string_view all() const;
-  std::uint32_t at_offset(std::size_t offset) const;  ///< which value has this byte of all()
+  /// Leaves 0 in the hits of numbers that `keep` refuses. Asks once for each different number where few are different.
+  template <class Keep>
+  void narrow(const Keep& keep, std::array<char, kColumnChunk>& hits) const {
+    if (different_ != 0) {
+      std::array<char, kDifferentMax> kept{};
+      for (std::uint32_t n = 0; n < different_; ++n) kept[n] = keep(different(n)) ? 1 : 0;
+      for (std::uint32_t i = 0; i < size_; ++i)
+        hits[i] = static_cast<char>(hits[i] & kept[static_cast<unsigned char>(data_[i])]);
+    } else {
+      std::array<std::uint64_t, kColumnChunk> values;
+      numbers(values);
+      for (std::uint32_t i = 0; i < size_; ++i) hits[i] = static_cast<char>(hits[i] & (keep(values[i]) ? 1 : 0));
+    }
+    if (size_ < kColumnChunk && !keep(0)) std::fill(hits.begin() + size_, hits.end(), '\0');
+  }
+  std::string_view bytes(std::uint32_t i) const;  ///< of a column of texts; "" behind the end
+  /// All texts one behind the other, for a search through all at once.
+  std::string_view all() const { return data_; }
+  std::uint32_t at_offset(std::size_t offset) const;  ///< which text has this byte of all()
 
  private:
+  friend class ColumnEditor;
+  static constexpr std::size_t kDifferentMax = 256;
+  bool read_numbers(std::string_view bytes);
+  bool read_texts(std::string_view bytes);
+  std::uint64_t different(std::uint32_t n) const;
+
   std::string_view data_;
   std::uint32_t size_ = 0;
-  std::uint8_t width_ = 0;  ///< 0: values of their own lengths behind a table of ends
+  std::uint8_t width_ = 0;           ///< of a number in data_: what it has above base_
+  std::uint64_t base_ = 0;           ///< least number
+  std::string_view table_;           ///< the different numbers, ascending, when data_ holds places in it
+  std::uint32_t different_ = 0;      ///< entries of table_
+  std::uint8_t table_width_ = 0;     ///< of one entry
+  std::vector<std::uint32_t> ends_;  ///< of the texts in data_
 };
 
 /// Changes values in memory and puts the chunks that changed into a batch.
@@ -89,8 +120,9 @@ class ColumnEditor {
 
  private:
   struct Chunk {
-    std::string packed;               ///< of a column of one width, as stored
-    std::vector<std::string> values;  ///< of any other
+    std::vector<std::uint64_t> numbers;
+    std::vector<std::uint16_t> lengths;  ///< of the texts in `all`, one behind the other
+    std::string all;
     bool changed = false;
   };
   Result<Chunk*> chunk(Column column, std::uint32_t ordinal);
@@ -113,9 +145,12 @@ class ColumnReader {
 };
 
 /// All chunks of one column in order: `first` is the ordinal of the chunk's first value. Ends when `visit` returns
-/// false. @returns Corrupt.
+/// false.
+/// @param wanted asked before each group whether any of the ordinals from `first` to before `end` matter
+/// @returns Corrupt.
 Result<> scan_column(const Index& index, Column column,
-                     const std::function<bool(std::uint32_t first, const ColumnChunk& chunk)>& visit);
+                     const std::function<bool(std::uint32_t first, const ColumnChunk& chunk)>& visit,
+                     const std::function<bool(std::uint32_t first, std::uint32_t end)>& wanted = {});
 /// Ordinals that have a value, or come before one that has. @returns Corrupt.
 Result<std::uint32_t> column_size(const Index& index, Column column);
 /// Of one repository at the end of a week.

@@ -124,7 +124,8 @@ TEST_F(RecordListingTest, JournalsHeadVisibilityAndLicenceButNotOtherFacts) {
   EXPECT_EQ(last.value.at("vis").as_string(), "gated-manual");
   EXPECT_EQ(last.value.at("lic").as_array().at(0).as_string(), "apache-2.0");
   EXPECT_EQ(last.value.at("prev").as_int64(), 2);
-  EXPECT_EQ(column(Column::State, 0), storage::kStateGated | storage::kStateGatedManual);
+  EXPECT_EQ(column(Column::State, 0),
+            storage::state_of(RepoKind::Model) | storage::kStateGated | storage::kStateGatedManual);
   EXPECT_EQ(column(Column::Licence, 0), storage::fold32("apache-2.0"));
 }
 
@@ -168,7 +169,7 @@ TEST_F(RecordListingTest, MissingInTwoSweepsADayApartIsOverdueAndBackWhenListed)
   ASSERT_TRUE(recorder_->record_listing_gone(key_of('2'), 404));
   ASSERT_TRUE(recorder_->record_listing_gone(key_of('2'), 404));
   EXPECT_THAT(types(3), ElementsAre("gone"));
-  EXPECT_EQ(column(Column::State, 1), storage::kStateGone);
+  EXPECT_EQ(column(Column::State, 1), storage::state_of(RepoKind::Model) | storage::kStateGone);
   clock_.advance(2 * kDayMs);
   EXPECT_THAT(sweep_without_2(5), testing::IsEmpty()) << "gone is not missing";
 
@@ -176,7 +177,7 @@ TEST_F(RecordListingTest, MissingInTwoSweepsADayApartIsOverdueAndBackWhenListed)
   EXPECT_THAT(types(4), ElementsAre("listed"));
   EXPECT_EQ(row('2').gone_status, 0);
   EXPECT_EQ(row('2').missing_since_ms, 0);
-  EXPECT_EQ(column(Column::State, 1), 0U);
+  EXPECT_EQ(column(Column::State, 1), storage::state_of(RepoKind::Model));
 }
 
 TEST_F(RecordListingTest, ASweepThatMissesHalfOfWhatIsKnownIsNotBelieved) {
@@ -217,7 +218,7 @@ TEST_F(RecordListingTest, FieldsOfTheWrongTypeAreUnknown) {
              R"("tags":{"a":1},"gated":7,"lastModified":12,"safetensors":[],"baseModels":["x"],"downloads":"9")")});
   EXPECT_EQ(column(Column::Downloads, 0), 0U);
   EXPECT_EQ(column(Column::Modified, 0), 0U);
-  EXPECT_EQ(column(Column::State, 0), 0U);
+  EXPECT_EQ(column(Column::State, 0), storage::state_of(RepoKind::Model));
 }
 
 TEST_F(RecordListingTest, AVisitedRepositoryFollowsItsListing) {

@@ -113,8 +113,8 @@ TEST_F(ColumnsTest, KeepsWhatAWeekEndedWith) {
 
 TEST_F(ColumnsTest, AChunkOfTheWrongFormIsCorrupt) {
   Batch batch;
-  batch.put(Family::Columns, std::string(1, static_cast<char>(Column::Name)) + key::u32(0), "abc");
-  batch.put(Family::Popularity, std::string(1, static_cast<char>(Column::Likes)) + key::u32(0), "abc");
+  batch.put(Family::Columns, key::u32(0) + static_cast<char>(Column::Name) + '\0', "abc");
+  batch.put(Family::Popularity, key::u32(0) + static_cast<char>(Column::Likes) + '\0', "abc");
   ASSERT_TRUE(index_->commit(batch));
   auto any = [](std::uint32_t, const ColumnChunk&) { return true; };
   EXPECT_THAT(scan_column(*index_, Column::Name, any), FailsWith(Errc::Corrupt, "column 64"));
