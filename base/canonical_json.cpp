@@ -71,6 +71,7 @@ Result<> append(std::string& out, const json::value& v);
 
 Result<> append_object(std::string& out, const json::object& object) {
   std::vector<const json::key_value_pair*> members;
+  members.reserve(object.size());
   for (const auto& member : object) members.push_back(&member);
   std::sort(members.begin(), members.end(),
             [](auto* a, auto* b) { return std::string_view(a->key()) < std::string_view(b->key()); });

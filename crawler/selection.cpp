@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 #include <queue>
+#include <thread>
 
 #include "base/text.hpp"
 #include "storage/columns.hpp"
@@ -60,9 +61,17 @@ class Marks {
   bool any_of(std::uint32_t first, std::uint32_t end) const {
     return first < size() && std::memchr(bits_.data() + first, 1, std::min(end, size()) - first) != nullptr;
   }
-  void mark_all(std::uint32_t size) { bits_.assign(size, 1); }
+  /// @param first,end ordinals that are marked, of `size`
+  Marks(std::uint32_t size, std::uint32_t first, std::uint32_t end) : bits_(size) {
+    std::fill(bits_.begin() + first, bits_.begin() + end, 1);
+  }
   std::uint32_t size() const { return static_cast<std::uint32_t>(bits_.size()); }
   bool operator[](std::uint32_t ordinal) const { return ordinal < bits_.size() && bits_[ordinal] != 0; }
+
+  /// Takes the marks from `first` on from another.
+  void add(const Marks& other, std::uint32_t first) {
+    std::copy(other.bits_.begin() + first, other.bits_.end(), bits_.begin() + first);
+  }
 
  private:
   void drop(std::uint32_t from, std::uint32_t to) {
@@ -154,10 +163,8 @@ Result<> narrow_words(const storage::Index& index, const Filter& f, Marks& marks
   });
 }
 
-Result<Marks> matches(const storage::Index& index, const Filter& f) {
-  Marks marks;
-  HM_TRY(const std::uint32_t size, storage::column_size(index, Column::State));
-  marks.mark_all(size);
+/// Clears the marks of what the columns say does not match.
+Result<> narrow(const storage::Index& index, const Filter& f, Marks& marks) {
   if (!f.gone_too || f.gated || f.kind) {
     HM_TRY(marks.narrow_numbers(index, Column::State, [&](std::uint64_t state) {
       if (!f.gone_too && (state & storage::kStateGone) != 0) return false;
@@ -166,8 +173,22 @@ Result<Marks> matches(const storage::Index& index, const Filter& f) {
     }));
   }
   HM_TRY(narrow_numbers(index, f, marks));
-  HM_TRY(narrow_words(index, f, marks));
-  return marks;
+  return narrow_words(index, f, marks);
+}
+
+/// Of all ordinals.
+Result<Marks> matches(const storage::Index& index, const Filter& f) {
+  HM_TRY(const std::uint32_t size, storage::column_size(index, Column::State));
+  const std::uint32_t middle = std::min(size, (size / 2 / storage::kColumnGroup + 1) * storage::kColumnGroup);
+  Marks low(size, 0, middle), high(size, middle, size);
+  Result<> outcome = ok();
+  {
+    const std::jthread beside([&] { outcome = narrow(index, f, high); });
+    HM_TRY(narrow(index, f, low));
+  }
+  HM_TRY(std::move(outcome));
+  low.add(high, middle);
+  return low;
 }
 
 /// What two words that fold to one value would get wrong.

@@ -30,7 +30,9 @@ void Deriver::look_into(const storage::Batch& batch) {
 Result<std::optional<std::string>> Deriver::get(Family family, const std::string& k) const {
   if (const auto it = pending_.find({family, k}); it != pending_.end()) return it->second;
   if (const auto it = owned_.find({family, k}); it != owned_.end()) return std::optional<std::string>(it->second);
-  return index_.get(family, k);
+  if (family != Family::Names && family != Family::Repos) return index_.get(family, k);
+  HM_TRY(auto stored, index_.get(family, k));
+  return pending_.emplace(Slot{family, k}, std::move(stored)).first->second;
 }
 
 Result<> Deriver::scan(Family family, const std::string& prefix,
@@ -66,6 +68,13 @@ Result<std::optional<storage::RepoRow>> Deriver::repo(const RepoKey& k) const {
   HM_TRY(const auto bytes, get(Family::Repos, key::repo(k)));
   if (!bytes) return std::optional<storage::RepoRow>{};
   HM_TRY(auto row, storage::unpack_repo(*bytes));
+  return std::optional(std::move(row));
+}
+
+Result<std::optional<storage::NameRow>> Deriver::name(const RepoId& repo_id) const {
+  HM_TRY(const auto bytes, get(Family::Names, key::name(repo_id)));
+  if (!bytes) return std::optional<storage::NameRow>{};
+  HM_TRY(auto row, storage::unpack_name(*bytes));
   return std::optional(std::move(row));
 }
 

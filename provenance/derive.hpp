@@ -23,6 +23,7 @@ class Deriver {
   void look_into(const storage::Batch& batch);
   Result<> derive(const storage::JournalEntry& entry, storage::Batch& batch);
   Result<std::optional<storage::RepoRow>> repo(const RepoKey& key) const;
+  Result<std::optional<storage::NameRow>> name(const RepoId& repo) const;
 
  private:
   using Slot = std::pair<storage::Family, std::string>;
@@ -44,7 +45,8 @@ class Deriver {
   Result<> each_blob(const Sha256& manifest, const std::function<void(const storage::ManifestFile&)>& visit) const;
 
   const storage::Index& index_;
-  std::map<Slot, std::optional<std::string>> pending_;
+  /// What the batch changes, and what was read of names and repositories: most rows are asked for twice.
+  mutable std::map<Slot, std::optional<std::string>> pending_;
   std::map<Slot, std::string> owned_;
 };
 }  // namespace hm::provenance

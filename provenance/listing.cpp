@@ -106,15 +106,11 @@ std::string packed_bases(const std::vector<Base>& bases) {
 }  // namespace
 
 Listing read_listing(const RepoId& repo, const Rid& rid, json::object item) {
-  Listing out;
-  out.repo = repo;
-  out.rid = rid;
-  out.popularity =
-      Popularity{count_of(item, "downloads"), count_of(item, "likes"), thousandths_of(item, "trendingScore")};
+  const Popularity popularity{count_of(item, "downloads"), count_of(item, "likes"),
+                              thousandths_of(item, "trendingScore")};
   for (const char* name : kVolatile) item.erase(name);
-  out.facts = json::serialize(item);
-  out.fields = std::move(item);
-  return out;
+  std::string facts = json::serialize(item);
+  return {repo, rid, popularity, std::move(item), std::move(facts)};  // fields that are assigned to would be copied
 }
 
 ListingFacts read_facts(const json::object& facts) {

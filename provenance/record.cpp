@@ -32,14 +32,26 @@ Sha256 store_document(storage::Batch& batch, std::string text) {
 }
 }  // namespace
 
-json::object Recorder::entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid) const {
-  return {{"t", std::string(type)}, {"src", src},        {"kind", std::string(name_of(repo.kind))},
-          {"id", repo.name},        {"rid", rid.text()}, {"obs", clock_.unix_ms()},
-          {"node", node_}};
+json::object Recorder::entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid,
+                             const json::storage_ptr& memory) const {
+  constexpr std::size_t kFieldsUsual = 16;
+  json::object out(kFieldsUsual, memory);
+  out.emplace("t", json::string_view(type.data(), type.size()));
+  out.emplace("src", src);
+  out.emplace("kind", std::string(name_of(repo.kind)));
+  out.emplace("id", repo.name);
+  out.emplace("rid", rid.text());
+  out.emplace("obs", clock_.unix_ms());
+  out.emplace("node", node_);
+  return out;
 }
 
 Result<> Recorder::append(std::vector<json::object> entries, storage::Batch batch) {
   Deriver deriver(index_);
+  return append(std::move(entries), std::move(batch), deriver);
+}
+
+Result<> Recorder::append(std::vector<json::object> entries, storage::Batch batch, Deriver& deriver) {
   deriver.look_into(batch);
   HM_TRY(journal_.append(std::move(entries), std::move(batch),
                          [&](const storage::JournalEntry& e, storage::Batch& b) { return deriver.derive(e, b); }));

@@ -41,6 +41,7 @@ struct PublishedRevision {
 };
 
 struct Listing;
+class Deriver;
 /// What one page of a listing brought.
 struct ListingOutcome {
   std::uint64_t listed = 0;  ///< all of them
@@ -81,9 +82,11 @@ class Recorder {
 
  private:
   Result<> append(std::vector<json::object> entries, storage::Batch batch);
+  Result<> append(std::vector<json::object> entries, storage::Batch batch, Deriver& deriver);
   Result<> decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value,
                   const std::string& reason);
-  json::object entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid) const;
+  json::object entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid,
+                     const json::storage_ptr& memory = {}) const;
   storage::Index& index_;
   storage::Journal& journal_;
   const Clock& clock_;

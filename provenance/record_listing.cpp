@@ -1,4 +1,6 @@
 // What listings say of repositories, mirrored or not: rows, columns and the journal entries of what changed.
+#include <boost/json/monotonic_resource.hpp>
+
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -54,7 +56,7 @@ json::object listed_entry(json::object e, const ListingFacts& facts) {
   if (facts.head) e["commit"] = facts.head->hex();
   if (facts.disabled) e["dis"] = true;
   if (facts.licences.empty()) return e;
-  json::array licences;
+  json::array licences(e.storage());
   for (const std::string& licence : facts.licences) licences.emplace_back(licence);
   e["lic"] = std::move(licences);
   return e;
@@ -64,7 +66,7 @@ json::object listed_entry(json::object e, const ListingFacts& facts) {
 class Page {
  public:
   Page(const storage::Index& index, const std::string& src, std::int64_t now_ms)
-      : index_(index), columns_(index), src_(src), now_ms_(now_ms) {}
+      : index_(index), columns_(index), deriver_(index), src_(src), now_ms_(now_ms) {}
 
   Result<> list(const Listing& seen, std::optional<std::uint32_t> sweep, const MakeEntry& make) {
     const RepoKey k{seen.repo.kind, seen.rid};
@@ -122,7 +124,7 @@ class Page {
     return columns_.set(Column::Trending, ordinal, popularity.trending);
   }
   storage::Batch finish(storage::Batch with) {
-    for (const auto& change : batch_.changes()) with.put(change.family, change.key, change.value);
+    with.append(std::move(batch_));
     columns_.flush(with);
     if (next_ordinal_) with.put(Family::Meta, kNextOrdinal, key::u64(*next_ordinal_));
     return with;
@@ -130,6 +132,7 @@ class Page {
   std::int64_t now_ms() const { return now_ms_; }
   const ListingOutcome& outcome() const { return outcome_; }
   std::vector<json::object> take_entries() { return std::move(entries_); }
+  Deriver& deriver() { return deriver_; }
 
  private:
   Result<bool> is_worth_an_entry(const RepoKey& k, const storage::ListingRow& row, bool is_new,
@@ -140,7 +143,7 @@ class Page {
   }
   /// Entries for a name that is new to this rid. @param listed what the listings called it before
   Result<> take_name(const RepoKey& k, const std::string& listed, const RepoId& repo, const MakeEntry& make) {
-    HM_TRY(const auto visited, Deriver(index_).repo(k));
+    HM_TRY(const auto visited, deriver_.repo(k));
     const std::string before = visited ? visited->repo.name : listed;  // what the journal knows
     if (before != repo.name) {
       entries_.push_back(make("moved", {repo.kind, before}, k.rid));
@@ -159,10 +162,8 @@ class Page {
   /// Who has the name by what is stored and by what this page said before.
   Result<std::optional<RepoKey>> holder_of(const RepoId& repo) const {
     if (const auto it = names_.find(key::name(repo)); it != names_.end()) return std::optional(it->second);
-    HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
-    if (!bytes) return std::optional<RepoKey>{};
-    HM_TRY(const auto name, storage::unpack_name(*bytes));
-    return std::optional(name.key);
+    HM_TRY(const auto name, deriver_.name(repo));
+    return name ? std::optional(name->key) : std::nullopt;
   }
   Result<std::uint32_t> take_ordinal() {
     if (!next_ordinal_) {
@@ -174,6 +175,7 @@ class Page {
 
   const storage::Index& index_;
   storage::ColumnEditor columns_;
+  Deriver deriver_;
   storage::Batch batch_;
   std::vector<json::object> entries_;
   ListingOutcome outcome_;
@@ -190,8 +192,9 @@ Result<ListingOutcome> Recorder::record_listing(const std::string& src, const st
                                                 std::optional<std::uint32_t> sweep, storage::Batch state) {
   const std::lock_guard lock(mutex_);
   Page page(index_, src, clock_.unix_ms());
+  const auto memory = json::make_shared_resource<json::monotonic_resource>();  // of all entries of the page
   const MakeEntry make = [&](std::string_view type, const RepoId& repo, const Rid& rid) {
-    return entry(type, src, repo, rid);
+    return entry(type, src, repo, rid, memory);
   };
   for (const Listing& seen : items) {
     HM_TRY(page.list(seen, sweep, make));
@@ -202,7 +205,7 @@ Result<ListingOutcome> Recorder::record_listing(const std::string& src, const st
   if (entries.empty()) {
     HM_TRY(index_.commit(batch));
   } else {
-    HM_TRY(append(std::move(entries), std::move(batch)));
+    HM_TRY(append(std::move(entries), std::move(batch), page.deriver()));
   }
   return outcome;
 }
@@ -299,6 +302,6 @@ Result<> Recorder::record_listing_gone(const RepoKey& k, int http_status) {
   row->changed_ms = page.now_ms();
   HM_TRY(const json::object facts, parse_facts(k, row->facts));
   HM_TRY(page.put(k, *row, read_facts(facts)));
-  return append(std::move(entries), page.finish({}));
+  return append(std::move(entries), page.finish({}), page.deriver());
 }
 }  // namespace hm::provenance

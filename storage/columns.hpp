@@ -68,18 +68,21 @@ class ColumnChunk {
   std::uint64_t number(std::uint32_t i) const;  ///< of a column of numbers; 0 behind the end
   /// All of a column of numbers; 0 behind the end.
   void numbers(std::array<std::uint64_t, kColumnChunk>& into) const;
-  /// Leaves 0 in the hits of numbers that `keep` refuses. Asks once for each different number where few are different.
+  /// Leaves 0 in the hits of numbers that `keep` refuses. Asks once for each different number where a byte holds them.
   template <class Keep>
   void narrow(const Keep& keep, std::array<char, kColumnChunk>& hits) const {
-    if (different_ != 0) {
-      std::array<char, kDifferentMax> kept{};
-      for (std::uint32_t n = 0; n < different_; ++n) kept[n] = keep(different(n)) ? 1 : 0;
-      for (std::uint32_t i = 0; i < size_; ++i)
-        hits[i] = static_cast<char>(hits[i] & kept[static_cast<unsigned char>(data_[i])]);
-    } else {
+    if (width_ > 1) {
       std::array<std::uint64_t, kColumnChunk> values;
       numbers(values);
       for (std::uint32_t i = 0; i < size_; ++i) hits[i] = static_cast<char>(hits[i] & (keep(values[i]) ? 1 : 0));
+    } else {
+      const std::uint32_t count = different_ != 0 ? different_ : width_ == 0 ? 1 : kDifferentMax;
+      std::array<char, kDifferentMax> kept{};
+      for (std::uint32_t n = 0; n < count; ++n) kept[n] = keep(different_ != 0 ? different(n) : base_ + n) ? 1 : 0;
+      if (std::find(kept.begin(), kept.begin() + count, 0) != kept.begin() + count) {
+        for (std::uint32_t i = 0; i < size_; ++i)
+          hits[i] = static_cast<char>(hits[i] & kept[data_.empty() ? 0 : static_cast<unsigned char>(data_[i])]);
+      }
     }
     if (size_ < kColumnChunk && !keep(0)) std::fill(hits.begin() + size_, hits.end(), '\0');
   }

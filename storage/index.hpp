@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,10 @@ class Batch {
     changes_.push_back({family, std::move(key), std::move(value), false});
   }
   void remove(Family family, std::string key) { changes_.push_back({family, std::move(key), {}, true}); }
+  void append(Batch more) {
+    changes_.insert(changes_.end(), std::make_move_iterator(more.changes_.begin()),
+                    std::make_move_iterator(more.changes_.end()));
+  }
   struct Change {
     Family family;
     std::string key, value;

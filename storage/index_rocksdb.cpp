@@ -33,6 +33,8 @@ constexpr int kOpenFilesMax = 512;  // of the writer; the soft limit of most sys
 constexpr std::uint64_t kValueApartBytesMin =
     4096;  // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
 constexpr int kReadAttemptsMax = 50;  // the writer may delete a file between our reading its name and opening it
+constexpr std::uint64_t kFileBytes = 16U << 20;
+constexpr int kFilesBeforeRewriteAll = 8;  // twice the usual
 constexpr std::string_view kFirstManifest = "MANIFEST-000001";
 constexpr std::chrono::milliseconds kFamilyPause(5);  // 50 of them are longer than RocksDB takes to make a family
 // Less free space than this and nothing is written: RocksDB as Debian builds it aborts the process when it goes on with
@@ -94,9 +96,12 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
   out.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
   out.arena_block_size =
       64U << 10;  // the default, an eighth of the buffer, would take 1 MiB for each family that holds one key
+  // One compression on all levels: what is only appended moves down as it is. Files that are small beside a level keep
+  // what has to be rewritten there small.
   out.compression = rocksdb::kLZ4Compression;
-  // Columns are read whole to answer one question: there the faster decompression counts.
-  out.bottommost_compression = family == Family::Columns ? rocksdb::kLZ4Compression : rocksdb::kZSTD;
+  out.target_file_size_base = kFileBytes;
+  if (family == Family::Names || family == Family::Meta)  // keys come in no order: each compaction rewrites all
+    out.level0_file_num_compaction_trigger = kFilesBeforeRewriteAll;
   out.level_compaction_dynamic_level_bytes = true;
   if (family == Family::Documents || family == Family::Manifests) {
     out.enable_blob_files = true;

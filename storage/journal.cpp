@@ -90,7 +90,7 @@ Result<std::uint64_t> Journal::append(std::vector<json::object> entries, Batch b
                                       const std::function<Result<>(const JournalEntry&, Batch&)>& derive) {
   const std::lock_guard lock(append_mutex_);
   HM_TRY(const std::uint64_t first, size());
-  JournalEntry newest;
+  std::optional<JournalEntry> newest;
   std::map<std::string, std::uint64_t> last;  // of the repositories of this call; the index does not know them yet
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::uint64_t sequence = first + i;
@@ -110,13 +110,13 @@ Result<std::uint64_t> Journal::append(std::vector<json::object> entries, Batch b
     if (derive) {
       HM_TRY(derive(entry, batch));
     }
-    newest = std::move(entry);
+    if (i + 1 == entries.size()) newest.emplace(std::move(entry));  // an entry that is assigned to would be copied
   }
   for (const auto& [key, sequence] : last) batch.put(Family::Meta, key, key::u64(sequence));
   HM_TRY(within(index_.commit(batch), [&] {
     return "appending " + std::to_string(entries.size()) + " journal entries at " + std::to_string(first);
   }));
-  if (mark_ != nullptr && !entries.empty()) mark_->note(newest);
+  if (mark_ != nullptr && newest) mark_->note(*newest);
   return first;
 }
 

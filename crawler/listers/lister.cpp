@@ -31,7 +31,7 @@ std::vector<provenance::Listing> listings_of(hub::ListPage& page, RepoKind kind,
                                              std::uint64_t& bad_items) {
   std::vector<provenance::Listing> out;
   out.reserve(page.items.size());
-  for (hub::RepoInfo& info : page.items) {
+  for (hub::ListItem& info : page.items) {
     const RepoId repo{kind, info.id};
     if (!is_valid_repo_name(info.id)) {
       ++bad_items;
@@ -289,7 +289,7 @@ awaitable<Result<bool>> Lister::confirm_gone(RepoKey missing) {
   co_return false;
 }
 
-std::int64_t Lister::time_of(const hub::RepoInfo& item) const {
+std::int64_t Lister::time_of(const hub::ListItem& item) const {
   return (traits_.sorts_by_modified ? item.last_modified_ms : item.created_ms).value_or(0);
 }
 

@@ -76,7 +76,7 @@ class Lister {
   awaitable<Result<bool>> finds_out_no_cursors(std::size_t rows);
   awaitable<Result<hub::ListPage>> next_of_sweep();
   awaitable<Result<ListingReport>> store(hub::ListPage page, std::optional<std::uint32_t> sweep, storage::Batch state);
-  std::int64_t time_of(const hub::RepoInfo& item) const;
+  std::int64_t time_of(const hub::ListItem& item) const;
   awaitable<Result<ListingReport>> end_sweep();
   awaitable<Result<bool>> confirm_gone(RepoKey key);
   void put_sweep(storage::Batch& batch) const;

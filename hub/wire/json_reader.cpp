@@ -149,36 +149,4 @@ Result<> JsonReader::maybe_time_ms(std::string_view key, std::optional<std::int6
   into = ms;
   return ok();
 }
-
-std::vector<std::string_view> split_json_array(std::string_view text) {
-  std::vector<std::string_view> items;
-  std::size_t depth = 0, begin = 0;
-  bool quoted = false;
-  auto close_item = [&](std::size_t end) {
-    const std::string_view item = trim(text.substr(begin, end - begin));
-    if (!item.empty()) items.push_back(item);
-    begin = end + 1;
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '[' || c == '{') {
-      if (depth++ == 0) begin = i + 1;
-    } else if (c == ']' || c == '}') {
-      if (depth == 0 || --depth == 0) {
-        close_item(i);
-        break;
-      }
-    } else if (c == ',' && depth == 1) {
-      close_item(i);
-    }
-  }
-  return items;
-}
 }  // namespace hm::hub

@@ -77,8 +77,4 @@ class JsonReader {
   std::string_view key_;  ///< of an object's field; empty data pointer for an array's item
   std::size_t index_ = 0;
 };
-
-/// The text of each item of the array `text`, exactly as it stands there. `text` has been parsed before, so it is
-/// well-formed.
-std::vector<std::string_view> split_json_array(std::string_view text);
 }  // namespace hm::hub

@@ -73,19 +73,16 @@ Result<ListPage> parse_list(std::string_view body) {
   HM_TRY(json::value document, parse_json(body, json::make_shared_resource<json::monotonic_resource>()));
   const JsonReader root(document);
   HM_TRY(root.expect_array());
-  const auto texts = split_json_array(body);
-  if (texts.size() != root.size()) return Error{Errc::Internal, "the items of a listing were counted wrongly"};
   ListPage page;
   page.items.reserve(root.size());
   for (std::size_t i = 0; i < root.size(); ++i) {
-    auto info = read_repo_info(root.item(i));
-    if (!info) {
-      page.bad_items.push_back(info.error());
+    ListItem item{{}, {}, {}, {}, json::object(document.storage())};
+    if (const auto read = read_list_item(root.item(i), item); !read) {
+      page.bad_items.push_back(read.error());
       continue;
     }
-    info.assume_value().raw = texts[i];
-    info.assume_value().fields = std::move(document.get_array()[i].get_object());
-    page.items.push_back(std::move(info).assume_value());
+    item.fields = std::move(document.get_array()[i].get_object());  // of the same memory: nothing is copied
+    page.items.push_back(std::move(item));
   }
   return page;
 }

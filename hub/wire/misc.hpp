@@ -32,9 +32,9 @@ struct CommitInfo {
 };
 Result<std::vector<CommitInfo>> parse_commits(std::string_view body);
 
-/// One page of a listing. Each item keeps its own JSON text and its parsed fields.
+/// One page of a listing.
 struct ListPage {
-  std::vector<RepoInfo> items;
+  std::vector<ListItem> items;
   std::vector<Error> bad_items;  ///< of the wrong form: a crawl goes on without them
   std::string next;              ///< absolute URL of the following page, opaque; empty on the last page
 };

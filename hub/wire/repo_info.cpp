@@ -42,6 +42,15 @@ Result<> read_rid(const JsonReader& from, std::optional<Rid>& into) {
   if (!into) return from.wrong("24 lowercase hex digits");
   return ok();
 }
+
+Result<> read_identity(const JsonReader& from, std::string& id, std::optional<Rid>& rid) {
+  HM_TRY(from.need("id", id));
+  if (id.empty()) return Error{Errc::BadInput, from.path() + ".id: expected a name, got an empty string"};
+  if (const auto given = from.find("_id")) {
+    HM_TRY(read_rid(*given, rid));
+  }
+  return ok();
+}
 }  // namespace
 
 std::string_view name_of(Gated gated) {
@@ -65,13 +74,11 @@ Result<LfsInfo> read_lfs_info(const JsonReader& from) {
   return lfs;
 }
 
-Result<RepoInfo> read_repo_info(const JsonReader& from) {
+Result<RepoInfo> parse_repo_info(std::string body) {
+  HM_TRY(const json::value document, parse_json(body));
+  const JsonReader from(document);
   RepoInfo info;
-  HM_TRY(from.need("id", info.id));
-  if (info.id.empty()) return Error{Errc::BadInput, from.path() + ".id: expected a name, got an empty string"};
-  if (const auto rid = from.find("_id")) {
-    HM_TRY(read_rid(*rid, info.rid));
-  }
+  HM_TRY(read_identity(from, info.id, info.rid));
   HM_TRY(from.maybe("sha", info.sha));
   HM_TRY(from.maybe("author", info.author));
   HM_TRY(from.maybe("private", info.is_private));
@@ -88,13 +95,20 @@ Result<RepoInfo> read_repo_info(const JsonReader& from) {
   HM_TRY(from.maybe("cardData", info.card_data));
   HM_TRY(from.maybe("tags", info.tags));
   HM_TRY(from.maybe("usedStorage", info.used_storage_bytes));
+  info.raw = std::move(body);
   return info;
 }
 
-Result<RepoInfo> parse_repo_info(std::string body) {
-  HM_TRY(const json::value document, parse_json(body));
-  HM_TRY(auto info, read_repo_info(JsonReader(document)));
-  info.raw = std::move(body);
-  return info;
+Result<> read_list_item(const JsonReader& from, ListItem& into) {
+  HM_TRY(read_identity(from, into.id, into.rid));
+  bool flag = false;
+  HM_TRY(from.maybe("private", flag));
+  HM_TRY(from.maybe("disabled", flag));
+  if (const auto gated = from.find("gated")) {
+    Gated by = Gated::None;
+    HM_TRY(read_gated(*gated, by));
+  }
+  HM_TRY(from.maybe_time_ms("createdAt", into.created_ms));
+  return from.maybe_time_ms("lastModified", into.last_modified_ms);
 }
 }  // namespace hm::hub

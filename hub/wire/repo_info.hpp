@@ -48,14 +48,21 @@ struct RepoInfo {
   std::vector<std::string> tags;
   std::optional<std::uint64_t> used_storage_bytes;  ///< of all revisions
   std::string raw;                                  ///< the JSON text exactly as received, unknown fields included
-  json::object fields;                              ///< all of them, parsed; only of a listing's item
+};
+
+/// A row of a listing. A crawl reads millions: only what it goes by is taken out.
+struct ListItem {
+  std::string id;
+  std::optional<Rid> rid;
+  std::optional<std::int64_t> created_ms, last_modified_ms;
+  json::object fields;  ///< all of them; those of one page lie in one piece of memory
 };
 
 /// @returns BadInput with the JSON path of what is missing or has the wrong type.
 Result<RepoInfo> parse_repo_info(std::string body);
 class JsonReader;
-/// The same from a parsed value; `raw` stays empty.
-Result<RepoInfo> read_repo_info(const JsonReader& from);
+/// All but the fields. An item that does not say clearly who may read it is refused, like a whole answer.
+Result<> read_list_item(const JsonReader& from, ListItem& into);
 /// `{oid|sha256, size, pointerSize}`: trees call the digest `oid`, siblings `sha256`.
 Result<LfsInfo> read_lfs_info(const JsonReader& from);
 }  // namespace hm::hub

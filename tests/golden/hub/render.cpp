@@ -92,7 +92,13 @@ json::value render(const std::vector<CommitInfo>& commits) {
 
 json::value render(const ListPage& page) {
   json::array array;
-  for (const RepoInfo& info : page.items) array.push_back(render(info));
+  for (const ListItem& item : page.items) {
+    json::object shown{{"id", text(item.id)}, {"fields", item.fields}};
+    if (item.rid) shown["rid"] = text(item.rid->text());
+    if (item.created_ms) shown["created"] = text(iso8601(*item.created_ms));
+    if (item.last_modified_ms) shown["modified"] = text(iso8601(*item.last_modified_ms));
+    array.push_back(std::move(shown));
+  }
   for (const Error& bad : page.bad_items) array.push_back(json::object{{"bad_item", text(bad.what)}});
   return array;
 }

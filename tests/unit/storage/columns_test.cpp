@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
+#include <functional>
 
 #include "storage/key_space.hpp"
 #include "storage/listing_row.hpp"
@@ -58,6 +60,96 @@ TEST_F(ColumnsTest, KeepsNumbersAndTextsAcrossChunks) {
     return true;
   }));
   EXPECT_EQ(firsts, (std::vector<std::uint32_t>{0, kColumnChunk, 3 * kColumnChunk}));
+}
+
+TEST_F(ColumnsTest, KeepsNumbersOfEveryWidthAndFilterThemAsTheyAre) {
+  const std::vector<std::function<std::uint64_t(std::uint32_t)>> columns{
+      [](std::uint32_t) { return 0; },
+      [](std::uint32_t) { return ~std::uint64_t{0}; },
+      [](std::uint32_t i) { return 5 + i % 3; },
+      [](std::uint32_t i) { return 7'000'000'000 + i; },
+      [](std::uint32_t i) { return std::uint64_t{i} * 4'000'037 % 4'294'967'291; },
+      [](std::uint32_t i) { return i * (~std::uint64_t{0} / kColumnChunk); },
+      [](std::uint32_t i) { return i % 7 * 3'000'000'019; },           // seven of eight bytes
+      [](std::uint32_t i) { return i % 255 * 3'000'003; },             // as many as a byte tells apart, less one
+      [](std::uint32_t i) { return i % 256 * 3'000'003; },
+      [](std::uint32_t i) { return i % 257 * 3'000'003; }};
+  for (const auto& value_of : columns) {
+    for (const std::uint32_t count : {1U, 2U, 300U, kColumnChunk}) {
+      ColumnEditor editor(*index_);
+      for (std::uint32_t i = 0; i < count; ++i) ASSERT_TRUE(editor.set(Column::Storage, i, value_of(i)));
+      Batch batch;
+      batch.remove(Family::Columns, key::u32(0) + static_cast<char>(Column::Storage) + '\0');
+      editor.flush(batch);
+      ASSERT_TRUE(index_->commit(batch));
+      ASSERT_TRUE(scan_column(*index_, Column::Storage, [&](std::uint32_t, const ColumnChunk& chunk) {
+        std::array<std::uint64_t, kColumnChunk> numbers{};
+        chunk.numbers(numbers);
+        std::array<char, kColumnChunk> hits{};
+        hits.fill(1);
+        hits[0] = 0;
+        const std::uint64_t bound = value_of(count / 2);
+        chunk.narrow([&](std::uint64_t value) { return value >= bound; }, hits);
+        for (std::uint32_t i = 0; i < kColumnChunk; ++i) {
+          const std::uint64_t expected = i < count ? value_of(i) : 0;
+          EXPECT_EQ(chunk.number(i), expected);
+          EXPECT_EQ(numbers[i], expected);
+          EXPECT_EQ(hits[i], i != 0 && expected >= bound ? 1 : 0) << i;
+        }
+        return !HasFailure();
+      }));
+    }
+  }
+}
+
+TEST_F(ColumnsTest, AChunkOfNumbersIsAsNarrowAsTheyAllow) {
+  auto bytes_of = [&](const std::function<std::uint64_t(std::uint32_t)>& value_of) {
+    ColumnEditor editor(*index_);
+    for (std::uint32_t i = 0; i < kColumnChunk; ++i) EXPECT_TRUE(editor.set(Column::Trending, i, value_of(i) + 1));
+    Batch batch;
+    editor.flush(batch);
+    return batch.changes().at(0).value.size();
+  };
+  EXPECT_EQ(bytes_of([](std::uint32_t) { return 1'000'000; }), 11U);
+  EXPECT_EQ(bytes_of([](std::uint32_t i) { return 1'000'000 + i % 200; }), 11U + kColumnChunk);
+  EXPECT_EQ(bytes_of([](std::uint32_t i) { return 1'000'000 + i; }), 11U + 2 * kColumnChunk);
+  EXPECT_EQ(bytes_of([](std::uint32_t i) { return 1'000'000 * (i % 10); }), 4U + 10 * 4 + kColumnChunk);
+}
+
+TEST_F(ColumnsTest, TextsChangeInTheMiddleOfAChunk) {
+  ColumnEditor editor(*index_);
+  for (std::uint32_t i = 0; i < 5; ++i) ASSERT_TRUE(editor.set(Column::Tags, i, std::string(i, 'a')));
+  commit(editor);
+  ASSERT_TRUE(editor.set(Column::Tags, 2, "longer than before"));
+  ASSERT_TRUE(editor.set(Column::Tags, 4, ""));
+  ASSERT_TRUE(editor.set(Column::Tags, 7, "behind a gap"));
+  commit(editor);
+  ColumnReader reader(*index_);
+  std::vector<std::string> texts;
+  for (std::uint32_t i = 0; i < 9; ++i) texts.push_back(reader.bytes(Column::Tags, i).value());
+  EXPECT_EQ(texts, (std::vector<std::string>{"", "a", "longer than before", "aaa", "", "", "", "behind a gap", ""}));
+}
+
+TEST_F(ColumnsTest, AScanReadsTheGroupsThatAreWanted) {
+  ColumnEditor editor(*index_);
+  for (const std::uint32_t ordinal : {3U, kColumnGroup - 1, kColumnGroup, 3 * kColumnGroup + kColumnChunk})
+    ASSERT_TRUE(editor.set(Column::Likes, ordinal, 1));
+  ASSERT_TRUE(editor.keep_last_week(3, 2900));
+  commit(editor);
+  std::vector<std::uint32_t> firsts;
+  const auto visit = [&](std::uint32_t first, const ColumnChunk&) {
+    firsts.push_back(first);
+    return true;
+  };
+  ASSERT_TRUE(scan_column(*index_, Column::Likes, visit));
+  EXPECT_EQ(firsts, (std::vector<std::uint32_t>{0, kColumnGroup - kColumnChunk, kColumnGroup,
+                                                3 * kColumnGroup + kColumnChunk}));
+  firsts.clear();
+  ASSERT_TRUE(scan_column(*index_, Column::Likes, visit,
+                          [](std::uint32_t first, std::uint32_t end) { return first <= kColumnGroup && kColumnGroup < end; }));
+  EXPECT_EQ(firsts, (std::vector<std::uint32_t>{kColumnGroup}));
+  EXPECT_EQ(column_size(*index_, Column::Likes).value(), 3 * kColumnGroup + kColumnChunk + 1);
+  EXPECT_EQ(column_size(*index_, Column::Downloads).value(), 0U);
 }
 
 TEST_F(ColumnsTest, WritesOnlyTheChunksThatChange) {

@@ -130,12 +130,5 @@ TEST(JsonReader, ReadsTimes) {
     EXPECT_THAT(root.item(i).read_time_ms(ms), FailsWith(Errc::BadInput, "expected a time like")) << i;
 }
 
-TEST(SplitJsonArray, GivesTheTextOfEachItem) {
-  EXPECT_EQ(split_json_array(R"( [ {"a":[1,2]} , "x,]\"}" ,3,[],null ] )"),
-            (std::vector<std::string_view>{R"({"a":[1,2]})", R"("x,]\"}")", "3", "[]", "null"}));
-  EXPECT_TRUE(split_json_array("[]").empty());
-  EXPECT_TRUE(split_json_array(" [ \n] ").empty());
-  EXPECT_EQ(split_json_array(R"(["\\",1])"), (std::vector<std::string_view>{R"("\\")", "1"}));
-}
 }  // namespace
 }  // namespace hm::hub

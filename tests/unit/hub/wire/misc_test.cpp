@@ -56,12 +56,12 @@ TEST(Commits, ReadsThem) {
               FailsWith(Errc::BadInput, "$[0].authors[0].user: missing"));
 }
 
-TEST(List, KeepsTheTextOfEachItem) {
+TEST(List, KeepsAllFieldsOfEachItem) {
   const auto page = parse_list(R"([ {"id":"a/b","x":"]},{"} ,{"id":"c/d" , "likes":1.5}])").value();
   ASSERT_EQ(page.items.size(), 2u);
-  EXPECT_EQ(page.items[0].raw, R"({"id":"a/b","x":"]},{"})");
+  EXPECT_EQ(json::serialize(page.items[0].fields), R"({"id":"a/b","x":"]},{"})");
   EXPECT_EQ(page.items[1].id, "c/d");
-  EXPECT_EQ(page.items[1].raw, R"({"id":"c/d" , "likes":1.5})");
+  EXPECT_EQ(json::serialize(page.items[1].fields), R"({"id":"c/d","likes":1.5E0})");
   EXPECT_TRUE(page.next.empty());
 }
 
