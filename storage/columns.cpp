@@ -11,12 +11,12 @@
 namespace hm::storage {
 namespace {
 constexpr std::size_t kCountBytes = 2, kLengthBytes = 2, kBaseNumberBytes = 8;
-constexpr std::uint8_t kTabled = 0x80;             // in the first byte of a chunk of numbers: a table of them follows
-constexpr std::size_t kTextBytesMax = 0xffff;      // what a length holds
-constexpr std::size_t kChunksKept = 256;           // of a reader: some 2 MiB
+constexpr std::uint8_t kTabled = 0x80;         // in the first byte of a chunk of numbers: a table of them follows
+constexpr std::size_t kTextBytesMax = 0xffff;  // what a length holds
+constexpr std::size_t kChunksKept = 256;       // of a reader: some 2 MiB
 constexpr std::uint32_t kGroupChunks = kColumnGroup / kColumnChunk;
-constexpr char kGroupTag = '\0';       // first byte of every group's number, which is below 2^16
-constexpr char kWeekTag = '\xf0';      // before the keys of kept weeks, behind those of all columns
+constexpr char kGroupTag = '\0';         // first byte of every group's number, which is below 2^16
+constexpr char kWeekTag = '\xf0';        // before the keys of kept weeks, behind those of all columns
 constexpr char kNewestWeekTag = '\xf1';  // chunk → the newest week in which its popularity was listed
 
 bool is_text(Column column) { return column == Column::Key || column >= Column::Name; }
@@ -58,9 +58,7 @@ std::uint32_t big_endian(std::string_view bytes) {
 }
 
 Family family_of(Column column) { return is_fact(column) ? Family::Popularity : Family::Columns; }
-std::string group_prefix(Column column, std::uint32_t group) {
-  return key::u32(group) + static_cast<char>(column);
-}
+std::string group_prefix(Column column, std::uint32_t group) { return key::u32(group) + static_cast<char>(column); }
 std::string chunk_key(Column column, std::uint32_t chunk) {
   return group_prefix(column, chunk / kGroupChunks) + static_cast<char>(chunk % kGroupChunks);
 }
@@ -103,7 +101,8 @@ std::string packed(const std::vector<std::uint64_t>& numbers, std::size_t differ
       out.push_back(static_cast<char>(different.size() - 1));
       for (const std::uint64_t number : different) put_little(out, number, table_width);
       for (const std::uint64_t number : numbers)
-        out.push_back(static_cast<char>(std::lower_bound(different.begin(), different.end(), number) - different.begin()));
+        out.push_back(
+            static_cast<char>(std::lower_bound(different.begin(), different.end(), number) - different.begin()));
       return out;
     }
   }
@@ -156,7 +155,8 @@ bool ColumnChunk::read_numbers(std::string_view bytes) {
     if ((table_width_ != 4 && table_width_ != 8) || bytes.size() != 1 + table_bytes + size_) return false;
     table_ = bytes.substr(1, table_bytes);
     data_ = bytes.substr(1 + table_bytes);
-    return std::all_of(data_.begin(), data_.end(), [&](char at) { return static_cast<unsigned char>(at) < different_; });
+    return std::all_of(data_.begin(), data_.end(),
+                       [&](char at) { return static_cast<unsigned char>(at) < different_; });
   }
   width_ = form;
   if (width_ > 8 || !std::has_single_bit(std::max<std::uint8_t>(width_, 1))) return false;
@@ -263,8 +263,8 @@ Result<> ColumnEditor::set(Column column, std::uint32_t ordinal, std::string_vie
     at->changed = true;
     return ok();
   }
-  const auto begin = std::accumulate(at->lengths.begin(), at->lengths.begin() + static_cast<std::ptrdiff_t>(place),
-                                     std::size_t{0});
+  const auto begin =
+      std::accumulate(at->lengths.begin(), at->lengths.begin() + static_cast<std::ptrdiff_t>(place), std::size_t{0});
   if (std::string_view(at->all).substr(begin, at->lengths[place]) == bytes) return ok();
   at->all.replace(begin, at->lengths[place], bytes);
   at->lengths[place] = static_cast<std::uint16_t>(bytes.size());
@@ -296,9 +296,9 @@ Result<> ColumnEditor::keep_last_week(std::uint32_t ordinal, std::uint32_t week)
 void ColumnEditor::flush(Batch& batch) {
   for (auto& [place, chunk] : chunks_) {
     if (!chunk.changed) continue;
-    batch.put(family_of(place.first), chunk_key(place.first, place.second),
-              is_text(place.first) ? packed(chunk.lengths, chunk.all)
-                                   : packed(chunk.numbers, ColumnChunk::kDifferentMax));
+    batch.put(
+        family_of(place.first), chunk_key(place.first, place.second),
+        is_text(place.first) ? packed(chunk.lengths, chunk.all) : packed(chunk.numbers, ColumnChunk::kDifferentMax));
   }
   for (auto& [week, bytes] : weeks_) batch.put(Family::Popularity, week, std::move(bytes));
   chunks_.clear();

@@ -70,8 +70,8 @@ TEST_F(ColumnsTest, NumbersOfEveryWidthAreKeptAndFilteredAsTheyAre) {
       [](std::uint32_t i) { return 7'000'000'000 + i; },
       [](std::uint32_t i) { return std::uint64_t{i} * 4'000'037 % 4'294'967'291; },
       [](std::uint32_t i) { return i * (~std::uint64_t{0} / kColumnChunk); },
-      [](std::uint32_t i) { return i % 7 * 3'000'000'019; },           // seven of eight bytes
-      [](std::uint32_t i) { return i % 255 * 3'000'003; },             // as many as a byte tells apart, less one
+      [](std::uint32_t i) { return i % 7 * 3'000'000'019; },  // seven of eight bytes
+      [](std::uint32_t i) { return i % 255 * 3'000'003; },    // as many as a byte tells apart, less one
       [](std::uint32_t i) { return i % 256 * 3'000'003; },
       [](std::uint32_t i) { return i % 257 * 3'000'003; }};
   for (const auto& value_of : columns) {
@@ -143,8 +143,9 @@ TEST_F(ColumnsTest, AScanReadsTheGroupsThatAreWanted) {
   EXPECT_EQ(firsts, (std::vector<std::uint32_t>{0, kColumnGroup - kColumnChunk, kColumnGroup,
                                                 3 * kColumnGroup + kColumnChunk}));
   firsts.clear();
-  ASSERT_TRUE(scan_column(*index_, Column::Likes, visit,
-                          [](std::uint32_t first, std::uint32_t end) { return first <= kColumnGroup && kColumnGroup < end; }));
+  ASSERT_TRUE(scan_column(*index_, Column::Likes, visit, [](std::uint32_t first, std::uint32_t end) {
+    return first <= kColumnGroup && kColumnGroup < end;
+  }));
   EXPECT_EQ(firsts, (std::vector<std::uint32_t>{kColumnGroup}));
   EXPECT_EQ(column_size(*index_, Column::Likes).value(), 3 * kColumnGroup + kColumnChunk + 1);
   EXPECT_EQ(column_size(*index_, Column::Downloads).value(), 0U);
