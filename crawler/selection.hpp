@@ -1,6 +1,6 @@
 // crawler/selection.hpp: which of all listed repositories are meant: filters over the columns, an order, a limit. Layer
 // 5. Millions of rows are narrowed down column by column; what is left is checked against the listing rows themselves.
-// Threads: safe; calls block on the index.
+// Threads: safe; calls block on the index. A search reads half of the columns on a thread of its own.
 #pragma once
 #include <cstdint>
 #include <functional>
