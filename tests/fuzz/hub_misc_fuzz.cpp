@@ -1,4 +1,6 @@
-// Refs, commits, listings and whoami. Each item of a listing reads the same alone, from the text that was kept of it.
+// Refs, commits, listings and whoami. Each item of a listing reads the same alone, from the fields that were kept of
+// it.
+#include <boost/json/serialize.hpp>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -15,9 +17,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (page.assume_error().code != hm::Errc::BadInput) std::abort();
     return 0;
   }
-  for (const hm::hub::RepoInfo& item : page.assume_value().items) {
-    const auto alone = hm::hub::parse_repo_info(item.raw);
-    if (!alone || alone.assume_value().id != item.id || alone.assume_value().tags != item.tags) std::abort();
+  for (const hm::hub::ListItem& item : page.assume_value().items) {
+    const auto alone = hm::hub::parse_list("[" + boost::json::serialize(item.fields) + "]");
+    if (!alone || alone.assume_value().items.size() != 1 || alone.assume_value().items[0].id != item.id ||
+        alone.assume_value().items[0].rid != item.rid)
+      std::abort();
   }
   return 0;
 }

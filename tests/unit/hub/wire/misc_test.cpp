@@ -1,6 +1,7 @@
 #include "hub/wire/misc.hpp"
 
 #include <gtest/gtest.h>
+#include <boost/json/serialize.hpp>
 
 #include "base/text.hpp"
 #include "tests/support/result_matchers.hpp"
