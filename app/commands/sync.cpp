@@ -116,9 +116,11 @@ class Syncing {
       display.apply(target.place, event, system_clock().monotonic_ms());
     };
     progress.ended = [&display](const storage::TargetRow& target, const crawler::MirrorReport& report) {
-      display.finished(target.place,
-                       report.error ? error_line({report.error->code, target.repo.text() + ": " + report.error->what})
-                                    : summary_line(report));
+      const bool settled = target.state != storage::TargetState::Pending;
+      display.finished(target.place, !report.error ? summary_line(report)
+                                                   : printable(target.repo.text()) +
+                                                         (settled ? ": failed: " : ": will be tried again: ") +
+                                                         printable(report.error->what));
     };
     crawler::Sync sync({*store_.index, network_.pipeline, frontier_, network_.budget, network_.disk_pool.get_executor(),
                         system_clock(), hub::sleep_on_timer, "sync:" + std::to_string(::getpid())},

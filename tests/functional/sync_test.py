@@ -145,6 +145,7 @@ class GenerationTest(SyncTest):
         self.weights("org/gated", gated="manual")
         gone = self.weights("org/gone")
         self.policy("p", '[select]\nrepos = ["org/good", "org/gated", "org/gone"]\n')
+        self.crawl()
         self.plan()
         gone.set(hidden=True)
         done = self.sync(code=1)
@@ -185,6 +186,7 @@ class GenerationTest(SyncTest):
     def test_another_repository_under_the_name_is_not_taken_for_it(self):
         repo = self.weights("org/name")
         self.policy("p", '[select]\nrepos = ["org/name"]\n')
+        self.crawl()
         self.plan()
         repo.set(hidden=True)
         self.store.rename(self.weights("org/other", 999), "org/name")
