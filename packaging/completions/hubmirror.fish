@@ -1,8 +1,10 @@
 # fish completion for hubmirror
-set -l commands init crawl mirror search history changes ls show verify pin unpin rm gc path index config version
+set -l commands init crawl mirror sync status search history changes ls show verify pin unpin rm gc path index config version
 complete -c hubmirror -f
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a init -d "Make the data directory"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a crawl -d "Know the whole Hub"
+complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a sync -d "Bring what the policies select up to date"
+complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a status -d "How far the current generation is"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a search -d "Find among all that is known"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a history -d "What happened to one repository"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a changes -d "What happened since a time"
@@ -52,6 +54,12 @@ complete -c hubmirror -n "__fish_seen_subcommand_from pin rm" -l reason -x -d "W
 complete -c hubmirror -n "__fish_seen_subcommand_from rm" -l yes -d "Do not ask"
 complete -c hubmirror -n "__fish_seen_subcommand_from path" -l git -d "The git command that writes the file"
 complete -c hubmirror -n "__fish_seen_subcommand_from crawl" -l once -d "Read everything once"
+complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l plan -d "Only tell what it would take"
+complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l offline -d "Plan without asking the Hub"
+complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l policies -r -d "Folder of the policies"
+complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l due -d "Only policies that are due"
+complete -c hubmirror -n "__fish_seen_subcommand_from status" -l diff -x -d "Two generations"
+complete -c hubmirror -n "__fish_seen_subcommand_from status" -l all -d "Every generation"
 complete -c hubmirror -n "__fish_seen_subcommand_from crawl" -l kinds -x -a "models datasets spaces" -d "Only these"
 complete -c hubmirror -n "__fish_seen_subcommand_from search" -l kind -x -a "models datasets spaces" -d "Models, datasets or spaces"
 complete -c hubmirror -n "__fish_seen_subcommand_from search" -l name -x -d "Patterns over names"

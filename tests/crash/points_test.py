@@ -52,6 +52,12 @@ class PointsTest(CrashCase):
         self.restart_hub(git_v2=False, lfs_batch=False)
         repo.commit("third", {"y.bin": LfsRandom(3000, "y")})
         yield None, ("mirror", "org/a", "org/b"), False
+        repo.commit("fourth", {"z.bin": LfsRandom(3000, "z")})
+        yield self.choose, ("sync", "--policies", os.path.join(self.dir, "policies")), False
+
+    def choose(self):
+        os.makedirs(os.path.join(self.dir, "policies"), exist_ok=True)
+        self.write("policies/both.toml", '[select]\nrepos = ["org/a", "org/b"]\n')
 
     def spoil(self):
         digest = self.pointers(self.store.get("model", "org/a"))["w.bin"][0]
