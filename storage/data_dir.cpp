@@ -20,6 +20,25 @@ constexpr std::size_t kSmallFileBytesMax = 4096;  // VERSION is one short line
 constexpr std::string_view kHolderWord = "pid ";
 constexpr std::uint64_t kPidMax = 1U << 22;  // the kernel's own limit
 constexpr std::size_t kLockBytes = 256;      // always: once there, LOCK can be written on a full disk
+constexpr std::string_view kCrashMark = ", crashed";
+constexpr off_t kCrashMarkOffset = 240;  // behind every line a holder writes
+
+// What a signal handler may look at: plain memory, set before the handlers are.
+constexpr std::array kFatalSignals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+std::array<struct sigaction, kFatalSignals.size()> before_crash{};
+volatile std::sig_atomic_t crash_fd = -1;
+
+extern "C" void note_crash(int number) {
+  const int saved = errno;
+  if (crash_fd >= 0) {
+    const ssize_t ignored = ::pwrite(crash_fd, kCrashMark.data(), kCrashMark.size(), kCrashMarkOffset);
+    static_cast<void>(ignored);  // nobody is left to be told
+  }
+  for (std::size_t i = 0; i < kFatalSignals.size(); ++i)
+    if (kFatalSignals[i] == number) ::sigaction(number, &before_crash[i], nullptr);
+  errno = saved;
+  ::raise(number);  // delivered when this returns: the process ends as it would have
+}
 
 std::string version_line() { return std::string(kVersionWord) + std::to_string(kDataDirVersion) + "\n"; }
 
@@ -205,20 +224,34 @@ Result<WriterLock> WriterLock::acquire(const DataDir& dir, std::string_view comm
   }
   // A holder that ended well wiped its line. One that was killed may have left names that are visible but not yet
   // durable: make them so before we build on them.
-  if (!read_holder(fd).empty() && ::syncfs(fd) != 0) return errno_error("syncfs", path, errno);
+  const std::string before = read_holder(fd);
+  if (!before.empty() && ::syncfs(fd) != 0) return errno_error("syncfs", path, errno);
+  lock.predecessor_crashed_ = before.ends_with(kCrashMark);
   const std::string line = std::string(kHolderWord) + std::to_string(::getpid()) + ", command " +
                            printable(command.substr(0, 100)) + ", since " + iso8601(system_clock().unix_ms());
   if (!write_holder(fd, padded(line))) return errno_error("write", path, errno);
   return lock;
 }
 
-WriterLock::WriterLock(WriterLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+void WriterLock::note_crashes() const {
+  crash_fd = fd_;
+  for (std::size_t i = 0; i < kFatalSignals.size(); ++i) {
+    struct sigaction action{};
+    action.sa_handler = note_crash;
+    ::sigaction(kFatalSignals[i], &action, &before_crash[i]);
+  }
+}
+
+WriterLock::WriterLock(WriterLock&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), predecessor_crashed_(other.predecessor_crashed_) {}
 WriterLock& WriterLock::operator=(WriterLock&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(predecessor_crashed_, other.predecessor_crashed_);
   return *this;
 }
 WriterLock::~WriterLock() {
   if (fd_ < 0) return;
+  if (crash_fd == fd_) crash_fd = -1;
   (void)write_holder(fd_, padded({}));  // a failure lets the next holder sync once more than needed
   ::close(fd_);
 }

@@ -48,6 +48,10 @@ class WriterLock {
  public:
   /// @returns Busy, naming the holder, when somebody else has it.
   static Result<WriterLock> acquire(const DataDir& dir, std::string_view command);
+  /// From now on a fatal signal (a bad access, an abort) leaves a mark in LOCK before it ends the process. Process-wide.
+  void note_crashes() const;
+  /// The holder before this one left such a mark: it came to harm at its work, nobody ended it from outside.
+  bool predecessor_crashed() const { return predecessor_crashed_; }
   WriterLock(WriterLock&&) noexcept;
   WriterLock& operator=(WriterLock&&) noexcept;
   ~WriterLock();
@@ -55,5 +59,6 @@ class WriterLock {
  private:
   explicit WriterLock(int fd) : fd_(fd) {}
   int fd_ = -1;
+  bool predecessor_crashed_ = false;
 };
 }  // namespace hm::storage

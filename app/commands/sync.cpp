@@ -109,7 +109,10 @@ class Syncing {
     if (generation.src != src_)
       return Error{Errc::BadInput, "generation " + std::to_string(generation.number) + " is of " + generation.src +
                                        " and not complete; finish it with that upstream before another is begun"};
-    HM_TRY(queue_.recover([](const std::string&) { return false; }));  // we hold the writer lock: nobody else works
+    // We hold the writer lock, so nobody else is at work. What the one before was doing when it crashed is suspect.
+    const bool crashed = store_.lock.predecessor_crashed();
+    HM_TRY(queue_.recover([](const std::string&) { return false; }, [&](const std::string&) { return crashed; }));
+    store_.lock.note_crashes();
     ProgressDisplay display(context_.io.err, display_mode(context_), generation.targets);
     crawler::SyncProgress progress;
     progress.at_work = [&display](const storage::TargetRow& target, const crawler::ProgressEvent& event) {

@@ -1,8 +1,9 @@
 """Policies, generations, status: what `sync` brings, what it says beforehand, and what it says when it could not."""
 
 import os
+import signal
 
-from harness import HubTest, LfsRandom, main
+from harness import HubTest, LfsRandom, main, wait_until
 
 MIB = 1 << 20
 
@@ -170,6 +171,24 @@ class GenerationTest(SyncTest):
         self.faults()
         self.assertEqual(self.sync()["number"], 1)
         self.assertEqual(self.status()["complete"]["published"], 4)
+
+    def test_what_crashes_the_program_twice_is_set_aside(self):
+        self.weights("org/bad")
+        self.policy("p", '[select]\nrepos = ["org/bad"]\n')
+        self.crawl()
+        self.plan()
+        self.faults({"match": {"path": r"\.git/"}, "do": "stall", "after_bytes": 0})
+        for _ in range(2):
+            before = len(self.hub.requests(path=r"\.git/"))
+            process = self.start("sync")
+            wait_until(lambda n=before: len(self.hub.requests(path=r"\.git/")) > n, "it is at work", process)
+            process.signal(signal.SIGSEGV)
+            self.assertEqual(process.wait().code, -signal.SIGSEGV)
+        self.faults()
+        done = self.sync(code=1)
+        self.assertEqual((done["number"], done["complete"], done["failed"]), (1, True, 1))
+        self.assertEqual((done["lacking"][0]["failure"], done["lacking"][0]["repo"]), ("poison", "org/bad"))
+        self.assertEqual(self.sync()["published"], 1, "the next generation tries it again")
 
     def test_status_before_anything_was_synced(self):
         self.hm("init")

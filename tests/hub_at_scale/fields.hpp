@@ -85,6 +85,7 @@ Fields info_fields(RepoKind kind);     ///< of one repository
 struct RowStyle {
   bool with_rid = true;        ///< `_id`, also in baseModels
   std::string_view head = {};  ///< the revision that was asked for, when it is not the newest
+  bool sizes = false;          ///< of siblings: size, and what LFS says of it
 };
 /// Appends the JSON object. Left out, as the Hub leaves out what does not apply: childrenModelCount, evalResults,
 /// inference, inferenceProviderMapping, mask_token, resourceGroup, spaces, transformersInfo, widgetData, runtime.

@@ -166,6 +166,7 @@ Answer World::describe(const Query& query, std::uint32_t slot, const std::option
   if (!expanded) return counted(Route::Info, failure(400, expanded.assume_error().what));
   RowStyle style;
   style.with_rid = !traits_.no_rid;
+  style.sizes = query.get("blobs") == "true";
   std::string sha;
   if (revision && *revision != "main" && *revision != "HEAD") {
     for (std::uint32_t commit = repo.commits; commit > 0; --commit) {

@@ -99,7 +99,8 @@ TEST(Generations, AreFoundByTheirNumbersNewestFirst) {
   EXPECT_EQ(find_target(index, 2, repo('b'), commit('b')).value(), target('b'));
   EXPECT_EQ(find_target(index, 2, repo('b'), commit('a')).value(), std::nullopt);
   int skipped = 0;
-  ASSERT_THAT(each_skipped(index, 300, [&](const SkippedRow& row) { return ++skipped, row.policy == "p"; }), Succeeds());
+  ASSERT_THAT(each_skipped(index, 300, [&](const SkippedRow& row) { return ++skipped, row.policy == "p"; }),
+              Succeeds());
   EXPECT_EQ(skipped, 1);
 }
 }  // namespace
