@@ -48,7 +48,8 @@ class WriterLock {
  public:
   /// @returns Busy, naming the holder, when somebody else has it.
   static Result<WriterLock> acquire(const DataDir& dir, std::string_view command);
-  /// From now on a fatal signal (a bad access, an abort) leaves a mark in LOCK before it ends the process. Process-wide.
+  /// From now on a fatal signal (a bad access, an abort) leaves a mark in LOCK before it ends the process.
+  /// Process-wide.
   void note_crashes() const;
   /// The holder before this one left such a mark: it came to harm at its work, nobody ended it from outside.
   bool predecessor_crashed() const { return predecessor_crashed_; }

@@ -373,7 +373,8 @@ std::uint64_t storage_of(const Draw& draw) {
 }
 
 bool is_large(std::string_view name) {
-  return name.ends_with(".safetensors") || name.ends_with(".gguf") || name.ends_with(".bin") || name.ends_with(".parquet");
+  return name.ends_with(".safetensors") || name.ends_with(".gguf") || name.ends_with(".bin") ||
+         name.ends_with(".parquet");
 }
 
 /// Sizes and digests are those of no bytes: nobody can fetch them.

@@ -19,7 +19,8 @@ struct Options {
 };
 
 Plant plant_of(const std::string& name) {
-  for (const Plant plant : {Plant::WatermarkTooHigh, Plant::WatermarkTooEarly, Plant::BudgetPerKind})
+  for (const Plant plant :
+       {Plant::WatermarkTooHigh, Plant::WatermarkTooEarly, Plant::BudgetPerKind, Plant::ForeignFence})
     if (name == name_of(plant)) return plant;
   return Plant::None;
 }
@@ -73,8 +74,9 @@ int main(int argc, char** argv) {
   app.add_option("--seed", seed, "this one only");
   app.add_option("--from", options.from, "the first seed")->capture_default_str();
   app.add_option("--seeds", options.seeds, "how many")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--plant", options.plant, "a mistake: watermark-too-high, watermark-too-early, budget-per-kind")
-      ->check(CLI::IsMember({"none", "watermark-too-high", "watermark-too-early", "budget-per-kind"}));
+  app.add_option("--plant", options.plant,
+                 "a mistake: watermark-too-high, watermark-too-early, budget-per-kind, foreign-fence")
+      ->check(CLI::IsMember({"none", "watermark-too-high", "watermark-too-early", "budget-per-kind", "foreign-fence"}));
   app.add_option("--mutating-hub", options.mutating_hub,
                  "so many repositories, of which a tenth change while sweeps go by; no faults");
   app.add_flag("--must-fail", options.must_fail, "succeed at the first seed that fails, and fail without one");

@@ -54,23 +54,24 @@ Network::Fault Network::draw_fault(const std::string& target) {
 }
 
 /// In the Hub's windows, which are those of the true time.
-void Network::count() {
+void Network::count(bool aware) {
   const std::int64_t window = time_.unix_ms() / scale::RateWindows::kWindowMs;
   if (window != window_) window_ = window, used_ = unaware_ = 0;
   ++used_;
-  if (!told_a_limit_) ++unaware_;
+  if (!aware) ++unaware_;
   if (used_ - unaware_ > quota_ * 9 / 10 && quota_ != 0) overdrawn_[window * scale::RateWindows::kWindowMs] = used_;
 }
 
 net::HttpResponse Network::reach_the_hub(const net::HttpRequest& request, const std::string& target,
-                                         const std::string& origin, std::string& body) {
-  count();
+                                         const std::string& origin, bool aware, std::string& body) {
+  count(aware);
   if (told_) told_(target);
   scale::Request asked;
   asked.method = request.method;
   asked.target = target;
   asked.origin = origin;
   scale::Answer answer = world_.handle(asked);
+  if (answer.status == 429 && unaware_ == 0) ++refused_;
   net::HttpResponse response;
   response.status = answer.status;
   for (auto& [name, value] : answer.headers) response.headers.add(std::move(name), std::move(value));
@@ -83,6 +84,7 @@ net::awaitable<Result<net::HttpResponse>> Network::send(net::HttpRequest request
   if (!url) co_return url.assume_error();
   const std::string& target = url.assume_value().path_query;
   ++requests_;
+  const bool aware = told_a_limit_;
   const Fault fault = draw_fault(target);
   const std::uint64_t bits = draws_.next();
   const auto delay_ms =
@@ -92,7 +94,7 @@ net::awaitable<Result<net::HttpResponse>> Network::send(net::HttpRequest request
               (fault == Fault::None ? "" : ", fault " + std::to_string(static_cast<int>(fault))));
   if (fault == Fault::Lost || fault == Fault::Unanswered) {
     std::string unread;
-    if (fault == Fault::Unanswered) (void)reach_the_hub(request, target, url.assume_value().origin(), unread);
+    if (fault == Fault::Unanswered) (void)reach_the_hub(request, target, url.assume_value().origin(), aware, unread);
     HM_CO_TRY(co_await time_.sleep(30 * kSecondMs));
     co_return Error(Errc::Unreachable, "no answer within 30 s");
   }
@@ -117,7 +119,7 @@ net::awaitable<Result<net::HttpResponse>> Network::send(net::HttpRequest request
       response = answer_of(200, "[]");
       break;
     default: {
-      response = reach_the_hub(request, target, url.assume_value().origin(), body);
+      response = reach_the_hub(request, target, url.assume_value().origin(), aware, body);
       const bool cut = (fault == Fault::Truncated || fault == Fault::BrokenBody) && !body.empty();
       if (cut) body.resize(bits % body.size());
       response.content_length = body.size();

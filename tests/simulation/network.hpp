@@ -30,6 +30,8 @@ class Network final : public net::HttpClient {
   /// A new process knows of no limit until the Hub has told it one: what it asks for before is not held against it.
   void process_starts() { told_a_limit_ = false; }
 
+  /// Answers 429 of the Hub itself, in windows in which nobody asked blindly.
+  std::uint64_t refused() const { return refused_; }
   std::uint64_t requests() const { return requests_; }  ///< that were sent
   /// Windows in which the Hub saw more than nine tenths of the quota: begin (POSIX milliseconds) and how many.
   const std::map<std::int64_t, std::uint64_t>& overdrawn() const { return overdrawn_; }
@@ -49,8 +51,8 @@ class Network final : public net::HttpClient {
   };
   Fault draw_fault(const std::string& target);
   net::HttpResponse reach_the_hub(const net::HttpRequest& request, const std::string& target, const std::string& origin,
-                                  std::string& body);
-  void count();
+                                  bool aware, std::string& body);
+  void count(bool aware);
 
   scale::World& world_;
   VirtualTime& time_;
@@ -61,9 +63,9 @@ class Network final : public net::HttpClient {
   Faults faults_;
   std::function<void(const std::string&)> told_;
   bool told_a_limit_ = false;
-  std::uint64_t requests_ = 0;
+  std::uint64_t requests_ = 0, refused_ = 0;
   std::int64_t window_ = -1;
-  std::uint64_t used_ = 0, unaware_ = 0;  ///< in the window
+  std::uint64_t used_ = 0, unaware_ = 0;  ///< in the window; of them sent before the process was told of a limit
   std::map<std::int64_t, std::uint64_t> overdrawn_;
 };
 }  // namespace hm::test::sim

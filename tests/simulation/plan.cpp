@@ -48,6 +48,8 @@ std::string_view name_of(Plant plant) {
       return "watermark-too-early";
     case Plant::BudgetPerKind:
       return "budget-per-kind";
+    case Plant::ForeignFence:
+      return "foreign-fence";
     case Plant::None:
       break;
   }
@@ -63,20 +65,22 @@ Plan draw_plan(std::uint64_t seed) {
   p.scale.datasets = static_cast<std::uint64_t>(dice.between(5, repositories - static_cast<int>(p.scale.models) - 10));
   p.scale.spaces = static_cast<std::uint64_t>(repositories) - p.scale.models - p.scale.datasets;
   p.scale.seed = seed;
-  p.page_cap = static_cast<std::size_t>(dice.between(4, 40));
-  // Of the tenth that stays unused at least three calls: so many may be under way before a new process hears how much
-  // there is.
-  p.quota = static_cast<std::uint64_t>(dice.between(21, 90));
+  p.page_cap = static_cast<std::size_t>(dice.one_in(2) ? dice.between(3, 8) : dice.between(9, 40));
+  p.quota = static_cast<std::uint64_t>(dice.between(20, 90));  // many starts in one window may not empty it
   p.duration_ms = dice.between(6 * 60, 72 * 60) * kMinuteMs;
-  p.crawl.tail_every_ms = std::max<std::int64_t>(kMinuteMs, p.duration_ms / dice.between(40, 120));
+  p.crawl.tail_every_ms = std::max<std::int64_t>(kMinuteMs, p.duration_ms / dice.between(30, 70));
   p.crawl.sweep_every_ms = p.duration_ms / dice.between(1, 4);
   p.crawl.hot_every_ms = p.duration_ms / dice.between(1, 4);
-  p.change_every_ms = p.duration_ms / dice.between(20, 120);
-  p.burst_max = dice.upto(40);
+  p.change_every_ms = p.duration_ms / dice.between(15, 60);
+  p.burst_max = dice.upto(60);
   p.kill_every_ms = dice.one_in(4) ? 0 : p.duration_ms / dice.between(2, 12);
   p.clock_every_ms = p.duration_ms / dice.between(1, 20);
   p.latency_ms_max = dice.one_in(3) ? 0 : dice.between(1, 5'000);
   p.crawl_per_kind = dice.one_in(2);
+  p.workers = dice.one_in(4) ? 0 : static_cast<int>(dice.between(1, 6));
+  p.lease_ms = dice.between(30, 180) * kSecondMs;
+  p.heartbeat_every_ms = dice.one_in(2) ? p.lease_ms / 3 : p.lease_ms * dice.between(1, 10);  // late: leases are lost
+  p.work_ms_max = dice.between(1, 600) * kSecondMs;
   p.mix = draw_mix(dice);
   p.faults = draw_faults(dice);
   return p;
@@ -96,6 +100,7 @@ Plan mutating_hub(std::uint64_t seed, std::uint64_t repositories, std::uint64_t 
       std::max<std::int64_t>(1, p.duration_ms / static_cast<std::int64_t>(std::max<std::uint64_t>(changed, 1)));
   p.burst_max = 1;
   p.latency_ms_max = 1'000;
+  p.crawl.tail_every_ms = 20 * kMinuteMs;
   return p;
 }
 
@@ -106,6 +111,7 @@ std::string text_of(const Plan& p) {
          std::to_string(p.quota) + " calls in 300 s; changes for " + minutes(p.duration_ms) + " every " +
          minutes(p.change_every_ms) + ", up to " + std::to_string(p.burst_max) + " at once; tails every " +
          minutes(p.crawl.tail_every_ms) + "; killed every " + minutes(p.kill_every_ms) + "; " +
-         (p.crawl_per_kind ? "three crawls" : "one crawl") + "; planted: " + std::string(name_of(p.plant));
+         (p.crawl_per_kind ? "three crawls" : "one crawl") + "; " + std::to_string(p.workers) +
+         " workers; planted: " + std::string(name_of(p.plant));
 }
 }  // namespace hm::test::sim

@@ -26,6 +26,7 @@ enum class Plant : std::uint8_t {
   WatermarkTooHigh,   ///< the index stores an hour more than the tail says
   WatermarkTooEarly,  ///< the index stores it with the tail's first page
   BudgetPerKind,      ///< each lister has its own idea of what is left
+  ForeignFence,       ///< a worker reports under the lease that its task has now, not under its own
 };
 std::string_view name_of(Plant plant);
 
@@ -41,6 +42,8 @@ struct Plan {
   std::int64_t clock_every_ms = 0;   ///< mean pause between two settings of the wall clock
   std::int64_t latency_ms_max = 0;   ///< of an answer
   bool crawl_per_kind = false;       ///< three crawls with one budget beside each other, else one for all kinds
+  int workers = 0;                   ///< that visit what the journal tells of; 0: none
+  std::int64_t lease_ms = 0, heartbeat_every_ms = 0, work_ms_max = 0;
   scale::Mix mix;
   Faults faults;
   crawler::CrawlOptions crawl;  ///< while things change; afterwards two quiet sweeps, a day apart

@@ -10,7 +10,7 @@ constexpr std::int64_t kLongestWaitMs = 600'000;
 }
 
 Process::Process(Surroundings around, const Plan& plan, const crawler::CrawlOptions& options,
-                 std::unique_ptr<ProcessIndex> index, std::uint64_t number, Progress progress)
+                 std::unique_ptr<ProcessIndex> index, std::uint64_t number, bool resting, Progress progress)
     : around_(around),
       index_(std::move(index)),
       journal_(*index_),
@@ -27,6 +27,14 @@ Process::Process(Surroundings around, const Plan& plan, const crawler::CrawlOpti
   } else {
     for (const RepoKind kind : kinds) start({kind}, one_budget ? budgets_.front() : new_budget(), options, progress);
   }
+  if (plan.workers == 0) return;
+  visits_ = std::make_unique<Visits>(Visits::Parts{around_.time, around_.clock, *index_, journal_, *crews_.front().api},
+                                     plan, draws_.next(), resting);
+  visits_->start([this](Error why) { ended(std::move(why)); });
+}
+
+void Process::ended(Error why) {
+  if (!failure_) failure_ = std::move(why);
 }
 
 void Process::start(std::vector<RepoKind> kinds, hub::RateBudget& budget, const crawler::CrawlOptions& options,
@@ -46,12 +54,8 @@ void Process::start(std::vector<RepoKind> kinds, hub::RateBudget& budget, const 
   boost::asio::co_spawn(around_.time.context(), crew.crawl->run(progress),
                         [this](const std::exception_ptr& thrown, Result<crawler::ListingReport> report) {
                           --running_;
-                          if (thrown)
-                            failure_ = Error{Errc::Internal, "an exception ended the crawl"};
-                          else if (!report)
-                            failure_ = report.error();
-                          else
-                            failure_ = Error{Errc::Internal, "the crawl ended by itself"};
+                          if (thrown) return ended({Errc::Internal, "an exception ended the crawl"});
+                          ended(report ? Error{Errc::Internal, "the crawl ended by itself"} : report.error());
                         });
 }
 
@@ -59,6 +63,6 @@ bool Process::kill() {
   index_->kill();
   around_.time.halt();
   around_.time.resume();
-  return has_ended();
+  return running() == 0;
 }
 }  // namespace hm::test::sim

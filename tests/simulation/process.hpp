@@ -16,6 +16,7 @@
 #include "tests/simulation/plan.hpp"
 #include "tests/simulation/process_index.hpp"
 #include "tests/simulation/virtual_time.hpp"
+#include "tests/simulation/visits.hpp"
 
 namespace hm::test::sim {
 class Process {
@@ -26,14 +27,15 @@ class Process {
     net::HttpClient& client;
   };
   using Progress = std::function<void(const crawler::CrawlEvent&)>;
-  /// @param number of the process: what it draws differs from what the ones before drew
+  /// @param number of the process: what it draws differs from what the ones before drew. @param resting as Visits
   Process(Surroundings around, const Plan& plan, const crawler::CrawlOptions& options,
-          std::unique_ptr<ProcessIndex> index, std::uint64_t number, Progress progress);
-  ~Process() = default;  ///< after kill(), or when has_ended()
+          std::unique_ptr<ProcessIndex> index, std::uint64_t number, bool resting, Progress progress);
+  ~Process() = default;  ///< after kill()
 
   ProcessIndex& index() { return *index_; }
-  bool has_ended() const { return running_ == 0; }
-  std::size_t running() const { return running_; }  ///< coroutines
+  bool has_ended() const { return failure_.has_value(); }
+  /// Coroutines that sleep when nothing is ready.
+  std::size_t running() const { return running_ + (visits_ ? visits_->coroutines() : 0); }
   /// Why it ended, when it did so by itself.
   const std::optional<Error>& failure() const { return failure_; }
   /// Nothing it does from now on has any effect. @returns false when a coroutine is left that does not end.
@@ -45,6 +47,7 @@ class Process {
     std::unique_ptr<hub::Api> api;
     std::unique_ptr<crawler::Crawl> crawl;
   };
+  void ended(Error why);
   void start(std::vector<RepoKind> kinds, hub::RateBudget& budget, const crawler::CrawlOptions& options,
              const Progress& progress);
 
@@ -55,7 +58,8 @@ class Process {
   scale::Stream draws_;
   std::deque<hub::RateBudget> budgets_;
   std::vector<Crew> crews_;
+  std::unique_ptr<Visits> visits_;
   std::size_t running_ = 0;
-  std::optional<Error> failure_;
+  std::optional<Error> failure_;  ///< the first
 };
 }  // namespace hm::test::sim

@@ -5,7 +5,7 @@ Result<> ProcessIndex::commit(const storage::Batch& batch) {
   if (dead_) return killed();
   if (batch.empty()) return ok();
   storage::Batch stored = batch;
-  if (falsify_) falsify_(stored);
+  before_commit_(*inner_, stored);
   std::uint64_t hash = 0;
   for (const auto& c : stored.changes())
     for (const std::string_view part : {std::string_view(c.key), std::string_view(c.value)})

@@ -1,5 +1,5 @@
 // tests/simulation/process_index.hpp: the index as one process has it: it can be killed around a commit, and what it
-// stores can be falsified. Threads: as the index behind it.
+// stores can be looked at and falsified. Threads: as the index behind it.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -13,10 +13,10 @@
 namespace hm::test::sim {
 class ProcessIndex final : public storage::Index {
  public:
-  using Falsify = std::function<void(storage::Batch&)>;
-  /// @param falsify may change what is committed; for planted mistakes
-  ProcessIndex(std::unique_ptr<storage::Index> inner, Trace& trace, Falsify falsify = {})
-      : inner_(std::move(inner)), trace_(trace), falsify_(std::move(falsify)) {}
+  using BeforeCommit = std::function<void(const storage::Index& stored, storage::Batch& batch)>;
+  /// @param before_commit looks at what is about to be stored, or falsifies it, for planted mistakes
+  ProcessIndex(std::unique_ptr<storage::Index> inner, Trace& trace, BeforeCommit before_commit)
+      : inner_(std::move(inner)), trace_(trace), before_commit_(std::move(before_commit)) {}
 
   /// The process ends at its n-th commit from now, which is durable or is not; whoever waits for it hears of an error.
   void kill_at_commit(std::uint64_t n, bool durable) { commits_left_ = n, last_is_durable_ = durable; }
@@ -49,7 +49,7 @@ class ProcessIndex final : public storage::Index {
   static Error killed() { return {Errc::Io, "the process was killed"}; }
   std::unique_ptr<storage::Index> inner_;
   Trace& trace_;
-  Falsify falsify_;
+  const BeforeCommit before_commit_;
   std::uint64_t commits_left_ = 0;  ///< 0: no end is planned
   bool last_is_durable_ = false;
   bool dead_ = false;

@@ -19,6 +19,7 @@ constexpr std::int64_t kQuietMax = 8 * kDayMs;        // two sweeps, a day apart
 constexpr std::int64_t kSweepApartMs = kDayMs;        // ListerOptions::missing_patience_ms
 constexpr std::int64_t kQuietSweepMs = 25 * kHourMs;  // a little more than that
 constexpr std::uint32_t kCommitsUntilKilledMax = 80;
+constexpr std::uint32_t kKillsOfTails = 3;  // one of so many second and later pages: there a tail is most delicate
 
 scale::Scale at_begin(scale::Scale scale, const Clock& clock) {
   scale.now_ms = clock.unix_ms();
@@ -77,7 +78,7 @@ class Simulation {
   void plan_next_change() {
     time_.after(pause(draws_, plan_.change_every_ms), [this] {
       if (resting_) return;
-      const std::size_t n = draws_.below(8) == 0 ? 1 + draws_.below(std::max(plan_.burst_max, 1U)) : 1;
+      const std::size_t n = draws_.below(4) == 0 ? 1 + draws_.below(std::max(plan_.burst_max, 1U)) : 1;
       for (auto& change : world_.mutate_randomly(draws_.next(), n, plan_.mix)) {
         trace_.note(scale::render_json(change));
         tails_.changed(change);
@@ -97,7 +98,10 @@ class Simulation {
     });
   }
   void request_arrives(const std::string& target) {
-    if (target.find("sort=lastModified") == std::string::npos || target.find("cursor=") != std::string::npos) return;
+    if (target.find("sort=lastModified") == std::string::npos) return;
+    const bool continues = target.find("cursor=") != std::string::npos;
+    if (continues && plan_.kill_every_ms != 0 && draws_.below(kKillsOfTails) == 0) kill_soon(0);
+    if (continues) return;
     for (std::size_t k = 0; k < scale::kKinds; ++k)
       if (target.starts_with("/api/" + std::string(api_segment(scale::kind_at(k))) + "?")) {
         tails_.tail_begins(scale::kind_at(k));
@@ -107,24 +111,25 @@ class Simulation {
 
   // The processes.
   std::unique_ptr<ProcessIndex> open_index() {
-    return std::make_unique<ProcessIndex>(open_memory_index(disk_), trace_, falsifier());
+    return std::make_unique<ProcessIndex>(open_memory_index(disk_), trace_,
+                                          [this](const storage::Index& stored, storage::Batch& batch) {
+                                            falsify(batch);
+                                            for (auto& finding : check_fence(stored, batch, time_))
+                                              complain(std::move(finding));
+                                          });
   }
-  ProcessIndex::Falsify falsifier() {
-    if (plan_.plant == Plant::WatermarkTooHigh)
-      return [](storage::Batch& batch) {
-        const auto changes = batch.changes();
-        for (const auto& c : changes)
-          if (c.family == storage::Family::Meta && c.key.ends_with("/tail"))
-            batch.put(c.family, c.key, storage::key::u64(storage::key::parse_u64(c.value).value() + kHourMs));
-      };
-    if (plan_.plant == Plant::WatermarkTooEarly)
-      return [this](storage::Batch& batch) {
-        if (!begun_tail_) return;
-        batch.put(storage::Family::Meta, crawler::crawl_key("hub.example", *begun_tail_, "tail"),
-                  storage::key::u64(static_cast<std::uint64_t>(time_.unix_ms())));
-        begun_tail_.reset();
-      };
-    return {};
+  void falsify(storage::Batch& batch) {
+    if (plan_.plant == Plant::WatermarkTooHigh) {
+      const auto changes = batch.changes();
+      for (const auto& c : changes)
+        if (c.family == storage::Family::Meta && c.key.ends_with("/tail"))
+          batch.put(c.family, c.key, storage::key::u64(storage::key::parse_u64(c.value).value() + kHourMs));
+    }
+    if (plan_.plant == Plant::WatermarkTooEarly && begun_tail_) {
+      batch.put(storage::Family::Meta, crawler::crawl_key("hub.example", *begun_tail_, "tail"),
+                storage::key::u64(static_cast<std::uint64_t>(time_.unix_ms())));
+      begun_tail_.reset();
+    }
   }
   void start_process() {
     ++processes_;
@@ -134,26 +139,29 @@ class Simulation {
     crawler::CrawlOptions options = plan_.crawl;
     if (resting_) {
       options.sweep_every_ms = options.hot_every_ms = kQuietSweepMs;
-      options.tail_every_ms = 3 * kHourMs;
+      options.tail_every_ms = 8 * kHourMs;
     }
     auto index = open_index();
-    const std::uint64_t life = processes_;
     if (plan_.kill_every_ms != 0 && !resting_) {
-      if (draws_.below(3) != 0) index->kill_at_commit(1 + draws_.below(kCommitsUntilKilledMax), draws_.below(2) == 0);
-      time_.after(pause(draws_, plan_.kill_every_ms), [this, life] {
-        if (life == processes_ && process_ && !resting_) kill_process();
-      });
+      if (draws_.below(2) == 0) index->kill_at_commit(1 + draws_.below(kCommitsUntilKilledMax), draws_.below(2) == 0);
+      kill_soon(pause(draws_, plan_.kill_every_ms));
     }
     process_ =
         std::make_unique<Process>(Process::Surroundings{time_, machine_, network_}, plan_, options, std::move(index),
-                                  processes_, [this](const crawler::CrawlEvent& event) { step_done(event); });
+                                  processes_, resting_, [this](const crawler::CrawlEvent& event) { step_done(event); });
+  }
+  /// The process that runs now, if it does so then.
+  void kill_soon(std::int64_t ms) {
+    time_.after(ms, [this, life = processes_] {
+      if (life == processes_ && process_ && !resting_) kill_process();
+    });
   }
   void kill_process() {
     trace_.note("process " + std::to_string(processes_) + " is killed");
     if (!process_->kill()) complain("a coroutine of the killed process does not end");
     process_.reset();
     const std::int64_t down_ms =
-        draws_.below(3) == 0 ? pause(draws_, plan_.duration_ms / 20) : pause(draws_, 10 * kSecondMs);
+        draws_.below(3) == 0 ? pause(draws_, plan_.duration_ms / 10) : pause(draws_, 10 * kSecondMs);
     time_.after(down_ms, [this] {
       if (!process_) start_process();
     });
@@ -214,11 +222,12 @@ class Simulation {
     Outcome out;
     const auto index = open_memory_index(disk_);
     if (findings_.empty()) findings_ = check_at_rest(world_, *index, changes_);
+    if (findings_.empty() && plan_.workers != 0) findings_ = check_visits(world_, *index);
     for (const auto& [window, used] : network_.overdrawn())
       findings_.push_back(std::to_string(used) + " of " + std::to_string(plan_.quota) +
                           " calls were made in one window");
-    if (world_.stats().rate_limited != 0)
-      findings_.push_back("the Hub answered 429 " + std::to_string(world_.stats().rate_limited) + " times");
+    if (network_.refused() != 0)
+      findings_.push_back("the Hub answered 429 " + std::to_string(network_.refused()) + " times");
     out.findings = std::move(findings_);
     out.trace_hash = trace_.hash();
     out.trace_tail = trace_.tail();

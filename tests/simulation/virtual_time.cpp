@@ -8,12 +8,21 @@
 namespace hm::test::sim {
 namespace asio = boost::asio;
 
+namespace {
+constexpr auto kAsleep = asio::steady_timer::time_point::max(), kWoken = asio::steady_timer::time_point::min();
+}
+
 net::awaitable<Result<>> VirtualTime::sleep(std::int64_t ms) {
   if (halted_) co_return Error(Errc::Cancelled, "the process was killed");
-  asio::steady_timer timer(context_, asio::steady_timer::time_point::max());
-  waiting_.emplace(Key{now_ms_ + std::max<std::int64_t>(ms, 0), draws_.next()}, Waiting{&timer, {}});
+  asio::steady_timer timer(context_, kAsleep);
+  const auto entry = waiting_.emplace(Key{now_ms_ + std::max<std::int64_t>(ms, 0), draws_.next()}, Waiting{&timer, {}});
   ++sleepers_;
-  (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));  // ended by step() or halt(), never by itself
+  (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  if (timer.expiry() != kWoken) {  // the sleeper was cancelled
+    waiting_.erase(entry);
+    --sleepers_;
+    co_return Error(Errc::Cancelled, "stopped");
+  }
   if (halted_) co_return Error(Errc::Cancelled, "the process was killed");
   co_return ok();
 }
@@ -37,7 +46,7 @@ bool VirtualTime::step() {
     woken.event();
   } else {
     --sleepers_;
-    woken.sleeper->cancel();
+    woken.sleeper->expires_at(kWoken);
   }
   return true;
 }
@@ -45,7 +54,7 @@ bool VirtualTime::step() {
 void VirtualTime::halt() {
   halted_ = true;
   for (auto it = waiting_.begin(); it != waiting_.end();) {
-    if (it->second.sleeper != nullptr) it->second.sleeper->cancel();
+    if (it->second.sleeper != nullptr) it->second.sleeper->expires_at(kWoken);
     it = it->second.sleeper != nullptr ? waiting_.erase(it) : std::next(it);
   }
   sleepers_ = 0;

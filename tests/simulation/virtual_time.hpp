@@ -26,7 +26,7 @@ class VirtualTime final : public Clock {
   std::int64_t unix_ms() const override { return kBeginMs + now_ms_; }
   std::int64_t monotonic_ms() const override { return now_ms_; }
 
-  /// As hub::Sleep. @returns Cancelled once the sleepers are halted.
+  /// As hub::Sleep. @returns Cancelled once the sleepers are halted, and when the awaiting coroutine is.
   net::awaitable<Result<>> sleep(std::int64_t ms);
   auto sleeper() {
     return [this](std::int64_t ms) { return sleep(ms); };

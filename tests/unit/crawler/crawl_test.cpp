@@ -16,13 +16,13 @@ class CrawlScheduleTest : public CrawlTest {
   Result<ListingReport> crawl_for(std::int64_t ms, CrawlOptions options,
                                   const std::function<void(const CrawlEvent&)>& progress) {
     const std::int64_t end_ms = clock_.monotonic_ms() + ms;
-    hub::Sleep sleep = [this, end_ms](std::int64_t pause_ms) { return sleep_until(end_ms, pause_ms); };
+    hub::Sleep sleep = [this, end_ms](std::int64_t pause_ms) { return let_pass(end_ms, pause_ms); };
     Crawl crawl(parts(), std::move(options), std::move(sleep));
     return test::run(crawl.run(progress));
   }
 
  private:
-  net::awaitable<Result<>> sleep_until(std::int64_t end_ms, std::int64_t pause_ms) {
+  net::awaitable<Result<>> let_pass(std::int64_t end_ms, std::int64_t pause_ms) {
     clock_.advance(pause_ms);
     if (clock_.monotonic_ms() >= end_ms) co_return Error(Errc::Cancelled, "the time is up");
     co_return ok();
