@@ -5,6 +5,11 @@
 #include <utility>
 
 namespace hm::test::scale {
+void append_hex(std::string& out, std::uint64_t value, int digits) {
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out += kHex[(value >> shift) & 15];
+}
+
 namespace {
 std::uint64_t hash_of(std::string_view name) {
   std::uint64_t h = 0xcbf29ce484222325U;
@@ -13,10 +18,6 @@ std::uint64_t hash_of(std::string_view name) {
 }
 constexpr std::uint64_t kTag = 0xffffffff00000000U;
 
-void append_hex(std::string& out, std::uint64_t value, int digits) {
-  static constexpr std::string_view kHex = "0123456789abcdef";
-  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out += kHex[(value >> shift) & 15];
-}
 std::optional<std::uint64_t> parse_hex(std::string_view text) {
   std::uint64_t value = 0;
   for (const char c : text) {

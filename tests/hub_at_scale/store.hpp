@@ -28,6 +28,8 @@ struct Order {
 /// `_id` and `sha` as text.
 void append_rid(std::string& out, std::uint32_t created_s, std::uint64_t rest);
 
+void append_hex(std::string& out, std::uint64_t value, int digits);  ///< lowercase, with leading zeros
+
 /// A repository is named by its slot, which never changes and is never used again.
 class Store {
  public:
