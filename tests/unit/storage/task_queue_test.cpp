@@ -312,7 +312,8 @@ TEST_F(Tasks, RowsGoThereAndBack) {
   EXPECT_EQ(back.lease->fence, 99U);
   EXPECT_EQ(
       pack_task(t),
-      R"({"again":true,"attempts":7,"crashes":1,"error":"why","failure":"transient","lane":3,"lease":{"fence":99,"owner":"host:1:2","until":6789},"not_before":12345,"priority":255,"state":"leased"})");
+      R"({"again":true,"attempts":7,"crashes":1,"error":"why","failure":"transient","lane":3,)"
+      R"("lease":{"fence":99,"owner":"host:1:2","until":6789},"not_before":12345,"priority":255,"state":"leased"})");
   for (const char* bad : {"", "{}", "[]", R"({"attempts":0,"not_before":0,"priority":1,"state":"leased"})",
                           R"({"attempts":0,"not_before":0,"priority":256,"state":"queued"})",
                           R"({"attempts":0,"not_before":-1,"priority":1,"state":"queued"})",
