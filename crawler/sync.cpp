@@ -80,7 +80,9 @@ Result<> Sync::settle_stuck() {
     if (target.state != TargetState::Pending) return true;
     const auto task = p_.frontier.queue().get(task_of(target));
     if (!task) problem = task.error();
-    if (!task || !task.assume_value() || task.assume_value()->failure != storage::kPoison) return task.has_value();
+    const bool aside = task && task.assume_value() && task.assume_value()->state == storage::TaskState::Parked &&
+                       task.assume_value()->failure == storage::kPoison;
+    if (!aside) return task.has_value();
     TargetRow settled = target;
     settled.state = TargetState::Failed;
     settled.failure = task.assume_value()->failure;

@@ -180,12 +180,25 @@ TEST_F(RecordListingTest, MissingInTwoSweepsADayApartIsOverdueAndBackWhenListed)
   EXPECT_EQ(column(Column::State, 1), storage::state_of(RepoKind::Model));
 }
 
-TEST_F(RecordListingTest, ASweepThatMissesHalfOfWhatIsKnownIsNotBelieved) {
-  list({item('1', "org/a"), item('2', "org/b"), item('3', "org/c")}, 1);
+TEST_F(RecordListingTest, ASweepThatMissesHalfOfALargeHubIsNotBelieved) {
+  std::vector<Listing> many{item('1', "org/a"), item('2', "org/b")};
+  for (int n = 1000; n < 2100; ++n) {
+    many.push_back(item('1', "org/n" + std::to_string(n)));
+    many.back().rid = *Rid::parse("00000000000000000000" + std::to_string(n));
+  }
+  list(many, 1);
   clock_.advance(kDayMs);
   list({item('1', "org/a")}, 2);
   EXPECT_THAT(end_sweep(2, clock_.unix_ms()), testing::IsEmpty());
   EXPECT_EQ(row('2').missing_since_ms, 0);
+}
+
+TEST_F(RecordListingTest, ASmallHubMayLoseMostOfWhatItHad) {
+  list({item('1', "org/a"), item('2', "org/b"), item('3', "org/c")}, 1);
+  clock_.advance(kDayMs);
+  list({item('1', "org/a")}, 2);
+  EXPECT_THAT(end_sweep(2, clock_.unix_ms()), testing::IsEmpty());
+  EXPECT_EQ(row('2').missing_since_ms, clock_.unix_ms());
 }
 
 TEST_F(RecordListingTest, WhatWasFirstSeenDuringASweepIsNotMissingInIt) {
