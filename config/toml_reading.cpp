@@ -10,11 +10,17 @@ std::string place_of(std::string_view source, const toml::source_region& region)
 }
 
 Result<Raw> raw_of(const toml::node& node) {
-  if (const auto* b = node.as_boolean()) return Raw(b->get());
-  if (const auto* i = node.as_integer()) return Raw(i->get());
-  if (const auto* f = node.as_floating_point()) return Raw(f->get());
-  if (const auto* s = node.as_string()) return Raw(s->get());
+  Raw raw;  // one for all: g++ 12 with sanitizers takes temporaries of a variant for uninitialised
   const auto* array = node.as_array();
+  if (const auto* b = node.as_boolean())
+    raw = b->get();
+  else if (const auto* i = node.as_integer())
+    raw = i->get();
+  else if (const auto* f = node.as_floating_point())
+    raw = f->get();
+  else if (const auto* s = node.as_string())
+    raw = s->get();
+  if (node.is_value() && !node.is_date() && !node.is_time() && !node.is_date_time()) return raw;
   if (!array)
     return Error{Errc::BadInput,
                  node.is_table() ? "must be a value, not a section" : "must be a value, not a date or time"};
@@ -24,7 +30,8 @@ Result<Raw> raw_of(const toml::node& node) {
     if (!s) return Error{Errc::BadInput, "must be a list of texts only"};
     list.push_back(s->get());
   }
-  return Raw(std::move(list));
+  raw = std::move(list);
+  return raw;
 }
 
 TomlKey key_of(std::string_view source, const toml::key& key, const toml::node& node) {
