@@ -13,6 +13,10 @@
 #include "crawler/pipeline.hpp"
 
 namespace hm::app {
+struct Context;
+/// How a run of several repositories shows its progress: bars, lines, or not at all.
+ProgressDisplay::Mode display_mode(const Context& context);
+
 /// A URL names a host too: that of the Hub, of whom the upstream may be a mirror, or the upstream's own. Any other
 /// would silently become the upstream's repository of that name. @returns BadInput.
 Result<> check_url_host(const std::string& text, const std::string& upstream);

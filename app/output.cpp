@@ -190,6 +190,12 @@ std::string error_line(const Error& error) {
   return "hubmirror: error: " + readable(printable(what));
 }
 
+void add_field(std::string& out, std::size_t width, std::string_view name, std::string_view text) {
+  std::string label(name);
+  label.resize(width, ' ');
+  out += "  " + label + printable(text) + "\n";
+}
+
 std::string counted(std::uint64_t count, std::string_view noun) {
   const bool y = noun.ends_with('y');
   const std::string plural = y ? std::string(noun.substr(0, noun.size() - 1)) + "ies" : std::string(noun) + "s";

@@ -44,6 +44,17 @@ void print_json(std::ostream& out, json::value value);
 
 /// "hubmirror: error: what; where; why; what to do": one line, printable, words of at most 200 columns.
 std::string error_line(const Error& error);
+/// "  name     text\n": the name padded to `width` columns, the text made printable.
+void add_field(std::string& out, std::size_t width, std::string_view name, std::string_view text);
+inline constexpr std::size_t kFieldsListedMax = 20;  ///< of one list in text; --json has them all
+/// One field for each item of the list, as `text_of` says, up to kFieldsListedMax; then how many more there are.
+template <class List, class Text>
+void add_fields(std::string& out, std::size_t width, std::string_view name, const List& list, const Text& text_of) {
+  for (std::size_t i = 0; i < list.size() && i < kFieldsListedMax; ++i) add_field(out, width, name, text_of(list[i]));
+  if (list.size() > kFieldsListedMax)
+    add_field(out, width, name, "and " + std::to_string(list.size() - kFieldsListedMax) + " more; --json lists all");
+}
+
 /// "1 file", "3 files".
 std::string counted(std::uint64_t count, std::string_view noun);
 /// "2026-11-20 15:20:00" in UTC, "-" for 0.

@@ -179,7 +179,7 @@ awaitable<Result<storage::GenerationRow>> Sync::run(storage::GenerationRow gener
     HM_TRY(settle_stuck());
     return enqueue_pending();
   }));
-  Workers workers(p_.frontier, p_.disk, p_.clock, p_.sleep, {o_.repos_parallel, p_.owner});
+  Workers workers(p_.frontier, p_.disk, p_.sleep, {o_.repos_parallel, p_.owner});
   Work one = [this](const storage::Task& task) { return work(task); };
   auto may_end = [this] { return pending_ == 0; };
   auto told = [&workers](const storage::Task&, std::optional<FailureClass> failure, const std::optional<Error>& error) {

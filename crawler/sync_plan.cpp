@@ -95,7 +95,7 @@ awaitable<void> Planner::ask_more(Asking& asking, SurveyParts& surveys) const {
     if (answer) {
       storage::Batch batch;
       put_survey(batch, answer.assume_value(), revision);
-      const auto kept = co_await run_on(p_.disk, [&] { return surveys.index.commit(batch); });
+      const auto kept = co_await run_on(surveys.disk, [&] { return surveys.index.commit(batch); });
       if (!kept) answer = kept.error();
     }
     const bool unreachable = !answer && answer.assume_error().code == Errc::Unreachable;
@@ -309,9 +309,9 @@ Result<SyncPlan> Planner::figure(const std::vector<config::MirrorPolicy>& polici
 awaitable<Result<SyncPlan>> Planner::plan(std::vector<config::MirrorPolicy> policies, SurveyParts surveys) {
   co_await asio::this_coro::throw_if_cancelled(false);
   SyncPlan plan;
-  HM_CO_TRY(auto found, co_await run_on(p_.disk, [&] { return candidates(policies, plan); }));
+  HM_CO_TRY(auto found, co_await run_on(surveys.disk, [&] { return candidates(policies, plan); }));
   HM_CO_TRY(co_await ask_for(found, surveys, plan));
-  co_return co_await run_on(p_.disk, [&] { return figure(policies, found, std::move(plan)); });
+  co_return co_await run_on(surveys.disk, [&] { return figure(policies, found, std::move(plan)); });
 }
 
 Result<SyncPlan> Planner::plan_offline(const std::vector<config::MirrorPolicy>& policies) {

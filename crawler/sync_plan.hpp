@@ -1,6 +1,6 @@
 // crawler/sync_plan.hpp: what bringing the selection of some policies up to date takes, before a byte moves: which
 // revisions, how many files and bytes, how much of that is here, how many calls. Layer 5. Threads: planning is a
-// coroutine on the network executor, its index work on `disk`; the rest are values.
+// coroutine on the network executor, its index work on SurveyParts::disk; the rest are values.
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
@@ -54,7 +54,6 @@ struct PlanParts {  ///< everything outlives the planner
   const storage::Index& index;
   const mirror::Catalog& catalog;
   const storage::BlobStore& blobs;
-  boost::asio::any_io_executor disk;
   const Clock& clock;
   std::string src;  ///< host of the upstream
 };
@@ -62,6 +61,7 @@ struct PlanParts {  ///< everything outlives the planner
 struct SurveyParts {
   hub::Api& api;
   storage::Index& index;
+  boost::asio::any_io_executor disk;  ///< where blocking calls are made
   int parallel = 8;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< network thread
 };

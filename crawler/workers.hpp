@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 
-#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "crawler/frontier.hpp"
 #include "hub/retry.hpp"
@@ -40,9 +39,8 @@ struct WorkerOptions {
 class Workers {
  public:
   /// All outlive the workers.
-  Workers(Frontier& frontier, boost::asio::any_io_executor disk, const Clock& clock, hub::Sleep sleep,
-          WorkerOptions options)
-      : frontier_(frontier), disk_(std::move(disk)), clock_(clock), sleep_(std::move(sleep)), o_(std::move(options)) {}
+  Workers(Frontier& frontier, boost::asio::any_io_executor disk, hub::Sleep sleep, WorkerOptions options)
+      : frontier_(frontier), disk_(std::move(disk)), sleep_(std::move(sleep)), o_(std::move(options)) {}
 
   /// Until `may_end` says so while nothing is at work (asked whenever a worker finds nothing to do), or a worker meets
   /// what stops everything (FailureClass::Local), which is returned. Cancelled leaves leases to recover().
@@ -59,7 +57,6 @@ class Workers {
 
   Frontier& frontier_;
   const boost::asio::any_io_executor disk_;
-  const Clock& clock_;
   const hub::Sleep sleep_;
   const WorkerOptions o_;
   Work work_;

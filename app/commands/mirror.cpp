@@ -21,6 +21,11 @@
 #include "net/url.hpp"
 
 namespace hm::app {
+ProgressDisplay::Mode display_mode(const Context& context) {
+  if (!context.shows_progress()) return ProgressDisplay::Mode::Silent;
+  return context.io.err_is_terminal ? ProgressDisplay::Mode::Bars : ProgressDisplay::Mode::Lines;
+}
+
 Result<> check_url_host(const std::string& text, const std::string& upstream) {
   if (!text.starts_with("http://") && !text.starts_with("https://")) return ok();
   HM_TRY(const net::Url url, net::parse_url(text));
@@ -116,11 +121,6 @@ Result<std::vector<crawler::MirrorRequest>> requests_of(const Context& context, 
     requests.push_back(std::move(request));
   }
   return requests;
-}
-
-ProgressDisplay::Mode display_mode(const Context& context) {
-  if (!context.shows_progress()) return ProgressDisplay::Mode::Silent;
-  return context.io.err_is_terminal ? ProgressDisplay::Mode::Bars : ProgressDisplay::Mode::Lines;
 }
 
 /// "" when nothing is wrong with the repository itself: an interrupted run is told of once, at its end.

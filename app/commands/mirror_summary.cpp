@@ -6,7 +6,7 @@
 
 namespace hm::app {
 namespace {
-constexpr std::size_t kListedMax = 20;  // of problems and remarks in text; --json has them all
+constexpr std::size_t kLabel = 12;  // columns
 
 std::string rate_text(std::uint64_t bytes, std::int64_t ms) {
   if (ms <= 0 || bytes == 0) return {};
@@ -17,12 +17,6 @@ std::string state_of(const MirrorOutcome& outcome) {
   if (!outcome.complete()) return "INCOMPLETE";
   return outcome.report.unchanged ? "complete, nothing new" : "complete";
 }
-void field(std::string& out, std::string_view name, const std::string& text) {
-  std::string label(name);
-  label.resize(12, ' ');
-  out += "  " + label + printable(text) + "\n";
-}
-
 void add_published(std::string& out, const crawler::MirrorReport& report, const mirror::Catalog& catalog) {
   if (report.row.repo.name.empty()) return;
   auto snapshot = catalog.resolve(report.row, "");
@@ -32,19 +26,12 @@ void add_published(std::string& out, const crawler::MirrorReport& report, const 
   std::string text = row.commit.hex();
   if (report.published.size() > 1)
     text += ", " + counted(report.published.size(), "revision") + " published by this run";
-  field(out, "published", text);
-  field(out, "holds", counted(row.files, "file") + ", " + human_bytes(row.bytes));
+  add_field(out, kLabel, "published", text);
+  add_field(out, kLabel, "holds", counted(row.files, "file") + ", " + human_bytes(row.bytes));
   if (row.partial())
-    field(out, "PARTIAL",
-          counted(row.left_out_files, "file") + " of " + human_bytes(row.left_out_bytes) + " left out by " +
-              row.selection);
-}
-
-template <class List, class Text>
-void add_list(std::string& out, std::string_view name, const List& list, const Text& text_of) {
-  for (std::size_t i = 0; i < list.size() && i < kListedMax; ++i) field(out, name, text_of(list[i]));
-  if (list.size() > kListedMax)
-    field(out, name, "and " + std::to_string(list.size() - kListedMax) + " more; --json lists all");
+    add_field(out, kLabel, "PARTIAL",
+              counted(row.left_out_files, "file") + " of " + human_bytes(row.left_out_bytes) + " left out by " +
+                  row.selection);
 }
 
 std::string block(const MirrorOutcome& outcome, const mirror::Catalog& catalog) {
@@ -55,14 +42,16 @@ std::string block(const MirrorOutcome& outcome, const mirror::Catalog& catalog) 
   std::string fetched = counted(r.blobs_fetched, "large file") + ", " + human_bytes(r.bytes_fetched) + " in " +
                         duration_text(r.elapsed_ms);
   if (const std::string rate = rate_text(r.bytes_fetched, r.elapsed_ms); !rate.empty()) fetched += " (" + rate + ")";
-  if (!r.unchanged) field(out, "fetched", fetched);
-  if (r.git_objects != 0) field(out, "git", counted(r.git_objects, "object") + ", " + human_bytes(r.git_bytes));
-  if (r.blobs_present != 0) field(out, "here before", counted(r.blobs_present, "large file"));
-  if (r.bytes_verified != 0) field(out, "verified", human_bytes(r.bytes_verified) + " hashed and equal");
-  add_list(out, "problem", r.problems, [](const crawler::FileProblem& p) { return p.path + ": " + p.error.what; });
-  add_list(out, "remark", r.remarks, [](const mirror::TreeRemark& t) { return t.kind + ": " + t.path; });
-  add_list(out, "note", r.notes, [](const std::string& note) { return note; });
-  if (r.error) field(out, "because", r.error->what);
+  if (!r.unchanged) add_field(out, kLabel, "fetched", fetched);
+  if (r.git_objects != 0)
+    add_field(out, kLabel, "git", counted(r.git_objects, "object") + ", " + human_bytes(r.git_bytes));
+  if (r.blobs_present != 0) add_field(out, kLabel, "here before", counted(r.blobs_present, "large file"));
+  if (r.bytes_verified != 0) add_field(out, kLabel, "verified", human_bytes(r.bytes_verified) + " hashed and equal");
+  add_fields(out, kLabel, "problem", r.problems,
+             [](const crawler::FileProblem& p) { return p.path + ": " + p.error.what; });
+  add_fields(out, kLabel, "remark", r.remarks, [](const mirror::TreeRemark& t) { return t.kind + ": " + t.path; });
+  add_fields(out, kLabel, "note", r.notes, [](const std::string& note) { return note; });
+  if (r.error) add_field(out, kLabel, "because", r.error->what);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "app/commands/commands.hpp"
 #include "app/commands/mirror_summary.hpp"
 #include "app/commands/sync_summary.hpp"
+#include "app/facts.hpp"
 #include "app/mirror_run.hpp"
 #include "app/output.hpp"
 #include "app/progress.hpp"
@@ -70,11 +71,6 @@ Result<> leave_out_those_not_due(const storage::Index& index, std::vector<config
   return ok();
 }
 
-ProgressDisplay::Mode display_mode(const Context& context) {
-  if (!context.shows_progress()) return ProgressDisplay::Mode::Silent;
-  return context.io.err_is_terminal ? ProgressDisplay::Mode::Bars : ProgressDisplay::Mode::Lines;
-}
-
 /// Everything that a plan and a run need, on one network thread.
 class Syncing {
  public:
@@ -85,11 +81,11 @@ class Syncing {
         src_(network.api.upstream().host_port()),
         queue_(*store.index, system_clock()),
         frontier_(queue_, system_clock(), options_of(context)),
-        planner_({*store.index, store.catalog, *store.blobs, network.disk_pool.get_executor(), system_clock(), src_}) {}
+        planner_({*store.index, store.catalog, *store.blobs, system_clock(), src_}) {}
 
   Result<crawler::SyncPlan> plan(std::vector<config::MirrorPolicy> policies, const std::stop_token& stop) {
     std::int64_t next_ms = 0;
-    crawler::SurveyParts surveys{network_.api, *store_.index};
+    crawler::SurveyParts surveys{network_.api, *store_.index, network_.disk_pool.get_executor()};
     if (context_.shows_progress())
       surveys.progress = [this, &next_ms](std::uint64_t done, std::uint64_t total) {
         const std::int64_t now_ms = system_clock().monotonic_ms();
@@ -187,16 +183,15 @@ Result<Exit> plan_offline(Context& context, const SyncCommand& command) {
   HM_TRY(const auto policies, policies_asked_for(context, command));
   HM_TRY(const net::Url upstream, net::parse_url(context.config.upstream.url));
   HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
-  boost::asio::thread_pool nobody(1);
-  crawler::Planner planner(
-      {*store->index, store->catalog, *store->blobs, nobody.get_executor(), system_clock(), upstream.host_port()});
+  crawler::Planner planner({*store->index, store->catalog, *store->blobs, system_clock(), upstream.host_port()});
   HM_TRY(const auto plan, planner.plan_offline(policies));
   print_plan(context, plan, std::nullopt);
   return leaves_something_out(plan) ? Exit::Incomplete : Exit::Done;
 }
 
 /// The generation to work on: the one that was broken off, or a new one. nullopt: there is nothing to do.
-Result<std::optional<storage::GenerationRow>> generation_to_run(Context& context, const SyncCommand& command,
+Result<std::optional<storage::GenerationRow>> generation_to_run(Context& context, bool only_due,
+                                                                std::vector<config::MirrorPolicy> policies,
                                                                 WriteServices& store, Syncing& syncing, Exit& exit,
                                                                 const std::stop_token& stop) {
   HM_TRY(auto unfinished, crawler::unfinished_generation(*store.index));
@@ -207,8 +202,7 @@ Result<std::optional<storage::GenerationRow>> generation_to_run(Context& context
                      << std::flush;
     return unfinished;
   }
-  HM_TRY(auto policies, policies_asked_for(context, command));
-  if (command.due) {
+  if (only_due) {
     HM_TRY(leave_out_those_not_due(*store.index, policies));
     if (policies.empty()) return std::optional<storage::GenerationRow>();
   }
@@ -222,7 +216,7 @@ Result<std::optional<storage::GenerationRow>> generation_to_run(Context& context
 
 Result<Exit> run_command(Context& context, const SyncCommand& command) {
   if (command.offline) return plan_offline(context, command);
-  HM_TRY(const auto checked, policies_asked_for(context, command));  // before anything is touched
+  HM_TRY(auto policies, policies_asked_for(context, command));  // before anything is touched
   HM_TRY(auto plan, NetworkServices::plan(context.config));
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "sync", Create::IfAbsent));
   HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
@@ -233,7 +227,7 @@ Result<Exit> run_command(Context& context, const SyncCommand& command) {
     return Exit::CannotContinue;
   };
   if (command.plan) {
-    const auto made = syncing.plan(checked, stop);
+    const auto made = syncing.plan(std::move(policies), stop);
     network->stop();
     if (!made && stop.stop_requested()) return stopped("nothing was fetched");
     if (!made) return made.error();
@@ -241,7 +235,7 @@ Result<Exit> run_command(Context& context, const SyncCommand& command) {
     return leaves_something_out(made.assume_value()) ? Exit::Incomplete : Exit::Done;
   }
   Exit exit = Exit::Done;
-  const auto generation = generation_to_run(context, command, *store, syncing, exit, stop);
+  const auto generation = generation_to_run(context, command.due, std::move(policies), *store, syncing, exit, stop);
   if (!generation && stop.stop_requested()) return stopped("nothing was fetched");
   if (!generation) return generation.error();
   if (!generation.assume_value()) {
@@ -268,11 +262,6 @@ Result<std::uint32_t> generation_number(const std::string& text) {
   return static_cast<std::uint32_t>(*number);
 }
 
-json::array paths(const std::vector<std::string>& list) {
-  json::array out;
-  for (const std::string& path : list) out.emplace_back(json_text(path));
-  return out;
-}
 json::value commit_json(const std::optional<storage::TargetRow>& target) {
   if (!target) return nullptr;
   return json::object{{"commit", target->commit.hex()}, {"state", std::string(storage::name_of(target->state))}};
@@ -291,11 +280,11 @@ Result<Exit> print_difference(Context& context, const ReadServices& store, const
       *store.index, store.catalog, before, after, [&](const crawler::GenerationChange& change) {
         const storage::TargetRow& named = change.after ? *change.after : *change.before;
         if (context.options.json) {
-          changes.emplace_back(json::object{{"added", paths(change.added)},
+          changes.emplace_back(json::object{{"added", texts_json(change.added)},
                                             {"after", commit_json(change.after)},
                                             {"before", commit_json(change.before)},
-                                            {"changed", paths(change.changed)},
-                                            {"removed", paths(change.removed)},
+                                            {"changed", texts_json(change.changed)},
+                                            {"removed", texts_json(change.removed)},
                                             {"repo", named.repo.text()}});
           return;
         }

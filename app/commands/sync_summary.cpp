@@ -2,32 +2,22 @@
 
 #include <algorithm>
 
+#include "app/facts.hpp"
 #include "app/output.hpp"
 #include "base/text.hpp"
 
 namespace hm::app {
 namespace {
-constexpr std::size_t kListedMax = 20;  // of skipped and lacking repositories in text; --json has them all
-
-void field(std::string& out, std::string_view name, const std::string& text) {
-  std::string label(name);
-  label.resize(14, ' ');
-  out += "  " + label + printable(text) + "\n";
-}
-template <class List, class Text>
-void add_list(std::string& out, std::string_view name, const List& list, const Text& text_of) {
-  for (std::size_t i = 0; i < list.size() && i < kListedMax; ++i) field(out, name, text_of(list[i]));
-  if (list.size() > kListedMax)
-    field(out, name, "and " + std::to_string(list.size() - kListedMax) + " more; --json lists all");
-}
+constexpr std::size_t kLabel = 14;  // columns
 
 void add_figures(std::string& out, const crawler::PlanFigures& f) {
-  field(out, "wanted", counted(f.repos, "revision") + ", " + counted(f.files, "file") + ", " + human_bytes(f.bytes));
-  field(out, "here", human_bytes(f.bytes_here) + "; " + counted(f.unchanged, "revision") + " as wanted");
-  field(out, "to fetch", human_bytes(f.bytes_to_fetch));
-  field(out, "calls",
-        std::to_string(f.api_calls) + " to the API, " + std::to_string(f.other_calls) +
-            " to git and for the addresses of files");
+  add_field(out, kLabel, "wanted",
+            counted(f.repos, "revision") + ", " + counted(f.files, "file") + ", " + human_bytes(f.bytes));
+  add_field(out, kLabel, "here", human_bytes(f.bytes_here) + "; " + counted(f.unchanged, "revision") + " as wanted");
+  add_field(out, kLabel, "to fetch", human_bytes(f.bytes_to_fetch));
+  add_field(out, kLabel, "calls",
+            std::to_string(f.api_calls) + " to the API, " + std::to_string(f.other_calls) +
+                " to git and for the addresses of files");
 }
 json::object figures_json(const crawler::PlanFigures& f) {
   return {{"api_calls", f.api_calls},   {"bytes", f.bytes},
@@ -35,17 +25,12 @@ json::object figures_json(const crawler::PlanFigures& f) {
           {"files", f.files},           {"other_calls", f.other_calls},
           {"revisions", f.repos},       {"unchanged", f.unchanged}};
 }
-json::array words(const std::vector<std::string>& list) {
-  json::array out;
-  for (const std::string& word : list) out.emplace_back(json_text(word));
-  return out;
-}
 json::object target_json(const storage::TargetRow& target) {
   json::object out{{"bytes", target.bytes},
                    {"bytes_to_fetch", target.bytes_to_fetch},
                    {"commit", target.commit.hex()},
                    {"files", target.files},
-                   {"policies", words(target.policies)},
+                   {"policies", texts_json(target.policies)},
                    {"repo", target.repo.text()},
                    {"revision", json_text(target.revision)},
                    {"rid", target.key.rid.text()},
@@ -74,8 +59,9 @@ std::string plan_text(const crawler::SyncPlan& plan, std::optional<std::uint64_t
   for (const crawler::PolicyPlan& policy : plan.policies) {
     out += "policy " + policy.name + "\n";
     add_figures(out, policy.figures);
-    add_list(out, "skipped", policy.skipped, [](const storage::SkippedRow& s) { return s.repo.text() + ": " + s.why; });
-    add_list(out, "note", policy.notes, [](const std::string& note) { return note; });
+    add_fields(out, kLabel, "skipped", policy.skipped,
+               [](const storage::SkippedRow& s) { return s.repo.text() + ": " + s.why; });
+    add_fields(out, kLabel, "note", policy.notes, [](const std::string& note) { return note; });
   }
   if (plan.policies.size() > 1) {
     out += "all policies, each revision and each blob once\n";
@@ -98,7 +84,7 @@ json::object plan_json(const crawler::SyncPlan& plan, std::optional<std::uint64_
     for (const storage::SkippedRow& s : policy.skipped)
       skipped.emplace_back(json::object{{"repo", s.repo.text()}, {"why", json_text(s.why)}});
     one["name"] = policy.name;
-    one["notes"] = words(policy.notes);
+    one["notes"] = texts_json(policy.notes);
     one["over_limits"] = policy.over_limits;
     one["skipped"] = std::move(skipped);
     policies.emplace_back(std::move(one));
@@ -136,15 +122,15 @@ std::string generation_text(const GenerationView& view) {
   out += view.complete() ? ", ended " + time_text(row.ended_ms) + "\n" : "\n";
   std::string policies;
   for (const std::string& name : row.policies) policies += (policies.empty() ? "" : ", ") + name;
-  field(out, "policies", policies);
-  field(out, "targets",
-        counted(row.targets, "revision") + ": " + std::to_string(view.published) + " published, " +
-            std::to_string(view.pending) + " pending, " + std::to_string(view.failed) + " failed; " +
-            std::to_string(row.skipped) + " skipped");
-  field(out, "fetched",
-        human_bytes(row.bytes_fetched) + " and " + human_bytes(row.git_bytes) + " from git; planned " +
-            human_bytes(row.bytes_to_fetch));
-  add_list(out, "lacking", view.lacking, [](const storage::TargetRow& target) {
+  add_field(out, kLabel, "policies", policies);
+  add_field(out, kLabel, "targets",
+            counted(row.targets, "revision") + ": " + std::to_string(view.published) + " published, " +
+                std::to_string(view.pending) + " pending, " + std::to_string(view.failed) + " failed; " +
+                std::to_string(row.skipped) + " skipped");
+  add_field(out, kLabel, "fetched",
+            human_bytes(row.bytes_fetched) + " and " + human_bytes(row.git_bytes) + " from git; planned " +
+                human_bytes(row.bytes_to_fetch));
+  add_fields(out, kLabel, "lacking", view.lacking, [](const storage::TargetRow& target) {
     return target.repo.text() + "@" + target.commit.hex().substr(0, 8) + ": " +
            (target.state == storage::TargetState::Pending ? "pending" : target.failure + ": " + target.reason);
   });
@@ -168,7 +154,7 @@ json::object generation_json(const GenerationView& view) {
   json::object out{{"complete", view.complete()},   {"done", std::move(done)},
                    {"failed", view.failed},         {"lacking", std::move(lacking)},
                    {"number", row.number},          {"pending", view.pending},
-                   {"planned", std::move(planned)}, {"policies", words(row.policies)},
+                   {"planned", std::move(planned)}, {"policies", texts_json(row.policies)},
                    {"published", view.published},   {"skipped", row.skipped},
                    {"targets", row.targets},        {"upstream", json_text(row.src)}};
   out["began"] = time_text(row.began_ms);

@@ -43,7 +43,7 @@ Visits::Visits(Parts parts, const Plan& plan, std::uint64_t seed, bool resting)
       draws_(seed),
       queue_(p_.index, p_.clock),
       frontier_(queue_, p_.clock, frontier_options(plan), [this] { return scale::unit_of(draws_.next()); }),
-      crew_(frontier_, p_.time.context().get_executor(), p_.clock, p_.time.sleeper(), worker_options(plan, resting)) {}
+      crew_(frontier_, p_.time.context().get_executor(), p_.time.sleeper(), worker_options(plan, resting)) {}
 
 void Visits::start(std::function<void(Error)> ended) {
   ended_ = std::move(ended);

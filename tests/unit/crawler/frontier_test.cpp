@@ -197,7 +197,7 @@ TEST_F(FrontierTest, WhatMattersToManyGoesFirst) {
 class WorkersTest : public FrontierTest {
  protected:
   Result<> work(Work work, int count = 3) {
-    Workers workers(*frontier_, pool_.get_executor(), clock_, hub::sleep_on_timer, {count, "me"});
+    Workers workers(*frontier_, pool_.get_executor(), hub::sleep_on_timer, {count, "me"});
     return test::run(workers.run(
         std::move(work), [] { return true; },
         [&](const Task& task, auto failure, auto&) {
