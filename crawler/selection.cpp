@@ -20,6 +20,9 @@ using storage::kColumnChunk;
 namespace {
 constexpr std::size_t kSpare = 64;  // candidates beyond the limit, for those that the row does not confirm
 constexpr std::size_t kFoldBytes = 4;
+// A name or tags read alone cost some 15 microseconds, all of them some 60 milliseconds on two cores.
+constexpr std::size_t kSinglesMax = 512;
+constexpr std::size_t kSinglesTried = 128;  // by then it shows whether the others will do
 
 using Hits = std::array<char, kColumnChunk>;
 
@@ -61,9 +64,14 @@ class Marks {
   bool any_of(std::uint32_t first, std::uint32_t end) const {
     return first < size() && std::memchr(bits_.data() + first, 1, std::min(end, size()) - first) != nullptr;
   }
-  /// @param first,end ordinals that are marked, of `size`
-  Marks(std::uint32_t size, std::uint32_t first, std::uint32_t end) : bits_(size) {
-    std::fill(bits_.begin() + first, bits_.begin() + end, 1);
+  /// All of `size` ordinals are marked.
+  explicit Marks(std::uint32_t size) : bits_(size, 1) {}
+  /// Moves the marks from `first` on into another of the same size.
+  Marks split(std::uint32_t first) {
+    Marks high(*this);
+    std::fill(high.bits_.begin(), high.bits_.begin() + first, 0);
+    std::fill(bits_.begin() + first, bits_.end(), 0);
+    return high;
   }
   std::uint32_t size() const { return static_cast<std::uint32_t>(bits_.size()); }
   bool operator[](std::uint32_t ordinal) const { return ordinal < bits_.size() && bits_[ordinal] != 0; }
@@ -127,7 +135,8 @@ Result<> narrow_numbers(const storage::Index& index, const Filter& f, Marks& mar
   return ok();
 }
 
-Result<> narrow_words(const storage::Index& index, const Filter& f, Marks& marks) {
+/// Words that columns hold as numbers.
+Result<> narrow_folds(const storage::Index& index, const Filter& f, Marks& marks) {
   for (const auto& [column, words] : {std::pair{Column::Licence, &f.licences}, std::pair{Column::Library, &f.libraries},
                                       std::pair{Column::Task, &f.tasks}, std::pair{Column::Owner, &f.owners}}) {
     if (words->empty()) continue;
@@ -135,23 +144,50 @@ Result<> narrow_words(const storage::Index& index, const Filter& f, Marks& marks
     if (column == Column::Licence) wanted.push_back(storage::kFoldSeveral);
     HM_TRY(marks.narrow_numbers(index, column, [&](std::uint64_t value) { return is_one_of(wanted, value); }));
   }
-  for (const std::string& word : f.words) {
-    const std::string lower = ascii_lower(word);
-    if (lower.empty()) continue;
-    HM_TRY(marks.narrow(index, Column::Name,
-                        [&](const ColumnChunk& chunk, Hits& hits) { find_word(chunk, lower, hits); }));
+  return ok();
+}
+
+/// What a filter asks of names and tags, the two columns that are larger than all others together.
+class TextTest {
+ public:
+  explicit TextTest(const Filter& f) : tags_(folds_of(f.tags)) {
+    for (const std::string& word : f.words)
+      if (!word.empty()) words_.push_back(ascii_lower(word));
+    for (const std::string& glob : f.names) globs_.push_back(ascii_lower(glob));
   }
-  if (!f.names.empty()) {
-    std::vector<std::string> globs;
-    for (const std::string& glob : f.names) globs.push_back(ascii_lower(glob));
-    HM_TRY(marks.narrow_texts(index, Column::Name, [&](std::string_view name) {
-      return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) { return glob_match(glob, name); });
-    }));
+  bool empty() const { return words_.empty() && globs_.empty() && tags_.empty(); }
+
+  /// Of one repository.
+  Result<bool> keeps(storage::ColumnReader& columns, std::uint32_t ordinal) const {
+    if (!words_.empty() || !globs_.empty()) {
+      HM_TRY(const std::string name, columns.bytes(Column::Name, ordinal));
+      if (!std::all_of(words_.begin(), words_.end(), [&](const auto& word) { return name.find(word) != name.npos; }) ||
+          !keeps_name(name))
+        return false;
+    }
+    if (tags_.empty()) return true;
+    HM_TRY(const std::string tags, columns.bytes(Column::Tags, ordinal));
+    return keeps_tags(tags);
   }
-  if (f.tags.empty()) return ok();
-  const auto wanted = folds_of(f.tags);
-  return marks.narrow_texts(index, Column::Tags, [&](std::string_view packed) {
-    return std::all_of(wanted.begin(), wanted.end(), [&](std::uint64_t fold) {
+  Result<> narrow(const storage::Index& index, Marks& marks) const {
+    for (const std::string& word : words_) {
+      HM_TRY(marks.narrow(index, Column::Name,
+                          [&](const ColumnChunk& chunk, Hits& hits) { find_word(chunk, word, hits); }));
+    }
+    if (!globs_.empty()) {
+      HM_TRY(marks.narrow_texts(index, Column::Name, [&](std::string_view name) { return keeps_name(name); }));
+    }
+    if (tags_.empty()) return ok();
+    return marks.narrow_texts(index, Column::Tags, [&](std::string_view packed) { return keeps_tags(packed); });
+  }
+
+ private:
+  bool keeps_name(std::string_view name) const {
+    return globs_.empty() ||
+           std::any_of(globs_.begin(), globs_.end(), [&](const std::string& glob) { return glob_match(glob, name); });
+  }
+  bool keeps_tags(std::string_view packed) const {
+    return std::all_of(tags_.begin(), tags_.end(), [&](std::uint64_t fold) {
       for (std::size_t at = 0; at + kFoldBytes <= packed.size(); at += kFoldBytes) {
         std::uint32_t tag = 0;
         for (std::size_t byte = kFoldBytes; byte-- > 0;)
@@ -160,11 +196,13 @@ Result<> narrow_words(const storage::Index& index, const Filter& f, Marks& marks
       }
       return false;
     });
-  });
-}
+  }
+  std::vector<std::string> words_, globs_;  ///< in lower case
+  std::vector<std::uint64_t> tags_;
+};
 
-/// Clears the marks of what the columns say does not match.
-Result<> narrow(const storage::Index& index, const Filter& f, Marks& marks) {
+/// Clears the marks of what the columns of numbers say does not match.
+Result<> narrow_cheaply(const storage::Index& index, const Filter& f, Marks& marks) {
   if (!f.gone_too || f.gated || f.kind) {
     HM_TRY(marks.narrow_numbers(index, Column::State, [&](std::uint64_t state) {
       if (!f.gone_too && (state & storage::kStateGone) != 0) return false;
@@ -173,22 +211,30 @@ Result<> narrow(const storage::Index& index, const Filter& f, Marks& marks) {
     }));
   }
   HM_TRY(narrow_numbers(index, f, marks));
-  return narrow_words(index, f, marks);
+  return narrow_folds(index, f, marks);
 }
 
-/// Of all ordinals.
-Result<Marks> matches(const storage::Index& index, const Filter& f) {
-  HM_TRY(const std::uint32_t size, storage::column_size(index, Column::State));
+/// Narrows with `narrow(Marks&)`, one half on a thread of its own.
+template <class Narrow>
+Result<> narrow_in_halves(Marks& marks, const Narrow& narrow) {
+  const std::uint32_t size = marks.size();
   const std::uint32_t middle = std::min(size, (size / 2 / storage::kColumnGroup + 1) * storage::kColumnGroup);
-  Marks low(size, 0, middle), high(size, middle, size);
+  Marks high = marks.split(middle);
   Result<> outcome = ok();
   {
-    const std::jthread beside([&] { outcome = narrow(index, f, high); });
-    HM_TRY(narrow(index, f, low));
+    const std::jthread beside([&] { outcome = narrow(high); });
+    HM_TRY(narrow(marks));
   }
   HM_TRY(std::move(outcome));
-  low.add(high, middle);
-  return low;
+  marks.add(high, middle);
+  return ok();
+}
+
+Result<Marks> cheap_matches(const storage::Index& index, const Filter& f) {
+  HM_TRY(const std::uint32_t size, storage::column_size(index, Column::State));
+  Marks marks(size);
+  HM_TRY(narrow_in_halves(marks, [&](Marks& half) { return narrow_cheaply(index, f, half); }));
+  return marks;
 }
 
 /// What two words that fold to one value would get wrong.
@@ -278,9 +324,46 @@ bool contains_fold(const std::vector<std::string>& list, std::string_view word) 
   return std::any_of(list.begin(), list.end(), [&](const std::string& item) { return ascii_equal_fold(item, word); });
 }
 
+namespace {
+Result<std::optional<Found>> read_confirmed(const storage::Index& index, storage::ColumnReader& columns,
+                                            const Filter& filter, std::uint32_t ordinal) {
+  HM_TRY(const std::string stored_key, columns.bytes(Column::Key, ordinal));
+  const auto key = storage::key::parse_repo(stored_key);
+  if (!key) return std::optional<Found>{};
+  HM_TRY(auto found, read_found(index, columns, *key));
+  if (found && !confirms(filter, *found)) found.reset();
+  return found;
+}
+
+/// Looks at single names and tags of what would come first, as long as that promises more than a scan of all.
+/// @returns nullopt when it did not find `limit` of them.
+Result<std::optional<std::vector<Found>>> search_the_first(const storage::Index& index, const Filter& filter,
+                                                           const TextTest& texts, const Marks& marks, SortBy order,
+                                                           std::size_t limit) {
+  using Answer = std::optional<std::vector<Found>>;
+  HM_TRY(const auto candidates, best_of(index, marks, order, kSinglesMax));
+  storage::ColumnReader columns(index);
+  std::vector<Found> out;
+  std::size_t looked_at = 0;
+  for (const Candidate& candidate : candidates) {
+    if (out.size() == limit) break;
+    if (looked_at++ == kSinglesTried && out.size() * (kSinglesMax / kSinglesTried) < limit) return Answer();
+    HM_TRY(const bool keeps, texts.keeps(columns, candidate.ordinal));
+    if (!keeps) continue;
+    HM_TRY(auto found, read_confirmed(index, columns, filter, candidate.ordinal));
+    if (found) out.push_back(std::move(*found));
+  }
+  if (out.size() < limit && candidates.size() == kSinglesMax) return Answer();
+  return Answer(std::move(out));
+}
+}  // namespace
+
 Result<> each_match(const storage::Index& index, const Filter& filter, std::uint64_t count_max,
                     const std::function<void(const Found&)>& visit) {
-  HM_TRY(const Marks marks, matches(index, filter));
+  HM_TRY(Marks marks, cheap_matches(index, filter));
+  if (const TextTest texts(filter); !texts.empty()) {
+    HM_TRY(narrow_in_halves(marks, [&](Marks& half) { return texts.narrow(index, half); }));
+  }
   std::uint64_t count = 0;
   for (std::uint32_t ordinal = 0; ordinal < marks.size(); ++ordinal) count += marks[ordinal] ? 1 : 0;
   if (count > count_max)
@@ -289,28 +372,27 @@ Result<> each_match(const storage::Index& index, const Filter& filter, std::uint
   storage::ColumnReader columns(index);
   for (std::uint32_t ordinal = 0; ordinal < marks.size(); ++ordinal) {
     if (!marks[ordinal]) continue;
-    HM_TRY(const std::string stored_key, columns.bytes(Column::Key, ordinal));
-    const auto key = storage::key::parse_repo(stored_key);
-    if (!key) continue;
-    HM_TRY(const auto found, read_found(index, columns, *key));
-    if (found && confirms(filter, *found)) visit(*found);
+    HM_TRY(const auto found, read_confirmed(index, columns, filter, ordinal));
+    if (found) visit(*found);
   }
   return ok();
 }
 
 Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, SortBy order, std::size_t limit) {
-  HM_TRY(const Marks marks, matches(index, filter));
+  HM_TRY(Marks marks, cheap_matches(index, filter));
+  if (const TextTest texts(filter); !texts.empty()) {
+    HM_TRY(auto first, search_the_first(index, filter, texts, marks, order, limit));
+    if (first) return std::move(*first);
+    HM_TRY(narrow_in_halves(marks, [&](Marks& half) { return texts.narrow(index, half); }));
+  }
   storage::ColumnReader columns(index);
   for (std::size_t count = limit + kSpare;; count *= 4) {
     HM_TRY(const auto candidates, best_of(index, marks, order, count));
     std::vector<Found> out;
     for (const Candidate& candidate : candidates) {
       if (out.size() == limit) break;
-      HM_TRY(const std::string stored_key, columns.bytes(Column::Key, candidate.ordinal));
-      const auto key = storage::key::parse_repo(stored_key);
-      if (!key) continue;
-      HM_TRY(auto found, read_found(index, columns, *key));
-      if (found && confirms(filter, *found)) out.push_back(std::move(*found));
+      HM_TRY(auto found, read_confirmed(index, columns, filter, candidate.ordinal));
+      if (found) out.push_back(std::move(*found));
     }
     if (out.size() == limit || candidates.size() < count) return out;
   }

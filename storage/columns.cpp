@@ -57,7 +57,10 @@ std::uint32_t big_endian(std::string_view bytes) {
   return value;
 }
 
-Family family_of(Column column) { return is_fact(column) ? Family::Popularity : Family::Columns; }
+Family family_of(Column column) {
+  if (is_text(column)) return Family::ColumnTexts;
+  return is_fact(column) ? Family::Popularity : Family::Columns;
+}
 std::string group_prefix(Column column, std::uint32_t group) { return key::u32(group) + static_cast<char>(column); }
 std::string chunk_key(Column column, std::uint32_t chunk) {
   return group_prefix(column, chunk / kGroupChunks) + static_cast<char>(chunk % kGroupChunks);
@@ -123,7 +126,7 @@ std::string packed(const std::vector<std::uint16_t>& lengths, std::string_view a
 }
 }  // namespace
 
-bool is_fact(Column column) { return column >= Column::Downloads && column <= Column::Seen; }
+bool is_fact(Column column) { return column >= Column::Downloads && column <= Column::Queued; }
 
 std::uint32_t fold32(std::string_view word) {
   std::uint32_t hash = 2166136261U;

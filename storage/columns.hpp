@@ -24,8 +24,8 @@ inline constexpr std::uint32_t kColumnChunk = 1024;  ///< values: one listing pa
 /// Values of neighbouring chunks that lie together on disk: new rows touch the last group only.
 inline constexpr std::uint32_t kColumnGroup = 64 * kColumnChunk;
 
-/// Values are on disk. State to Seen are numbers, the others texts; Downloads to Seen are facts, the others are derived
-/// from the listing rows.
+/// Values are on disk. State to Queued are numbers, the others texts; Downloads to Queued are facts, the others are
+/// derived from the listing rows.
 enum class Column : std::uint8_t {
   Key = 1,     ///< 13 bytes, key::repo()
   State,       ///< kState… bits
@@ -42,6 +42,7 @@ enum class Column : std::uint8_t {
   Likes,
   Trending,   ///< thousandths
   Seen,       ///< number of the last sweep that listed it
+  Queued,     ///< POSIX seconds when a visit was last queued; 0 = never
   Name = 64,  ///< in ASCII lower case
   Tags,       ///< 4 bytes each, little-endian: fold32()
   Bases,      ///< kBaseBytes each

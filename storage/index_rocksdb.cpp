@@ -21,7 +21,7 @@
 
 namespace hm::storage {
 namespace {
-constexpr std::string_view kIndexVersion = "1";
+constexpr std::string_view kIndexVersion = "2";
 constexpr std::string_view kVersionKey = "index/version";
 constexpr std::size_t kMemtableBytesMax =
     40U << 20;  // all families together; a flush under way may add half as much, which keeps them below 64 MiB
@@ -98,7 +98,8 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
       64U << 10;  // the default, an eighth of the buffer, would take 1 MiB for each family that holds one key
   // One compression on all levels: what is only appended moves down as it is. Files that are small beside a level keep
   // what has to be rewritten there small.
-  out.compression = rocksdb::kLZ4Compression;
+  // Names and tags are searched whole and do not fit a cache: unpacking them would take longer than all else.
+  out.compression = family == Family::ColumnTexts ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
   out.target_file_size_base = kFileBytes;
   if (family == Family::Names || family == Family::Meta)  // keys come in no order: each compaction rewrites all
     out.level0_file_num_compaction_trigger = kFilesBeforeRewriteAll;
@@ -138,6 +139,7 @@ struct Cursor {
 Cursor cursor_of(const Opened& opened, Family family, const std::string& end) {
   Cursor cursor{std::make_unique<rocksdb::Slice>(slice(end)), nullptr};
   rocksdb::ReadOptions options;
+  options.fill_cache = family != Family::ColumnTexts;  // one search would drive everything else out
   if (!end.empty()) options.iterate_upper_bound = cursor.bound.get();
   cursor.it.reset(opened.db->NewIterator(options, opened.handle(family)));
   return cursor;

@@ -36,6 +36,8 @@ std::string_view name_of(Family family) {
       return "blob_refs";
     case Family::Columns:
       return "columns";
+    case Family::ColumnTexts:
+      return "column_texts";
   }
   return "unknown";
 }

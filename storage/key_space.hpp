@@ -12,7 +12,7 @@
 
 namespace hm::storage {
 /// Facts: journal, documents, manifests, tasks, listings, popularity, surveys, generations. Derived, and rebuilt from
-/// the facts: names, repos, refs, snapshots, blob_refs, columns.
+/// the facts: names, repos, refs, snapshots, blob_refs, columns, column_texts.
 enum class Family : std::uint8_t {
   Meta,
   Journal,
@@ -28,9 +28,10 @@ enum class Family : std::uint8_t {
   Refs,
   Snapshots,
   BlobRefs,
-  Columns
+  Columns,
+  ColumnTexts
 };
-inline constexpr int kFamilyCount = 15;
+inline constexpr int kFamilyCount = 16;
 std::string_view name_of(Family family);
 bool is_derived(Family family);
 

@@ -54,9 +54,11 @@ int main(int argc, char** argv) {
   two.libraries = {"transformers"};
   measure("licence and library", runs, ask(two));
   crawler::Filter words;
-  words.words = {"llama"};
+  words.words = {"lamara"};  // a family of the generated Hub
   words.kind = RepoKind::Model;
   measure("word and kind", runs, ask(words));
+  words.words = {"jorsuhek"};
+  measure("rare word and kind", runs, ask(words));
   crawler::Filter tags;
   tags.tags = {"safetensors"};
   tags.licences = {"mit", "apache-2.0"};

@@ -58,7 +58,7 @@ class RecordListingTest : public testing::Test {
   }
   std::map<std::string, std::string> derived() const {
     std::map<std::string, std::string> rows;
-    for (const Family family : {Family::Names, Family::Repos, Family::Columns})
+    for (const Family family : {Family::Names, Family::Repos, Family::Columns, Family::ColumnTexts})
       EXPECT_TRUE(index_->scan(family, {}, [&](std::string_view k, std::string_view v) {
         rows[std::string(storage::name_of(family)) + ":" + std::string(k)] = v;
         return true;

@@ -204,7 +204,7 @@ TEST_F(ColumnsTest, KeepsWhatAWeekEndedWith) {
 
 TEST_F(ColumnsTest, AChunkOfTheWrongFormIsCorrupt) {
   Batch batch;
-  batch.put(Family::Columns, key::u32(0) + static_cast<char>(Column::Name) + '\0', "abc");
+  batch.put(Family::ColumnTexts, key::u32(0) + static_cast<char>(Column::Name) + '\0', "abc");
   batch.put(Family::Popularity, key::u32(0) + static_cast<char>(Column::Likes) + '\0', "abc");
   ASSERT_TRUE(index_->commit(batch));
   auto any = [](std::uint32_t, const ColumnChunk&) { return true; };

@@ -22,7 +22,8 @@ TEST(KeySpace, FactsAreNotDerived) {
   for (Family f : {Family::Meta, Family::Journal, Family::Documents, Family::Manifests, Family::Tasks, Family::Listings,
                    Family::Popularity, Family::Surveys, Family::Generations})
     EXPECT_FALSE(is_derived(f)) << name_of(f);
-  for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs, Family::Columns})
+  for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs, Family::Columns,
+                   Family::ColumnTexts})
     EXPECT_TRUE(is_derived(f)) << name_of(f);
 }
 
