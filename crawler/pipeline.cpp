@@ -50,7 +50,7 @@ awaitable<Result<>> Visit::run() {
     HM_CRASH_POINT("pipeline.published");
     if (first_problem.has_error() && stops_everything(first_problem.error())) break;
   }
-  HM_CO_TRY(co_await move_refs());  // names last
+  HM_CO_TRY(co_await move_refs());  // names last, and only those of what is published
   HM_CRASH_POINT("pipeline.refs_moved");
   co_return first_problem;
 }

@@ -469,15 +469,27 @@ awaitable<Result<>> Visit::publish_group(bool whole) {
   co_return ok();
 }
 
+/// Names of what was to be published and is not: they go on naming what they did.
+std::set<std::string> Visit::refs_held_back() const {
+  std::set<std::string> out;
+  for (const Target& target : targets_) {
+    if (target.complete || target.published) continue;
+    for (const auto& [ref, oid] : target.refs) out.insert(ref);
+  }
+  return out;
+}
+
 // Upstream's names as they are now; what a moved or deleted name meant before stays reachable under refs/hubmirror/.
 Result<> Visit::move_refs_in(const std::string& path) {
   HM_TRY(auto repository, mirror::Repository::open(path));
+  const std::set<std::string> held_back = refs_held_back();
   HM_TRY(const auto local, repository.refs());
   std::vector<std::pair<std::string, std::optional<GitOid>>> changes;
   for (const auto& [ref, oid] : local) {
     if (ref.starts_with("refs/hubmirror/")) continue;
     if (ref.starts_with("refs/pr/") && !request_.pull_requests)
       continue;  // fetched by an earlier run that asked for them
+    if (held_back.contains(ref)) continue;
     const auto now = seen_.refs.find(ref);
     if (now != seen_.refs.end() && now->second == oid) continue;
     bool kept = false;
@@ -488,9 +500,11 @@ Result<> Visit::move_refs_in(const std::string& path) {
     if (!kept) changes.emplace_back(kKeptPrefix + oid.hex(), oid);
     if (now == seen_.refs.end()) changes.emplace_back(ref, std::nullopt);
   }
-  for (const auto& [ref, oid] : seen_.refs)
+  for (const auto& [ref, oid] : seen_.refs) {
+    if (held_back.contains(ref)) continue;
     if (const auto before = local.find(ref); before == local.end() || before->second != oid)
       changes.emplace_back(ref, oid);
+  }
   HM_TRY(keep_published(repository, local, changes));
   return repository.update_refs(changes, seen_.head);
 }

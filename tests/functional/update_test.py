@@ -153,6 +153,24 @@ class UpdateTest(HubTest):
         self.assertEqual(self.mirror("--unfinished").out, "nothing is unfinished\n")
         self.assertEqual(self.mirror_json("--unfinished")["repos"], [])
 
+    def test_a_name_waits_for_the_bytes_of_its_revision(self):
+        repo = self.model("org/name", {"w.bin": LfsRandom(900, 1)})
+        fresh = self.model("org/fresh", {"w.bin": LfsRandom(900, 3)})
+        old = repo.head()
+        self.mirror("org/name")
+        side = repo.commit("side", {"README.md": "x"}, ref="refs/heads/side")
+        repo.commit("second", {"w.bin": LfsRandom(900, 2)})
+        self.faults({"do": "status", "status": 404, "match": {"port": "cdn"}})
+        self.mirror("org/name", "org/fresh", code=1)
+        refs = refs_of(self.git_path(repo))
+        self.assertEqual((refs["refs/heads/main"], refs["refs/heads/side"]), (old, side))
+        self.assertEqual(refs_of(self.git_path(fresh)), {})
+        self.assertIn("nothing wrong", self.hm("verify", "--deep").out)
+        self.faults()
+        self.mirror("org/name", "org/fresh")
+        self.assert_equals_origin(repo)
+        self.assert_equals_origin(fresh)
+
 
 class MovingTest(HubTest):
     """The repository changes while it is read: what is published is one revision that existed."""
