@@ -117,6 +117,8 @@ void add_sync(Parser& parser) {
   auto* plan =
       sub->add_flag("--plan", c->plan, "Only tell what it would take: repositories, files, bytes, calls, time");
   sub->add_flag("--offline", c->offline, "With --plan: from what is known here, without asking the Hub")->needs(plan);
+  sub->add_flag("--new", c->anew, "Do not finish a generation that was broken off; what it lacks is set aside")
+      ->excludes(plan);
   sub->add_flag("--due", c->due, "Only policies that were not taken up within their schedule.every")->excludes(plan);
   auto [status, s] = add_command<StatusCommand>(
       parser, parser.cli, "status", "How far the current generation is, and which was the last complete one");

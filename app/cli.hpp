@@ -54,7 +54,7 @@ struct CrawlCommand {
 struct SyncCommand {
   std::vector<std::string> policies;  ///< names; empty: all
   std::string directory;              ///< of the policies
-  bool plan = false, offline = false, due = false;
+  bool plan = false, offline = false, due = false, anew = false;
 };
 struct StatusCommand {
   std::vector<std::string> diff;  ///< two numbers, or none

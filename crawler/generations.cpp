@@ -12,7 +12,8 @@ using storage::TargetRow;
 using storage::TargetState;
 
 namespace {
-constexpr std::string_view kTask = "mirror:";    // the commit's hex digits follow
+constexpr std::string_view kTask = "mirror:";  // the commit's hex digits follow
+constexpr std::string_view kSetAside = "set-aside";
 constexpr std::size_t kTargetsPerBatch = 1'000;  // some 500 KB
 }  // namespace
 
@@ -89,6 +90,31 @@ Result<storage::GenerationRow> begin_generation(storage::Index& index, storage::
   HM_TRY(index.commit(batch));
   HM_CRASH_POINT("sync.generation_begun");
   return row;
+}
+
+Result<std::uint64_t> set_aside(storage::Index& index, storage::GenerationRow& generation,
+                                const std::function<bool(const TargetRow&)>& wanted, std::string_view reason,
+                                std::int64_t now_ms) {
+  storage::Batch batch;
+  std::uint64_t count = 0, left = 0;
+  HM_TRY(storage::each_target(index, generation.number, [&](const TargetRow& target) {
+    if (target.state != TargetState::Pending) return true;
+    if (wanted(target)) return ++left, true;
+    TargetRow settled = target;
+    settled.state = TargetState::Failed;
+    settled.failure = kSetAside;
+    settled.reason = reason;
+    settled.settled_ms = now_ms;
+    batch.put(Family::Generations, storage::target_key(generation.number, target.key, target.commit),
+              storage::pack_target(settled));
+    ++count;
+    return true;
+  }));
+  if (count == 0) return count;
+  if (left == 0) generation.ended_ms = now_ms;
+  batch.put(Family::Generations, storage::generation_key(generation.number), storage::pack_generation(generation));
+  HM_TRY(index.commit(batch));
+  return count;
 }
 
 namespace {

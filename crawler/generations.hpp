@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -25,6 +26,12 @@ Result<storage::GenerationRow> begin_generation(storage::Index& index, storage::
                                                 const std::string& src, std::int64_t now_ms);
 /// The generation that is not complete, if there is one.
 Result<std::optional<storage::GenerationRow>> unfinished_generation(const storage::Index& index);
+
+/// Settles, as failed for `reason`, what is pending of a generation and `wanted` refuses; ends it when nothing else is.
+/// @returns how many.
+Result<std::uint64_t> set_aside(storage::Index& index, storage::GenerationRow& generation,
+                                const std::function<bool(const storage::TargetRow&)>& wanted, std::string_view reason,
+                                std::int64_t now_ms);
 
 /// One repository that two generations hold differently.
 struct GenerationChange {

@@ -32,7 +32,15 @@ Result<std::map<std::string, std::int64_t>> taken_up(const storage::Index& index
   return out;
 }
 
-Result<std::vector<config::MirrorPolicy>> policies_asked_for(const Context& context, const SyncCommand& command) {
+struct Policies {
+  std::vector<config::MirrorPolicy> chosen;
+  std::vector<std::string> all;  ///< names of those there are
+};
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Result<Policies> policies_asked_for(const Context& context, const SyncCommand& command) {
   const std::string directory =
       command.directory.empty() ? config::policies_directory(context.config, context.config_file) : command.directory;
   if (directory.empty())
@@ -40,12 +48,14 @@ Result<std::vector<config::MirrorPolicy>> policies_asked_for(const Context& cont
                  "there are no policies: make a folder \"policies\" beside the configuration file, or name one with "
                  "--policies; docs/policies.md shows what to write"};
   HM_TRY(auto all, config::load_mirror_policies(directory));
-  std::vector<config::MirrorPolicy> chosen;
+  Policies out;
+  std::vector<config::MirrorPolicy>& chosen = out.chosen;
+  for (const config::MirrorPolicy& policy : all) out.all.push_back(policy.name);
   for (const std::string& name : command.policies) {
     const auto policy = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p.name == name; });
     if (policy == all.end()) {
       std::string known;
-      for (const auto& p : all) known += (known.empty() ? "" : ", ") + p.name;
+      for (const std::string& one : out.all) known += (known.empty() ? "" : ", ") + one;
       return Error{Errc::BadInput, "there is no policy \"" + printable(name) + "\" in " + printable(directory) +
                                        "; there are: " + known};
     }
@@ -58,7 +68,7 @@ Result<std::vector<config::MirrorPolicy>> policies_asked_for(const Context& cont
       HM_TRY(
           within(check_url_host(listed.text, context.config.upstream.url), [&] { return "reading " + listed.where; }));
     }
-  return chosen;
+  return out;
 }
 
 Result<> leave_out_those_not_due(const storage::Index& index, std::vector<config::MirrorPolicy>& policies) {
@@ -170,88 +180,149 @@ bool leaves_something_out(const crawler::SyncPlan& plan) {
 }
 
 Result<Exit> print_generation(const Context& context, const storage::Index& index,
-                              const storage::GenerationRow& generation) {
+                              const storage::GenerationRow& generation, bool shown = true) {
   HM_TRY(const GenerationView view, view_of(index, generation));
-  if (context.options.json)
+  if (shown && context.options.json)
     print_json(context.io.out, generation_json(view));
-  else if (!context.options.quiet)
+  else if (shown && !context.options.quiet)
     context.io.out << generation_text(view) << std::flush;
   return view.lacking.empty() ? Exit::Done : Exit::Incomplete;
 }
 
 Result<Exit> plan_offline(Context& context, const SyncCommand& command) {
-  HM_TRY(const auto policies, policies_asked_for(context, command));
+  HM_TRY(const Policies policies, policies_asked_for(context, command));
   HM_TRY(const net::Url upstream, net::parse_url(context.config.upstream.url));
   HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
   crawler::Planner planner({*store->index, store->catalog, *store->blobs, system_clock(), upstream.host_port()});
-  HM_TRY(const auto plan, planner.plan_offline(policies));
+  HM_TRY(const auto plan, planner.plan_offline(policies.chosen));
   print_plan(context, plan, std::nullopt);
   return leaves_something_out(plan) ? Exit::Incomplete : Exit::Done;
 }
 
-/// The generation to work on: the one that was broken off, or a new one. nullopt: there is nothing to do.
-Result<std::optional<storage::GenerationRow>> generation_to_run(Context& context, bool only_due,
-                                                                std::vector<config::MirrorPolicy> policies,
-                                                                WriteServices& store, Syncing& syncing, Exit& exit,
-                                                                const std::stop_token& stop) {
-  HM_TRY(auto unfinished, crawler::unfinished_generation(*store.index));
-  if (unfinished) {
-    if (!context.options.quiet)
-      context.io.err << "hubmirror: going on with generation " << unfinished->number
-                     << ", which was broken off; what has changed since is for the next sync\n"
-                     << std::flush;
-    return unfinished;
+/// What there is to do after the arguments were read: what was broken off is finished, then a new generation is begun.
+class SyncRun {
+ public:
+  SyncRun(Context& context, const SyncCommand& command, Policies policies, WriteServices& store,
+          NetworkServices& network)
+      : context_(context),
+        command_(command),
+        policies_(std::move(policies)),
+        store_(store),
+        network_(network),
+        stop_(context.interrupt.take_over()),
+        syncing_(context, store, network) {}
+
+  Result<Exit> plan() {
+    const auto made = syncing_.plan(std::move(policies_.chosen), stop_);
+    network_.stop();
+    if (!made) return end_of(made.assume_error(), "nothing was fetched");
+    print_plan(context_, made.assume_value(), network_.budget.state(hub::Bucket::Api));
+    return leaves_something_out(made.assume_value()) ? Exit::Incomplete : Exit::Done;
   }
-  if (only_due) {
-    HM_TRY(leave_out_those_not_due(*store.index, policies));
-    if (policies.empty()) return std::optional<storage::GenerationRow>();
+
+  Result<Exit> sync() {
+    HM_TRY(auto unfinished, unfinished_generation());
+    std::optional<storage::GenerationRow> newest;
+    if (unfinished) {
+      const auto done = syncing_.run(*unfinished, stop_);
+      if (!done) return end_of(done.assume_error(), kGoOn);
+      newest = done.assume_value();
+      std::erase_if(policies_.chosen, [&](const auto& policy) { return contains(newest->policies, policy.name); });
+    }
+    if (command_.due) {
+      HM_TRY(leave_out_those_not_due(*store_.index, policies_.chosen));
+    }
+    if (!policies_.chosen.empty()) {
+      if (newest) {  // what became of it, before the next one is spoken of; JSON is of the last alone
+        HM_TRY(const Exit exit, print_generation(context_, *store_.index, *newest, !context_.options.json));
+        worsen(exit);
+      }
+      const auto begun = begin();
+      if (!begun) return end_of(begun.assume_error(), "nothing was fetched");
+      const auto done = syncing_.run(begun.assume_value(), stop_);
+      if (!done) return end_of(done.assume_error(), kGoOn);
+      newest = done.assume_value();
+    }
+    network_.stop();
+    if (!newest) {
+      if (!context_.options.quiet && !context_.options.json) context_.io.out << "no policy is due\n";
+      return exit_;
+    }
+    HM_TRY(const Exit exit, print_generation(context_, *store_.index, *newest));
+    worsen(exit);
+    return exit_;
   }
-  HM_TRY(const auto plan, syncing.plan(std::move(policies), stop));
-  warn_of_limits(context, plan);
-  if (leaves_something_out(plan)) exit = Exit::Incomplete;
-  HM_TRY(auto begun, syncing.begin(plan));
-  return std::optional(std::move(begun));
-}
+
+ private:
+  static constexpr std::string_view kGoOn = "what is here is kept, go on with: hubmirror sync";
+  void worsen(Exit exit) {
+    if (exit != Exit::Done) exit_ = exit;
+  }
+  Result<Exit> end_of(Error error, std::string_view next) {
+    network_.stop();
+    if (stop_.stop_requested()) {
+      context_.io.err << "hubmirror: stopped; " << next << "\n";
+      return Exit::CannotContinue;
+    }
+    error.what += "; " + std::string(next);
+    return error;
+  }
+
+  /// The generation that was broken off, less what is not wanted any more: its policies are gone, or --new.
+  Result<std::optional<storage::GenerationRow>> unfinished_generation() {
+    HM_TRY(auto row, crawler::unfinished_generation(*store_.index));
+    if (!row) return row;
+    const auto wanted = [&](const storage::TargetRow& target) {
+      return !command_.anew && std::any_of(target.policies.begin(), target.policies.end(),
+                                           [&](const auto& policy) { return contains(policies_.all, policy); });
+    };
+    const std::string_view reason =
+        command_.anew ? "another generation was begun instead (--new)" : "no policy that wanted it is there any more";
+    HM_TRY(const std::uint64_t aside,
+           crawler::set_aside(*store_.index, *row, wanted, reason, system_clock().unix_ms()));
+    const std::string which = "generation " + std::to_string(row->number) + " (" + joined(row->policies) + ")";
+    if (aside != 0)
+      tell(which + ", which was broken off: " + counted(aside, "revision") + " set aside, " + std::string(reason));
+    if (row->ended_ms != 0) return std::optional<storage::GenerationRow>();
+    tell("going on with " + which +
+         ", which was broken off; what has changed since is for the next sync. Without it: "
+         "hubmirror sync --new");
+    return row;
+  }
+  Result<storage::GenerationRow> begin() {
+    HM_TRY(const auto plan, syncing_.plan(std::move(policies_.chosen), stop_));
+    warn_of_limits(context_, plan);
+    if (leaves_something_out(plan)) exit_ = Exit::Incomplete;
+    return syncing_.begin(plan);
+  }
+  static std::string joined(const std::vector<std::string>& names) {
+    std::string out;
+    for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+    return out;
+  }
+  void tell(const std::string& line) {
+    if (!context_.options.quiet) context_.io.err << "hubmirror: " << line << "\n" << std::flush;
+  }
+
+  Context& context_;
+  const SyncCommand& command_;
+  Policies policies_;
+  WriteServices& store_;
+  NetworkServices& network_;
+  const std::stop_token stop_;
+  Syncing syncing_;
+  Exit exit_ = Exit::Done;
+};
 }  // namespace
 
 Result<Exit> run_command(Context& context, const SyncCommand& command) {
   if (command.offline) return plan_offline(context, command);
-  HM_TRY(auto policies, policies_asked_for(context, command));  // before anything is touched
+  HM_TRY(Policies policies, policies_asked_for(context, command));  // before anything is touched
   HM_TRY(auto plan, NetworkServices::plan(context.config));
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "sync", Create::IfAbsent));
   HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
-  const std::stop_token stop = context.interrupt.take_over();
-  Syncing syncing(context, *store, *network);
-  auto stopped = [&](const char* next) {
-    context.io.err << "hubmirror: stopped; " << next << "\n";
-    return Exit::CannotContinue;
-  };
-  if (command.plan) {
-    const auto made = syncing.plan(std::move(policies), stop);
-    network->stop();
-    if (!made && stop.stop_requested()) return stopped("nothing was fetched");
-    if (!made) return made.error();
-    print_plan(context, made.assume_value(), network->budget.state(hub::Bucket::Api));
-    return leaves_something_out(made.assume_value()) ? Exit::Incomplete : Exit::Done;
-  }
-  Exit exit = Exit::Done;
-  const auto generation = generation_to_run(context, command.due, std::move(policies), *store, syncing, exit, stop);
-  if (!generation && stop.stop_requested()) return stopped("nothing was fetched");
-  if (!generation) return generation.error();
-  if (!generation.assume_value()) {
-    if (!context.options.quiet && !context.options.json) context.io.out << "no policy is due\n";
-    return exit;
-  }
-  const auto done = syncing.run(*generation.assume_value(), stop);
-  network->stop();
-  if (!done && stop.stop_requested()) return stopped("what is here is kept. Go on with: hubmirror sync");
-  if (!done) {
-    Error error = done.assume_error();
-    error.what += "; what is here is kept, go on with: hubmirror sync";
-    return error;
-  }
-  HM_TRY(const Exit printed, print_generation(context, *store->index, done.assume_value()));
-  return printed == Exit::Done ? exit : printed;
+  SyncRun run(context, command, std::move(policies), *store, *network);
+  return command.plan ? run.plan() : run.sync();
 }
 
 namespace {

@@ -57,6 +57,7 @@ complete -c hubmirror -n "__fish_seen_subcommand_from crawl" -l once -d "Read ev
 complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l plan -d "Only tell what it would take"
 complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l offline -d "Plan without asking the Hub"
 complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l policies -r -d "Folder of the policies"
+complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l new -d "Set aside what a broken-off generation lacks"
 complete -c hubmirror -n "__fish_seen_subcommand_from sync" -l due -d "Only policies that are due"
 complete -c hubmirror -n "__fish_seen_subcommand_from status" -l diff -x -d "Two generations"
 complete -c hubmirror -n "__fish_seen_subcommand_from status" -l all -d "Every generation"

@@ -204,6 +204,47 @@ class GenerationTest(SyncTest):
         self.assertIn("no policy is due", self.hm("sync", "--due").out)
         self.assertEqual(self.sync()["number"], 2)
 
+    def broken_off(self, policy):
+        """A sync of that policy which was killed while its files stood still."""
+        self.faults({"do": "stall", "after_bytes": 1000, "match": {"port": "cdn"}})
+        before = len(self.hub.requests("cdn"))
+        process = self.start("sync", policy)
+        wait_until(lambda: len(self.hub.requests("cdn")) > before, "it fetches", process)
+        process.signal(signal.SIGKILL)
+        process.wait()
+        self.faults()
+
+    def test_what_was_broken_off_is_finished_and_then_what_was_asked_for_done(self):
+        self.weights("org/one"), self.weights("org/two")
+        self.policy("one", '[select]\nrepos = ["org/one"]\n')
+        self.policy("two", '[select]\nrepos = ["org/two"]\n')
+        self.broken_off("one")
+        run = self.hm("sync", "two")
+        self.assertRegex(run.err, r"going on with generation 1 \(one\), which was broken off")
+        all_of_them = self.hm("--json", "status", "--all").json
+        self.assertEqual([(g["policies"], g["published"], g["complete"]) for g in all_of_them], [(["two"], 1, True), (["one"], 1, True)])
+
+    def test_what_no_policy_wants_any_more_is_set_aside(self):
+        self.weights("org/one"), self.weights("org/two")
+        self.policy("wrong", '[select]\nrepos = ["org/one"]\n')
+        self.policy("right", '[select]\nrepos = ["org/two"]\n')
+        self.broken_off("wrong")
+        os.unlink(os.path.join(self.dir, "policies/wrong.toml"))
+        run = self.hm("sync", "right")
+        self.assertRegex(run.err, r"generation 1 \(wrong\), which was broken off: 1 revision set aside, no policy")
+        self.assertEqual([r["repo"] for r in self.hm("--json", "ls").json["repos"] if r["revisions"]], ["org/two"])
+        last, first = self.hm("--json", "status", "--all").json
+        self.assertEqual((last["complete"], last["published"], first["complete"], first["failed"]), (True, 1, True, 1))
+
+    def test_a_new_generation_may_be_begun_instead_of_the_one_that_was_broken_off(self):
+        self.weights("org/one")
+        self.policy("one", '[select]\nrepos = ["org/one"]\n')
+        self.broken_off("one")
+        run = self.hm("sync", "--new")
+        self.assertRegex(run.err, r"1 revision set aside, another generation was begun instead")
+        last, first = self.hm("--json", "status", "--all").json
+        self.assertEqual((last["published"], first["failed"], first["lacking"][0]["failure"]), (1, 1, "set-aside"))
+
     def test_another_repository_under_the_name_is_not_taken_for_it(self):
         repo = self.weights("org/name")
         self.policy("p", '[select]\nrepos = ["org/name"]\n')
