@@ -43,6 +43,13 @@ struct Mirror {
   std::vector<std::string> include, exclude, formats;
   std::uint64_t file_bytes_max = 0;  ///< 0: no limit
 };
+struct Crawl {
+  int tail_every_seconds = 60;
+  int sweep_every_hours = 24;
+  std::uint64_t visits_per_day_max = 50'000;  ///< repositories looked into; 0: none
+  int attention_days = 42;                    ///< a change is news for so long
+  int revisit_days = 90;                      ///< looked into again though nothing speaks for a change
+};
 struct Sync {
   std::string policies;  ///< directory; empty: `policies` beside the configuration file, config/mirror_policy.hpp
 };
@@ -65,6 +72,7 @@ struct Config {
   Budget budget;
   Storage storage;
   Mirror mirror;
+  Crawl crawl;
   Sync sync;
   Verify verify;
   Retention retention;

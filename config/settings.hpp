@@ -81,6 +81,12 @@ void each_setting(ConfigType& c, Visit&& visit) {
   visit("mirror", "formats", c.mirror.formats, Rule{Formats});
   visit("mirror", "file_bytes_max", c.mirror.file_bytes_max, Rule{Bytes, "bytes", 0, kPiB});
 
+  visit("crawl", "tail_every_seconds", c.crawl.tail_every_seconds, Rule{Plain, "seconds", 10, 86'400});
+  visit("crawl", "sweep_every_hours", c.crawl.sweep_every_hours, Rule{Plain, "hours", 1, 8'760});
+  visit("crawl", "visits_per_day_max", c.crawl.visits_per_day_max, Rule{Plain, "repositories", 0, 86'400'000});
+  visit("crawl", "attention_days", c.crawl.attention_days, Rule{Plain, "days", 1, 3'650});
+  visit("crawl", "revisit_days", c.crawl.revisit_days, Rule{Plain, "days", 1, 3'650});
+
   visit("sync", "policies", c.sync.policies, Rule{Path});
 
   visit("verify", "bytes_per_second_max", c.verify.bytes_per_second_max, Rule{Bytes, "bytes per second", 0, kPiB});

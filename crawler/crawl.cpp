@@ -117,10 +117,31 @@ void Crawl::put_off(const Step& step, std::int64_t until_ms) {
   }
 }
 
+bool Crawl::knows_all() const {
+  return std::all_of(listers_.begin(), listers_.end(), [](const Lister& lister) {
+    const SweepState& sweep = lister.sweep();
+    return sweep.number > 1 || (sweep.number == 1 && !sweep.running);
+  });
+}
+
+/// A sweep that ended before this process began is followed by the next no sooner than in that process.
+void Crawl::go_on_from_before(std::int64_t now_ms) {
+  if (o_.once) return;
+  for (std::size_t i = 0; i < listers_.size(); ++i) {
+    const SweepState& sweep = listers_[i].sweep();
+    if (sweep.running || sweep.number == 0) continue;
+    const std::int64_t pause_ms =
+        o_.sweep_every_ms / static_cast<std::int64_t>(std::max<std::uint64_t>(sweep.pages_before, 1));
+    const std::int64_t ago_ms = std::max<std::int64_t>(p_.clock.unix_ms() - sweep.ended_ms, 0);
+    timetable_[i].sweep_due_ms = now_ms + std::max<std::int64_t>(pause_ms - ago_ms, 0);
+  }
+}
+
 awaitable<Result<ListingReport>> Crawl::run(std::function<void(const CrawlEvent&)> progress) {
   for (Lister& lister : listers_) {
     HM_CO_TRY(co_await run_on(p_.disk, [&] { return lister.load(); }));
   }
+  go_on_from_before(p_.clock.monotonic_ms());
   ListingReport all;
   for (;;) {
     const std::int64_t now_ms = p_.clock.monotonic_ms();

@@ -36,6 +36,7 @@ class Crawl {
   /// the log and tried again later, the others go on; with `once` it ends the crawl. @returns Cancelled, and what stops
   /// everything: NoSpace, Io, Corrupt.
   awaitable<Result<ListingReport>> run(std::function<void(const CrawlEvent&)> progress);
+  bool knows_all() const;  ///< each kind was listed from end to end once, now or by an earlier process
 
  private:
   struct Step {
@@ -50,6 +51,7 @@ class Crawl {
   std::optional<Step> next_step(std::int64_t now_ms) const;
   awaitable<Result<ListingReport>> take(const Step& step);
   void book(const Step& step, std::int64_t now_ms);
+  void go_on_from_before(std::int64_t now_ms);
   void put_off(const Step& step, std::int64_t until_ms);
   /// When the sweep may use the budget: what the tails need until the window ends stays.
   std::int64_t sweep_may_ms(std::int64_t now_ms) const;

@@ -55,8 +55,8 @@ struct FrontierOptions {
   std::int64_t lease_ms = 120'000;  ///< without a heartbeat
   std::int64_t backoff_base_ms = 60'000, backoff_cap_ms = 24LL * 3'600'000;
   double backoff_jitter = 0.1;
-  std::size_t lanes = kFrontierLanes;  ///< work is taken from the first so many
-  int breaker_failures = 3;            ///< in a row, of different tasks, without any answer of the upstream between
+  std::size_t first_lane = 0, lanes = kFrontierLanes;  ///< work is taken from first_lane to before `lanes`
+  int breaker_failures = 3;  ///< in a row, of different tasks, without any answer of the upstream between
   std::int64_t breaker_base_ms = 60'000, breaker_cap_ms = 15LL * 60'000;
 };
 

@@ -397,7 +397,7 @@ Result<> TaskQueue::each(const std::function<bool(const Task&)>& visit) const {
   return outcome;
 }
 
-Result<std::optional<std::int64_t>> TaskQueue::next_due_ms(std::uint8_t lanes) const {
+Result<std::optional<std::int64_t>> TaskQueue::next_due_ms(std::uint8_t first, std::uint8_t end) const {
   std::optional<std::int64_t> soonest;
   auto consider = [&](std::optional<std::uint64_t> when) {
     if (when && (!soonest || static_cast<std::int64_t>(*when) < *soonest)) soonest = static_cast<std::int64_t>(*when);
@@ -406,14 +406,14 @@ Result<std::optional<std::int64_t>> TaskQueue::next_due_ms(std::uint8_t lanes) c
     consider(key::parse_u64(key.substr(1, 8)));
     return false;
   }));
-  std::string from(1, kQueueTag);
+  std::string from{kQueueTag, static_cast<char>(first)};
   for (bool more = true; more;) {  // the first of each lane and priority
     more = false;
     HM_TRY(index_.scan(
         Family::Tasks, std::string(1, kQueueTag),
         [&](std::string_view key, std::string_view) {
           const auto when = queue_time(key);
-          if (!when || static_cast<std::uint8_t>(key[1]) >= lanes) return false;
+          if (!when || static_cast<std::uint8_t>(key[1]) >= end) return false;
           consider(when);
           from = behind_priority(key);
           more = true;

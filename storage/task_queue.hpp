@@ -98,8 +98,9 @@ class TaskQueue {
   Result<std::optional<Task>> get(const TaskKey& key) const;
   /// In order of their keys, until `visit` returns false.
   Result<> each(const std::function<bool(const Task&)>& visit) const;
-  /// When the next queued task of the first `lanes` lanes is due or the next lease ends; nullopt when there is neither.
-  Result<std::optional<std::int64_t>> next_due_ms(std::uint8_t lanes = kTaskLanes) const;
+  /// When the next queued task of the lanes from `first` to before `end` is due, or the next lease ends; nullopt when
+  /// there is neither.
+  Result<std::optional<std::int64_t>> next_due_ms(std::uint8_t first = 0, std::uint8_t end = kTaskLanes) const;
 
  private:
   Result<Task> leased(const TaskKey& key, std::uint64_t fence) const;

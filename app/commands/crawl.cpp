@@ -1,5 +1,8 @@
-// hubmirror crawl: reads the listings of a Hub, so that every repository on it is known.
+// hubmirror crawl: reads the listings of a Hub, so that every repository on it is known, and visits what changed.
+#include <unistd.h>
+
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <map>
 #include <ostream>
 
@@ -9,18 +12,28 @@
 #include "app/wait_for.hpp"
 #include "base/text.hpp"
 #include "crawler/crawl.hpp"
+#include "crawler/deep_visits.hpp"
+#include "mirror/lfs/tasks.hpp"
 
 namespace hm::app {
 namespace {
-constexpr std::int64_t kLineEveryMs = 5'000;
+constexpr std::int64_t kLineEveryMs = 5'000, kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
 
-/// One line when a sweep ends, and one every few seconds while it is under way. Network thread.
+/// One line when a sweep ends, and one every few seconds while something is under way. Network thread.
 class CrawlLines {
  public:
-  CrawlLines(std::ostream& out, bool shown) : out_(out), shown_(shown) {}
+  CrawlLines(std::ostream& out, bool shown, const crawler::VisitReport& visits)
+      : out_(out), shown_(shown), visits_(visits) {}
   void apply(const crawler::CrawlEvent& event) {
     totals_[event.kind] += event.page;
     const std::int64_t now_ms = system_clock().monotonic_ms();
+    if (shown_ && now_ms >= next_visits_ms_ && visits_.asked + visits_.failed != told_) {
+      next_visits_ms_ = now_ms + kLineEveryMs;
+      told_ = visits_.asked + visits_.failed;
+      out_ << "visits: " << counted(visits_.asked, "answer") << " about files of repositories, " << visits_.failed
+           << " failed\n"
+           << std::flush;
+    }
     if (event.task != crawler::ListerTask::Sweep) return;
     const bool ended = !event.sweep.running;
     if (!shown_ || (!ended && now_ms < next_ms_)) return;
@@ -36,8 +49,10 @@ class CrawlLines {
  private:
   std::ostream& out_;
   const bool shown_;
+  const crawler::VisitReport& visits_;
   std::map<RepoKind, crawler::ListingReport> totals_;
-  std::int64_t next_ms_ = 0;
+  std::int64_t next_ms_ = 0, next_visits_ms_ = 0;
+  std::uint64_t told_ = 0;  ///< visits of the last line about them
 };
 
 json::object to_json(const crawler::ListingReport& report) {
@@ -46,9 +61,11 @@ json::object to_json(const crawler::ListingReport& report) {
           {"gone", report.gone},        {"bad_items", report.bad_items}};
 }
 
-Result<crawler::CrawlOptions> options_of(const CrawlCommand& command) {
+Result<crawler::CrawlOptions> options_of(const CrawlCommand& command, const config::Crawl& settings) {
   crawler::CrawlOptions options;
   options.once = command.once;
+  options.tail_every_ms = std::int64_t{settings.tail_every_seconds} * 1000;
+  options.sweep_every_ms = std::int64_t{settings.sweep_every_hours} * kHourMs;
   if (command.kinds.empty()) return options;
   options.kinds.clear();
   for (const std::string& word : command.kinds) {
@@ -59,20 +76,87 @@ Result<crawler::CrawlOptions> options_of(const CrawlCommand& command) {
   }
   return options;
 }
+
+/// The visits of a crawl that goes on; with --once, and where the configuration wants none, there are none.
+class Visiting {
+ public:
+  Visiting(const config::Crawl& settings, const crawler::CrawlOptions& options, crawler::ListerParts parts)
+      : wanted_(!options.once && settings.visits_per_day_max != 0),
+        queue_(parts.index, system_clock()),
+        frontier_(queue_, system_clock(), frontier_options()),
+        visits_(std::move(parts), frontier_, "crawl:" + std::to_string(::getpid()),
+                visit_options(settings, options.kinds), hub::sleep_on_timer) {}
+
+  /// Takes back what a process that is no more had at work.
+  Result<> prepare(const storage::WriterLock& lock) {
+    if (!wanted_) return ok();
+    const bool crashed = lock.predecessor_crashed();
+    HM_TRY(queue_.recover([](const std::string&) { return false; }, [&](const std::string&) { return crashed; }));
+    lock.note_crashes();
+    return ok();
+  }
+  const crawler::VisitReport& report() const { return visits_.report(); }
+  /// Beside the listings; what ends one ends the other.
+  net::awaitable<Result<crawler::ListingReport>> run(crawler::Crawl& crawl,
+                                                     std::function<void(const crawler::CrawlEvent&)> progress) {
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    mirror::TaskScope scope(co_await boost::asio::this_coro::executor);
+    Result<crawler::ListingReport> listed = crawler::ListingReport();
+    Result<> visited = ok();
+    scope.spawn(list(crawl, std::move(progress), scope, listed));
+    if (wanted_) scope.spawn(visit(crawl, scope, visited));
+    co_await scope.join();
+    if (!visited && visited.assume_error().code != Errc::Cancelled) co_return visited.error();
+    co_return listed;
+  }
+
+ private:
+  static crawler::FrontierOptions frontier_options() {
+    crawler::FrontierOptions options;
+    options.first_lane = static_cast<std::size_t>(crawler::Lane::Changed);  // the first is that of `sync`
+    return options;
+  }
+  static crawler::VisitOptions visit_options(const config::Crawl& settings, const std::vector<RepoKind>& kinds) {
+    crawler::VisitOptions options;
+    options.kinds = kinds;
+    options.per_day_max = std::max<std::uint64_t>(settings.visits_per_day_max, 1);
+    options.attention_ms = settings.attention_days * kDayMs;
+    options.revisit_after_ms = settings.revisit_days * kDayMs;
+    return options;
+  }
+  static net::awaitable<void> list(crawler::Crawl& crawl, std::function<void(const crawler::CrawlEvent&)> progress,
+                                   mirror::TaskScope& scope, Result<crawler::ListingReport>& listed) {
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    listed = co_await crawl.run(std::move(progress));
+    scope.cancel();
+  }
+  net::awaitable<void> visit(const crawler::Crawl& crawl, mirror::TaskScope& scope, Result<>& visited) {
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    std::function<bool()> may_begin = [&crawl] { return crawl.knows_all(); };
+    visited = co_await visits_.run(std::move(may_begin));
+    scope.cancel();
+  }
+  const bool wanted_;
+  storage::TaskQueue queue_;
+  crawler::Frontier frontier_;
+  crawler::DeepVisits visits_;
+};
 }  // namespace
 
 Result<Exit> run_command(Context& context, const CrawlCommand& command) {
-  HM_TRY(const auto options, options_of(command));
+  HM_TRY(const auto options, options_of(command, context.config.crawl));
   HM_TRY(auto plan, NetworkServices::plan(context.config));
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "crawl", Create::IfAbsent));
   HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
-  crawler::Crawl crawl(
-      {network->api, *store->index, store->recorder, network->disk_pool.get_executor(), system_clock()}, options,
-      hub::sleep_on_timer);
-  CrawlLines lines(context.io.err, context.shows_progress());
+  const crawler::ListerParts parts{network->api, *store->index, store->recorder, network->disk_pool.get_executor(),
+                                   system_clock()};
+  crawler::Crawl crawl(parts, options, hub::sleep_on_timer);
+  Visiting visiting(context.config.crawl, options, parts);
+  HM_TRY(visiting.prepare(store->lock));
+  CrawlLines lines(context.io.err, context.shows_progress(), visiting.report());
   const std::stop_token stop = context.interrupt.take_over();
-  const auto report =
-      wait_for(*network->context, crawl.run([&lines](const crawler::CrawlEvent& e) { lines.apply(e); }), stop);
+  const auto report = wait_for(*network->context,
+                               visiting.run(crawl, [&lines](const crawler::CrawlEvent& e) { lines.apply(e); }), stop);
   network->stop();
   if (!report && !stop.stop_requested()) return report.error();
   if (!report) {

@@ -40,6 +40,7 @@ class CrawlTest : public testing::Test {
     size.datasets = models / 4;
     size.spaces = models / 2;
     size.now_ms = clock_.unix_ms();
+    scale_ = size;
     world_.emplace(size, clock_, std::move(traits));
     client_.emplace(*world_);
     budget_.emplace(600'000, clock_.sleeper(), clock_);
@@ -117,6 +118,7 @@ class CrawlTest : public testing::Test {
   const std::filesystem::path dir_;
   test::ManualClock clock_;
   boost::asio::thread_pool pool_{1};
+  scale::Scale scale_;
   std::optional<scale::World> world_;
   std::optional<scale::InProcessClient> client_;
   std::optional<hub::RateBudget> budget_;

@@ -180,8 +180,8 @@ TEST_F(Tasks, ALaneIsLeasedFromAlone) {
   EXPECT_FALSE(queue_->is_due(0).value());
   EXPECT_TRUE(queue_->is_due(2).value());
   EXPECT_TRUE(queue_->lease(5, "me", kMinute, 1).value().empty());
-  EXPECT_EQ(queue_->next_due_ms(2).value(), std::nullopt);
-  EXPECT_EQ(queue_->next_due_ms(3).value(), 0);
+  EXPECT_EQ(queue_->next_due_ms(0, 2).value(), std::nullopt);
+  EXPECT_EQ(queue_->next_due_ms(0, 3).value(), 0);
   const auto leased = queue_->lease(5, "me", kMinute, 2).value();
   ASSERT_EQ(leased.size(), 1U);
   EXPECT_EQ(leased[0].key, task(1));
