@@ -31,6 +31,8 @@ std::string_view name_of(ListerTask task) {
       return "sweep";
     case ListerTask::Tail:
       return "tail";
+    case ListerTask::Missing:
+      return "missing";
     case ListerTask::Hot:
       break;
   }
@@ -63,6 +65,9 @@ std::optional<Crawl::Step> Crawl::next_step(std::int64_t now_ms) const {
   for (std::size_t i = 0; i < listers_.size(); ++i)
     if (!timetable_[i].hot_done) consider({i, ListerTask::Hot, timetable_[i].hot_due_ms});
   for (std::size_t i = 0; i < listers_.size(); ++i)
+    if (listers_[i].missing() != 0)
+      consider({i, ListerTask::Missing, std::max(timetable_[i].missing_due_ms, sweep_may_ms(now_ms))});
+  for (std::size_t i = 0; i < listers_.size(); ++i)
     if (!timetable_[i].sweep_done)
       consider({i, ListerTask::Sweep, std::max(timetable_[i].sweep_due_ms, sweep_may_ms(now_ms))});
   return best;
@@ -74,6 +79,8 @@ awaitable<Result<ListingReport>> Crawl::take(const Step& step) {
       return listers_[step.lister].tail();
     case ListerTask::Hot:
       return listers_[step.lister].hot();
+    case ListerTask::Missing:
+      return listers_[step.lister].ask_for_missing();
     case ListerTask::Sweep:
       break;
   }
@@ -92,6 +99,8 @@ void Crawl::book(const Step& step, std::int64_t now_ms) {
       t.hot_due_ms = now_ms + o_.hot_every_ms;
       t.hot_done = o_.once;
       return;
+    case ListerTask::Missing:
+      return;  // the next one at once
     case ListerTask::Sweep:
       break;
   }
@@ -111,6 +120,9 @@ void Crawl::put_off(const Step& step, std::int64_t until_ms) {
       return;
     case ListerTask::Hot:
       t.hot_due_ms = until_ms;
+      return;
+    case ListerTask::Missing:
+      t.missing_due_ms = until_ms;
       return;
     case ListerTask::Sweep:
       t.sweep_due_ms = until_ms;
@@ -153,7 +165,9 @@ awaitable<Result<ListingReport>> Crawl::run(std::function<void(const CrawlEvent&
     }
     auto page = co_await take(*step);
     if (!page) {
-      const Error& error = page.assume_error();
+      Error error = page.assume_error();
+      if (error.code == Errc::BadInput)
+        error.code = Errc::Refused;  // what nobody understands is not the caller's fault
       if (!may_pass(error) || o_.once) co_return error;
       log(LogLevel::Warning, "the upstream cannot be read just now",
           {{"kind", std::string(name_of(listers_[step->lister].kind()))},
@@ -165,7 +179,8 @@ awaitable<Result<ListingReport>> Crawl::run(std::function<void(const CrawlEvent&
     book(*step, p_.clock.monotonic_ms());
     all += page.assume_value();
     if (progress)
-      progress({listers_[step->lister].kind(), step->task, page.assume_value(), listers_[step->lister].sweep()});
+      progress({listers_[step->lister].kind(), step->task, page.assume_value(), listers_[step->lister].sweep(),
+                listers_[step->lister].missing()});
   }
 }
 }  // namespace hm::crawler

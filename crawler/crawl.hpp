@@ -20,13 +20,18 @@ struct CrawlOptions {
   std::int64_t error_pause_ms = 60'000;  ///< before a step is tried again that failed for longer than the retries last
   ListerOptions lister;
 };
-enum class ListerTask : std::uint8_t { Sweep, Tail, Hot };
+enum class ListerTask : std::uint8_t { Sweep, Tail, Hot, Missing };
 std::string_view name_of(ListerTask task);
 struct CrawlEvent {
   RepoKind kind = RepoKind::Model;
   ListerTask task = ListerTask::Sweep;
-  ListingReport page;  ///< what this step brought
-  SweepState sweep;    ///< of this kind, after the step
+  ListingReport page;       ///< what this step brought
+  SweepState sweep;         ///< of this kind, after the step
+  std::size_t missing = 0;  ///< repositories that the sweep did not list and that are still to be asked for
+  /// All that the sweep could tell is told.
+  bool ends_sweep() const {
+    return (task == ListerTask::Sweep || task == ListerTask::Missing) && !sweep.running && missing == 0;
+  }
 };
 
 class Crawl {
@@ -45,7 +50,7 @@ class Crawl {
     std::int64_t due_ms = 0;  ///< on the monotonic clock
   };
   struct Timetable {
-    std::int64_t tail_due_ms = 0, hot_due_ms = 0, sweep_due_ms = 0;
+    std::int64_t tail_due_ms = 0, hot_due_ms = 0, sweep_due_ms = 0, missing_due_ms = 0;
     bool tail_done = false, hot_done = false, sweep_done = false;  ///< with `once`
   };
   std::optional<Step> next_step(std::int64_t now_ms) const;

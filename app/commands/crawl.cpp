@@ -34,14 +34,16 @@ class CrawlLines {
            << " failed\n"
            << std::flush;
     }
-    if (event.task != crawler::ListerTask::Sweep) return;
-    const bool ended = !event.sweep.running;
+    if (event.task != crawler::ListerTask::Sweep && event.task != crawler::ListerTask::Missing) return;
+    const bool ended = event.ends_sweep();
     if (!shown_ || (!ended && now_ms < next_ms_)) return;
     next_ms_ = now_ms + kLineEveryMs;
     const crawler::ListingReport& t = totals_[event.kind];
     out_ << api_segment(event.kind) << ": sweep " << event.sweep.number
-         << (ended ? " ended" : " page " + std::to_string(event.sweep.pages)) << ", "
-         << std::to_string(event.sweep.listed) << " listed; in this run " << t.added << " new, " << t.changed
+         << (ended                ? " ended"
+             : event.missing != 0 ? " asks for " + std::to_string(event.missing) + " that were not listed"
+                                  : " page " + std::to_string(event.sweep.pages))
+         << ", " << std::to_string(event.sweep.listed) << " listed; in this run " << t.added << " new, " << t.changed
          << " changed, " << t.moved << " renamed, " << t.replaced << " replaced, " << t.gone << " gone\n"
          << std::flush;
   }

@@ -17,6 +17,7 @@ namespace hm::crawler {
 using storage::Family;
 
 namespace {
+constexpr int kRestartsMax = 1;                      // of a sweep, without a page behind its first
 constexpr std::size_t kBadItemsLogged = 3;           // of a page; the rest is counted
 constexpr std::size_t kPageWithoutCursors = 10'000;  // rows of the only page of a Hub that has no cursors: some 10 MB
 constexpr std::size_t kPageUsual = 1'000;            // what the Hub gives at most
@@ -179,7 +180,14 @@ awaitable<Result<hub::ListPage>> Lister::next_of_sweep() {
   auto page = co_await p_.api.list(kind_, "", sweep_.cursor);
   const bool expired =
       !page && (refuses_the_question(page.assume_error()) || page.assume_error().code == Errc::NotFound);
+  if (page) restarts_ = 0;
   if (!expired) co_return page;
+  if (++restarts_ > kRestartsMax) {  // an expired cursor is no news; one that is refused at once never helps
+    restarts_ = 0;
+    co_return Error(Errc::Refused, "the upstream refuses the page that its own listing names as the next one: " +
+                                       page.assume_error().what);
+  }
+  sweep_.pages = sweep_.listed = 0;
   log(LogLevel::Warning, "the upstream no longer knows where the sweep was; it begins again",
       {{"kind", std::string(name_of(kind_))}, {"why", page.assume_error().what}});
   co_return co_await first_page(Order::Created);
@@ -241,16 +249,21 @@ awaitable<Result<ListingReport>> Lister::end_sweep() {
     HM_TRY(p_.index.commit(state));
     return std::vector<RepoKey>();
   };
-  const auto overdue = co_await run_on(p_.disk, finish);
-  if (!overdue) {
+  auto missing = co_await run_on(p_.disk, finish);
+  if (!missing) {
     sweep_ = std::move(ended);
-    co_return overdue.error();
+    co_return missing.error();
   }
+  missing_ = std::move(missing).assume_value();
+  co_return ListingReport();
+}
+
+awaitable<Result<ListingReport>> Lister::ask_for_missing() {
   ListingReport report;
-  for (const RepoKey& missing : overdue.assume_value()) {
-    HM_CO_TRY(const bool gone, co_await confirm_gone(missing));
-    if (gone) ++report.gone;
-  }
+  if (missing_.empty()) co_return report;
+  HM_CO_TRY(const bool gone, co_await confirm_gone(missing_.back()));
+  if (gone) ++report.gone;
+  missing_.pop_back();
   co_return report;
 }
 

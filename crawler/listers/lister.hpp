@@ -60,9 +60,13 @@ class Lister {
   const SweepState& sweep() const { return sweep_; }
   Result<> load();  ///< blocks on the index; first of all
 
-  /// The next page of the sweep under way, or the first of a new one. After the last page: what was not listed in two
-  /// sweeps is asked for by name, and journalled as gone when upstream says so.
+  /// The next page of the sweep under way, or the first of a new one. After the last page it is known which
+  /// repositories two sweeps did not list.
   awaitable<Result<ListingReport>> sweep_page();
+  /// Asks for one of those by its name, and journals it as gone when upstream says so. One at a time: there may be
+  /// thousands, and tails must not wait for them. What a kill leaves of them is found again by the next sweep.
+  awaitable<Result<ListingReport>> ask_for_missing();
+  std::size_t missing() const { return missing_.size(); }  ///< still to be asked for
   /// What changed since the last tail, newest first down to the watermark. The new watermark is the time of the first
   /// row of the first page, written after the last page: a run that was cut short is repeated whole.
   awaitable<Result<ListingReport>> tail();
@@ -87,7 +91,9 @@ class Lister {
   const ListerOptions o_;
   const std::string src_;
   ListingTraits traits_;
+  int restarts_ = 0;  ///< of the sweep under way, since a cursor was answered
   SweepState sweep_;
+  std::vector<RepoKey> missing_;
   std::int64_t watermark_ms_ = 0;
 };
 }  // namespace hm::crawler

@@ -173,7 +173,7 @@ class Simulation {
                 std::to_string(event.page.changed) + " changed, " + std::to_string(event.page.gone) + " gone");
     if (event.task == crawler::ListerTask::Tail)
       for (auto& finding : tails_.tail_ended(event.kind, process_->index())) complain(std::move(finding));
-    if (event.task == crawler::ListerTask::Sweep && resting_ && !event.sweep.running) sweep_ended(event);
+    if (resting_ && event.ends_sweep()) sweep_ended(event);
   }
 
   // The end.

@@ -146,7 +146,7 @@ class SteadyState {
     });
   }
   void step_done(const crawler::CrawlEvent& event) {
-    if (event.task == crawler::ListerTask::Sweep && !event.sweep.running) {
+    if (event.ends_sweep()) {
       std::printf("%s sweep %u ended after %" PRIu64 " pages; %.1f h, %.0f s of CPU\n",
                   std::string(name_of(event.kind)).c_str(), event.sweep.number, event.sweep.pages_before, hours(),
                   cpu_s());

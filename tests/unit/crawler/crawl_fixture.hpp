@@ -80,6 +80,7 @@ class CrawlTest : public testing::Test {
       all += must(lister.sweep_page());
       if (between) between();
     } while (lister.sweep().running && !testing::Test::HasFailure());
+    while (lister.missing() != 0 && !testing::Test::HasFailure()) all += must(lister.ask_for_missing());
     return all;
   }
   std::map<std::string, int> entry_types(std::uint64_t from = 0) const {

@@ -60,8 +60,7 @@ TEST_F(CrawlScheduleTest, ASweepThatWasCutShortDoesNotStretchTheNext) {
   ASSERT_TRUE(index_->commit(batch));
   std::vector<std::uint64_t> sweeps;  // pages of each, of models
   auto progress = [&](const CrawlEvent& e) {
-    if (e.kind == RepoKind::Model && e.task == ListerTask::Sweep && !e.sweep.running)
-      sweeps.push_back(e.sweep.pages_before);
+    if (e.kind == RepoKind::Model && e.ends_sweep()) sweeps.push_back(e.sweep.pages_before);
   };
   CrawlOptions options;
   options.kinds = {RepoKind::Model};

@@ -72,6 +72,27 @@ TEST_F(ListerTest, AFailedPageIsAskedForAgain) {
   expect_knows_the_truth(RepoKind::Model);
 }
 
+TEST_F(ListerTest, ACursorThatIsAlwaysRefusedEndsTheStepAndNotTheListing) {
+  make_hub(3'000);
+  auto models = lister();
+  int requests = 0;
+  client_->set_hook([&requests](const net::HttpRequest& request) -> net::awaitable<Result<>> {
+    ++requests;
+    Error refusal(Errc::BadInput, "no such cursor");
+    refusal.http_status = 400;
+    if (request.url.find("cursor=") != std::string::npos) co_return refusal;
+    co_return ok();
+  });
+  must(models.sweep_page());
+  EXPECT_EQ(must(models.sweep_page()).listed, 1'000U) << "it may have expired: the sweep begins again";
+  EXPECT_EQ(models.sweep().listed, 1'000U);
+  EXPECT_THAT(test::run(models.sweep_page()), FailsWith(Errc::Refused, "names as the next one"));
+  EXPECT_EQ(requests, 4);
+  client_->set_hook({});
+  sweep(models);
+  expect_knows_the_truth(RepoKind::Model);
+}
+
 // A tenth of all changes while two sweeps and their tails go by, a day apart.
 TEST_F(ListerTest, NothingIsMissedAndNoGhostStaysOnAHubThatMoves) {
   make_hub(6'000);
