@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <utility>
@@ -10,13 +11,21 @@ namespace {
 constexpr std::size_t kReposMax = 1'000'000;  // of one list: what a policy may choose
 constexpr std::size_t kLicenceBytesMax = 200;
 
-/// A spreadsheet's first row names the columns.
+constexpr std::array<std::string_view, 4> kColumns{"repo", "revision", "licence", "license"};
+
+/// A spreadsheet's first row names the columns: no cell of it is anything else.
 bool is_heading(const std::vector<std::string_view>& cells) {
-  static constexpr std::array<std::string_view, 3> kColumns{"repo", "revision", "licence"};
-  if (cells.size() < 2 || cells.size() > kColumns.size()) return false;
-  for (std::size_t i = 0; i < cells.size(); ++i)
-    if (!ascii_equal_fold(trim(cells[i]), kColumns[i])) return false;
-  return true;
+  return std::ranges::all_of(cells, [](std::string_view cell) {
+    return std::ranges::any_of(kColumns, [&](std::string_view name) { return ascii_equal_fold(trim(cell), name); });
+  });
+}
+Result<> check_heading(const std::vector<std::string_view>& cells) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const bool right = i < 3 && (ascii_equal_fold(trim(cells[i]), kColumns[i]) ||
+                                 (i == 2 && ascii_equal_fold(trim(cells[i]), kColumns[3])));
+    if (!right) return Error{Errc::BadInput, "the columns have to be repo, revision, licence, in this order"};
+  }
+  return ok();
 }
 
 Result<ListedRepo> listed_of(const std::vector<std::string_view>& cells) {
@@ -56,8 +65,11 @@ Result<std::vector<ListedRepo>> parse_repo_list(std::string_view text, std::stri
     line = line.substr(0, std::min(line.find('#'), line.size()));
     if (trim(line).empty()) continue;
     const std::vector<std::string_view> cells = split(line, '\t');
-    if (std::exchange(first, false) && is_heading(cells)) continue;
     std::string where = source + ":" + std::to_string(number);
+    if (std::exchange(first, false) && is_heading(cells)) {
+      HM_TRY(within(check_heading(cells), [&] { return where; }));
+      continue;
+    }
     auto listed = listed_of(cells);
     if (!listed) return Error{Errc::BadInput, where + ": " + listed.assume_error().what};
     if (out.size() == kReposMax)

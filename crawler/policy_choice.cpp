@@ -112,9 +112,9 @@ class Chooser {
   /// @param named_revision of what the policy names; nullptr: it is here for another reason. @returns false when
   /// something forbids it, which is noted.
   bool take(const Found& found, const std::string& why, const std::optional<std::string>* named_revision = nullptr);
-  bool forbids(const RepoId& repo, const Found* found, const std::string& wanted);
+  bool forbids(const RepoId& repo, const Found* found, const std::string& wanted, bool is_named);
   void add(ChosenRepo chosen, const std::string& why, bool is_named);
-  void skip(const RepoId& repo, std::string why, std::string wanted);
+  void skip(const RepoId& repo, std::string why, std::string wanted, bool is_over_limits = false);
   /// What closures need of a repository that is wanted.
   void remember(const Found& found);
   std::optional<std::string> revision() const {
@@ -135,22 +135,22 @@ class Chooser {
   std::size_t skipped_more_ = 0, unknown_ = 0;
 };
 
-void Chooser::skip(const RepoId& repo, std::string why, std::string wanted) {
+void Chooser::skip(const RepoId& repo, std::string why, std::string wanted, bool is_over_limits) {
   if (skipped_.contains(ascii_lower(repo.text()))) return;
   if (out_.skipped.size() == kSkippedMax) {
     ++skipped_more_;
     return;
   }
   skipped_.emplace(ascii_lower(repo.text()), out_.skipped.size());
-  out_.skipped.push_back({repo, std::move(why), std::move(wanted)});
+  out_.skipped.push_back({repo, std::move(why), std::move(wanted), is_over_limits});
 }
 
-bool Chooser::forbids(const RepoId& repo, const Found* found, const std::string& wanted) {
+bool Chooser::forbids(const RepoId& repo, const Found* found, const std::string& wanted, bool is_named) {
   std::string reason = exclusion_.reason(repo, found);
   if (found != nullptr && reason.empty()) {
     if (const auto it = refused_.find(found->key); it != refused_.end()) reason = it->second;
     if (found->row.gone_status != 0) reason = "gone upstream (" + std::to_string(found->row.gone_status) + ")";
-    if (found->facts.visibility == "private") reason = "private";
+    if (found->facts.visibility == "private" && !is_named) reason = "private";
     if (found->facts.disabled) reason = "disabled by the Hub";
   }
   if (reason.empty()) return false;
@@ -190,7 +190,7 @@ void Chooser::remember(const Found& found) {
 
 bool Chooser::take(const Found& found, const std::string& why, const std::optional<std::string>* named_revision) {
   const RepoId repo{found.key.kind, found.row.name};
-  if (forbids(repo, &found, why)) return false;
+  if (forbids(repo, &found, why, named_revision != nullptr)) return false;
   ChosenRepo chosen;
   chosen.key = found.key;
   chosen.repo = repo;
@@ -217,7 +217,7 @@ Result<> Chooser::name_one(const config::ListedRepo& listed) {
          "no listing knows this id; a Hub is asked by name, so write org/name", listed.where);
   } else if (!found) {
     ++unknown_;
-    if (forbids(spec.repo, nullptr, listed.where)) return ok();
+    if (forbids(spec.repo, nullptr, listed.where, true)) return ok();
     ChosenRepo chosen;
     chosen.repo = spec.repo;
     chosen.revision = wanted;
@@ -351,6 +351,10 @@ Result<> Chooser::take_bases() {
     }
     level = std::move(next);
   }
+  if (policy_.closure.bases == config::kClosureDepthMax && !level.empty())
+    out_.notes.push_back(
+        "more than " + std::to_string(config::kClosureDepthMax) +
+        " levels of base models; those beyond are not followed, the first: " + printable(level.front().name));
   return ok();
 }
 
@@ -391,7 +395,7 @@ Result<PolicyChoice> Chooser::finish() {
   if (repos_max != 0 && out_.chosen.size() > repos_max) {
     for (std::size_t i = repos_max; i < out_.chosen.size(); ++i)
       skip(out_.chosen[i].repo, "beyond limits.repos_max, which is " + std::to_string(repos_max),
-           out_.chosen[i].why.front());
+           out_.chosen[i].why.front(), true);
     out_.chosen.resize(repos_max);
   }
   if (unknown_ != 0)

@@ -28,8 +28,9 @@ struct ChosenRepo {
 };
 struct SkippedRepo {
   RepoId repo;
-  std::string why;     ///< "excluded: owner \"org\"", "gone upstream (404)", …
-  std::string wanted;  ///< what it would have been chosen for first, as ChosenRepo::why
+  std::string why;           ///< "excluded: owner \"org\"", "gone upstream (404)", …
+  std::string wanted;        ///< what it would have been chosen for first, as ChosenRepo::why
+  bool over_limits = false;  ///< for limits.repos_max
 };
 struct PolicyChoice {
   std::vector<ChosenRepo> chosen;    ///< in the policy's order

@@ -59,6 +59,7 @@ awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revis
   out.row.name = info.id;
   out.row.commit = *info.sha;
   out.row.asked_ms = now_ms;
+  out.info_json = info.raw;
   if (says_sizes(info)) {
     for (const hub::Sibling& sibling : info.siblings) out.row.files.push_back(file_of(sibling));
     co_return std::move(out);
@@ -73,6 +74,19 @@ awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revis
   };
   HM_CO_TRY(co_await api.tree(out.repo, out.row.commit.hex(), true, std::move(add)));
   co_return std::move(out);
+}
+
+Result<bool> record_unlisted(const storage::Index& index, provenance::Recorder& recorder, const std::string& src,
+                             const Surveyed& surveyed) {
+  HM_TRY(const auto row, storage::find_listing(index, surveyed.key));
+  if (row) return false;
+  HM_TRY(json::value info, parse_json(surveyed.info_json));
+  if (!info.is_object()) return false;
+  info.get_object().erase("siblings");  // files are the survey's
+  const provenance::Listing seen =
+      provenance::read_listing(surveyed.repo, surveyed.key.rid, std::move(info.get_object()));
+  HM_TRY(recorder.record_listing(src, {seen}, std::nullopt, {}));
+  return true;
 }
 
 void put_survey(storage::Batch& batch, const Surveyed& surveyed, std::string_view revision) {

@@ -10,6 +10,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "hub/api.hpp"
+#include "provenance/record.hpp"
 #include "storage/index.hpp"
 #include "storage/survey_row.hpp"
 
@@ -21,10 +22,15 @@ struct Surveyed {
   RepoId repo;  ///< by its present name
   RepoKey key;
   storage::SurveyRow row;
+  std::string info_json;  ///< the Hub's answer as received
 };
 /// Asks; stores nothing. @param revision "" = the default branch. @returns NotFound also for a repository without any
 /// commit; Gated for one that upstream has disabled; as Api::repo_info().
 awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revision, std::int64_t now_ms);
+/// A repository that no listing has told of is recorded as if one had: policies go by what listings tell.
+/// @returns true when that was so.
+Result<bool> record_unlisted(const storage::Index& index, provenance::Recorder& recorder, const std::string& src,
+                             const Surveyed& surveyed);
 /// To be committed under survey_key().
 void put_survey(storage::Batch& batch, const Surveyed& surveyed, std::string_view revision);
 

@@ -8,6 +8,7 @@
 
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "crawler/exclusion.hpp"
 #include "crawler/survey.hpp"
 #include "hub/lfs_batch.hpp"
 #include "mirror/lfs/tasks.hpp"
@@ -18,6 +19,7 @@ namespace asio = boost::asio;
 namespace {
 // What one changed repository takes beside its blobs: repository info; git's greeting, list of refs, pack.
 constexpr std::uint64_t kApiCalls = 1, kGitCalls = 3;
+constexpr int kRoundsMax = 20;      // each learns of repositories that the one before led to: bases of bases
 constexpr int kUnreachableMax = 3;  // in a row: then the upstream is away, not one repository
 
 bool ends_planning(const Error& error) {
@@ -44,6 +46,7 @@ struct Planner::Figuring {
     storage::TargetRow target;
     config::Selection selection;
     std::string survey_revision;
+    std::uint64_t history_bytes = 0;  ///< of large files of older revisions
   };
   std::vector<Wanted> wanted;
   std::map<std::pair<RepoKey, Commit>, std::size_t> places;
@@ -55,6 +58,9 @@ struct Planner::Asking {
   std::vector<std::vector<Candidate*>> questions;  ///< candidates that wait for the same answer
   std::size_t next = 0;
   std::uint64_t done = 0;
+  std::map<std::string, std::string> problems;  ///< of repositories and revisions that were asked for in vain
+  std::optional<Error> first_problem;           ///< of these
+  bool learnt = false;                          ///< in this round, of a repository that no listing had told of
   int unreachable_in_a_row = 0;
   std::optional<Error> problem;
   mirror::TaskScope* scope = nullptr;
@@ -69,10 +75,14 @@ Result<std::vector<Planner::Candidate>> Planner::candidates(const std::vector<co
     PolicyPlan& policy = plan.policies.emplace_back();
     policy.name = policies[i].name;
     policy.notes = std::move(choice.notes);
-    for (SkippedRepo& skipped : choice.skipped)
-      policy.skipped.push_back({std::move(skipped.repo), policy.name, std::move(skipped.why)});
+    for (SkippedRepo& skipped : choice.skipped) {
+      policy.over_limits += skipped.over_limits ? 1 : 0;
+      policy.skipped.push_back({std::move(skipped.repo), policy.name, std::move(skipped.why), false});
+    }
+    policy.chosen = choice.chosen;
     for (ChosenRepo& repo : choice.chosen) {
-      Candidate candidate{i, std::move(repo), "", false, ""};
+      Candidate candidate{i, std::move(repo), "", false, false, ""};
+      candidate.by_name = !candidate.repo.key;
       candidate.revision = candidate.repo.revision.value_or("");
       if (candidate.repo.key) {
         HM_TRY(const auto kept,
@@ -95,7 +105,13 @@ awaitable<void> Planner::ask_more(Asking& asking, SurveyParts& surveys) const {
     if (answer) {
       storage::Batch batch;
       put_survey(batch, answer.assume_value(), revision);
-      const auto kept = co_await run_on(surveys.disk, [&] { return surveys.index.commit(batch); });
+      auto keep = [&]() -> Result<> {
+        HM_TRY(surveys.index.commit(batch));
+        HM_TRY(const bool learnt, record_unlisted(p_.index, surveys.recorder, p_.src, answer.assume_value()));
+        asking.learnt = asking.learnt || learnt;
+        return ok();
+      };
+      const auto kept = co_await run_on(surveys.disk, keep);
       if (!kept) answer = kept.error();
     }
     const bool unreachable = !answer && answer.assume_error().code == Errc::Unreachable;
@@ -104,9 +120,11 @@ awaitable<void> Planner::ask_more(Asking& asking, SurveyParts& surveys) const {
       if (!asking.problem) asking.problem = answer.assume_error();
       break;
     }
+    if (!answer && !asking.first_problem) asking.first_problem = answer.assume_error();
     for (Candidate* candidate : waiting) {
       if (!answer) {
         candidate->problem = "the Hub was asked for its files: " + answer.assume_error().what;
+        asking.problems[identity(candidate->repo, candidate->revision)] = candidate->problem;
         continue;
       }
       candidate->surveyed = true;
@@ -118,13 +136,20 @@ awaitable<void> Planner::ask_more(Asking& asking, SurveyParts& surveys) const {
   }
 }
 
-awaitable<Result<>> Planner::ask_for(std::vector<Candidate>& candidates, SurveyParts& surveys, SyncPlan& plan) const {
-  Asking asking;
+awaitable<Result<>> Planner::ask_for(std::vector<Candidate>& candidates, SurveyParts& surveys, Asking& asking) const {
+  asking.questions.clear();
+  asking.next = 0;
+  asking.done = 0;
+  asking.learnt = false;
   std::unordered_map<std::string, std::size_t> known;
   for (Candidate& candidate : candidates) {
     if (candidate.surveyed) continue;
-    const auto [place, is_new] =
-        known.try_emplace(identity(candidate.repo, candidate.revision), asking.questions.size());
+    const std::string name = identity(candidate.repo, candidate.revision);
+    if (const auto in_vain = asking.problems.find(name); in_vain != asking.problems.end()) {
+      candidate.problem = in_vain->second;
+      continue;
+    }
+    const auto [place, is_new] = known.try_emplace(name, asking.questions.size());
     if (is_new) asking.questions.emplace_back();
     asking.questions[place->second].push_back(&candidate);
   }
@@ -132,7 +157,6 @@ awaitable<Result<>> Planner::ask_for(std::vector<Candidate>& candidates, SurveyP
   asking.scope = &scope;
   for (int n = 0; n < surveys.parallel; ++n) scope.spawn(ask_more(asking, surveys));
   co_await scope.join();
-  plan.survey_calls = asking.done;
   if (asking.problem) co_return *asking.problem;
   if (scope.cancelled()) co_return Error(Errc::Cancelled, "stopped");
   if (scope.failed()) co_return Error(Errc::Internal, "a survey ended by an exception");
@@ -163,7 +187,8 @@ Result<bool> Planner::is_here(const storage::TargetRow& target, std::optional<st
 
 /// Fills in the target's figures and adds them to `figures`. `fetched` knows the blobs that are counted already.
 Result<> Planner::add_up(storage::TargetRow& target, const storage::SurveyRow& survey,
-                         const config::Selection& selection, std::set<Sha256>& fetched, PlanFigures& figures) const {
+                         const config::Selection& selection, std::uint64_t history_bytes, std::set<Sha256>& fetched,
+                         PlanFigures& figures) const {
   std::optional<storage::Manifest> newest;
   HM_TRY(bool here, is_here(target, newest));
   std::set<std::pair<std::string_view, std::uint64_t>> in_git;
@@ -195,6 +220,8 @@ Result<> Planner::add_up(storage::TargetRow& target, const storage::SurveyRow& s
     ++blobs;
     target.bytes_to_fetch += file.size_bytes;
   }
+  target.bytes += history_bytes;
+  target.bytes_to_fetch += history_bytes;
   ++figures.repos;
   figures.files += target.files;
   figures.bytes += target.bytes;
@@ -216,19 +243,26 @@ Result<> Planner::add_up(storage::TargetRow& target, const storage::SurveyRow& s
 Result<> Planner::consider(const config::MirrorPolicy& policy, const Candidate& candidate, PolicyPlan& plan,
                            Figuring& figuring) const {
   auto skip = [&](std::string why) {
-    plan.skipped.push_back({candidate.repo.repo, policy.name, std::move(why)});
+    plan.skipped.push_back({candidate.repo.repo, policy.name, std::move(why), false});
     return ok();
   };
   if (!candidate.problem.empty()) {
     ++plan.unanswered;
-    return skip(candidate.problem);
+    plan.skipped.push_back({candidate.repo.repo, policy.name, candidate.problem, true});
+    return ok();
   }
   std::optional<storage::SurveyRow> survey;
   if (candidate.surveyed) {
     HM_TRY(survey, storage::find_survey(p_.index, *candidate.repo.key, candidate.revision));
   }
+  if (survey && candidate.by_name) {  // what forbids it was not known before the Hub was asked
+    HM_TRY(const auto found, find_listed(p_.index, *candidate.repo.key));
+    std::string reason = found ? Exclusion(policy.exclude).reason(candidate.repo.repo, &*found) : std::string();
+    if (!reason.empty()) return skip(std::move(reason));
+  }
   if (!survey) {
     ++plan.not_surveyed;
+    plan.not_surveyed_bytes += candidate.repo.storage_bytes;
     return skip("its files are not known here; plan without --offline to ask the Hub");
   }
   std::uint64_t files = 0, large_bytes = 0;
@@ -237,6 +271,11 @@ Result<> Planner::consider(const config::MirrorPolicy& policy, const Candidate& 
     ++files;
     if (file.large) large_bytes += file.size_bytes;
   }
+  // Of older revisions all that is known is what the Hub says that the whole repository takes.
+  const std::uint64_t of_history = policy.revisions.all_history && candidate.repo.storage_bytes > large_bytes
+                                       ? candidate.repo.storage_bytes - large_bytes
+                                       : 0;
+  large_bytes += of_history;
   auto over = [&](std::uint64_t limit, std::uint64_t value) { return limit != 0 && value > limit; };
   const config::PolicyLimits& limits = policy.limits;
   std::string too_much;
@@ -261,14 +300,15 @@ Result<> Planner::consider(const config::MirrorPolicy& policy, const Candidate& 
   target.all_history = policy.revisions.all_history;
   target.pull_requests = policy.revisions.pull_requests;
   target.policies = {policy.name};
-  HM_TRY(add_up(target, *survey, policy.files, figuring.fetched, plan.figures));
+  HM_TRY(add_up(target, *survey, policy.files, of_history, figuring.fetched, plan.figures));
 
   const auto [place, is_new] = figuring.places.try_emplace({target.key, target.commit}, figuring.wanted.size());
   if (is_new) {
-    figuring.wanted.push_back({std::move(target), policy.files, candidate.revision});
+    figuring.wanted.push_back({std::move(target), policy.files, candidate.revision, of_history});
     return ok();
   }
   Figuring::Wanted& shared = figuring.wanted[place->second];
+  shared.history_bytes = std::max(shared.history_bytes, of_history);
   shared.selection = config::united(shared.selection, policy.files);
   shared.target.selection = shared.selection.text();
   shared.target.all_history = shared.target.all_history || target.all_history;
@@ -294,7 +334,7 @@ Result<SyncPlan> Planner::figure(const std::vector<config::MirrorPolicy>& polici
                   [&] { return "joining the file filters of the policies for " + wanted.target.repo.text(); }));
     HM_TRY(const auto survey, storage::find_survey(p_.index, wanted.target.key, wanted.survey_revision));
     if (!survey) return Error{Errc::Internal, "a survey is gone while a plan was made of it"};
-    HM_TRY(add_up(wanted.target, *survey, wanted.selection, figuring.fetched, plan.total));
+    HM_TRY(add_up(wanted.target, *survey, wanted.selection, wanted.history_bytes, figuring.fetched, plan.total));
     wanted.target.place = static_cast<std::uint32_t>(plan.targets.size());
     plan.targets.push_back(std::move(wanted.target));
   }
@@ -309,8 +349,21 @@ Result<SyncPlan> Planner::figure(const std::vector<config::MirrorPolicy>& polici
 awaitable<Result<SyncPlan>> Planner::plan(std::vector<config::MirrorPolicy> policies, SurveyParts surveys) {
   co_await asio::this_coro::throw_if_cancelled(false);
   SyncPlan plan;
-  HM_CO_TRY(auto found, co_await run_on(surveys.disk, [&] { return candidates(policies, plan); }));
-  HM_CO_TRY(co_await ask_for(found, surveys, plan));
+  std::vector<Candidate> found;
+  Asking asking;
+  std::uint64_t calls = 0;
+  for (int round = 0; round == 0 || (asking.learnt && round < kRoundsMax); ++round) {
+    plan = {};
+    HM_CO_TRY(found, co_await run_on(surveys.disk, [&] { return candidates(policies, plan); }));
+    HM_CO_TRY(co_await ask_for(found, surveys, asking));
+    calls += asking.done;
+  }
+  plan.survey_calls = calls;
+  const bool knows_any = std::ranges::any_of(found, [](const Candidate& c) { return c.surveyed; });
+  if (!knows_any && asking.problems.size() > 1 && asking.first_problem->code != Errc::NotFound)
+    co_return Error(asking.first_problem->code,
+                    "the Hub gave none of the " + std::to_string(asking.problems.size()) +
+                        " repositories it was asked for; the first: " + asking.first_problem->what);
   co_return co_await run_on(surveys.disk, [&] { return figure(policies, found, std::move(plan)); });
 }
 

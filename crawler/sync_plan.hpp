@@ -16,6 +16,7 @@
 #include "crawler/policy_choice.hpp"
 #include "hub/api.hpp"
 #include "mirror/catalog.hpp"
+#include "provenance/record.hpp"
 #include "storage/blob_store.hpp"
 #include "storage/generation_rows.hpp"
 #include "storage/index.hpp"
@@ -35,12 +36,14 @@ struct PlanFigures {
 struct PolicyPlan {
   std::string name;
   PlanFigures figures;                       ///< of this policy alone
+  std::vector<ChosenRepo> chosen;            ///< and why, whether skipped later or not
   std::vector<storage::SkippedRow> skipped;  ///< and why
   std::vector<std::string> notes;            ///< where the choice may not be what was meant
   std::uint64_t large_bytes = 0;             ///< of large files that it wants: what its limits count
   std::uint64_t unanswered = 0;              ///< of the skipped: the Hub gave no files
   std::uint64_t over_limits = 0;             ///< of the skipped: for the policy's own limits
   std::uint64_t not_surveyed = 0;            ///< of the skipped: the Hub was not asked for their files
+  std::uint64_t not_surveyed_bytes = 0;      ///< what listings say that these hold, all revisions and files
 };
 struct SyncPlan {
   std::vector<PolicyPlan> policies;
@@ -61,6 +64,7 @@ struct PlanParts {  ///< everything outlives the planner
 struct SurveyParts {
   hub::Api& api;
   storage::Index& index;
+  provenance::Recorder& recorder;
   boost::asio::any_io_executor disk;  ///< where blocking calls are made
   int parallel = 8;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  ///< network thread
@@ -83,19 +87,20 @@ class Planner {
     ChosenRepo repo;
     std::string revision;   ///< "" = the default branch
     bool surveyed = false;  ///< what is kept under repo.key and revision holds
+    bool by_name = false;   ///< no listing knew it under the name that the policy gives
     std::string problem;    ///< why it is skipped
   };
   struct Figuring;
   struct Asking;
   Result<std::vector<Candidate>> candidates(const std::vector<config::MirrorPolicy>& policies, SyncPlan& plan) const;
-  awaitable<Result<>> ask_for(std::vector<Candidate>& candidates, SurveyParts& surveys, SyncPlan& plan) const;
+  awaitable<Result<>> ask_for(std::vector<Candidate>& candidates, SurveyParts& surveys, Asking& asking) const;
   awaitable<void> ask_more(Asking& asking, SurveyParts& surveys) const;
   Result<SyncPlan> figure(const std::vector<config::MirrorPolicy>& policies, const std::vector<Candidate>& candidates,
                           SyncPlan plan) const;
   Result<> consider(const config::MirrorPolicy& policy, const Candidate& candidate, PolicyPlan& plan,
                     Figuring& figuring) const;
   Result<> add_up(storage::TargetRow& target, const storage::SurveyRow& survey, const config::Selection& selection,
-                  std::set<Sha256>& fetched, PlanFigures& figures) const;
+                  std::uint64_t history_bytes, std::set<Sha256>& fetched, PlanFigures& figures) const;
   Result<bool> is_here(const storage::TargetRow& target, std::optional<storage::Manifest>& newest) const;
 
   PlanParts p_;

@@ -152,7 +152,9 @@ Result<TargetRow> unpack_target(std::string_view bytes) {
 }
 
 std::string pack_skipped(const SkippedRow& row) {
-  return canonical({{"policy", printable(row.policy)}, {"repo", row.repo.text()}, {"why", printable(row.why)}});
+  json::object out{{"policy", printable(row.policy)}, {"repo", row.repo.text()}, {"why", printable(row.why)}};
+  if (row.unanswered) out["unanswered"] = true;
+  return canonical(std::move(out));
 }
 
 std::string generation_key(std::uint32_t number) { return tagged(kGenerationTag, number); }
@@ -208,7 +210,8 @@ Result<> each_skipped(const Index& index, std::uint32_t number, const std::funct
     const json::object& object = value.assume_value().get_object();
     const auto spec = parse_repo_spec(text_of(object, "repo"));
     if (!spec) outcome = Error{Errc::Corrupt, "a generation names a repository that cannot be"};
-    return spec && visit({spec.assume_value().repo, text_of(object, "policy"), text_of(object, "why")});
+    return spec && visit({spec.assume_value().repo, text_of(object, "policy"), text_of(object, "why"),
+                          object.contains("unanswered")});
   }));
   return outcome;
 }

@@ -56,6 +56,7 @@ struct TargetRow {
 struct SkippedRow {
   RepoId repo;
   std::string policy, why;
+  bool unanswered = false;  ///< the Hub did not give what it was asked for; else it is left out on purpose
   bool operator==(const SkippedRow&) const = default;
 };
 

@@ -22,13 +22,40 @@ namespace hm::app {
 namespace {
 constexpr std::int64_t kLineEveryMs = 5'000;
 
-/// When each policy was last taken up.
-Result<std::map<std::string, std::int64_t>> taken_up(const storage::Index& index) {
-  std::map<std::string, std::int64_t> out;
+constexpr std::int64_t kHourMs = 3'600'000;
+
+/// What another try may bring.
+bool may_pass(const storage::TargetRow& target) {
+  return target.failure == name_of(crawler::FailureClass::Transient) ||
+         target.failure == name_of(crawler::FailureClass::UpstreamDown) ||
+         target.failure == name_of(crawler::FailureClass::Corrupt);
+}
+
+/// When each policy was last taken up, and whether all that it wanted came.
+struct TakenUp {
+  std::int64_t at_ms = 0;
+  bool whole = true;
+};
+Result<std::map<std::string, TakenUp>> taken_up(const storage::Index& index) {
+  std::map<std::string, TakenUp> out;
+  std::vector<storage::GenerationRow> newest;  // of each policy
   HM_TRY(storage::each_generation(index, [&](const storage::GenerationRow& row) {
-    for (const std::string& policy : row.policies) out.emplace(policy, row.began_ms);  // newest first
+    bool is_newest = false;
+    for (const std::string& policy : row.policies)
+      is_newest = out.try_emplace(policy, TakenUp{row.began_ms, true}).second || is_newest;
+    if (is_newest) newest.push_back(row);
     return true;
   }));
+  for (const storage::GenerationRow& row : newest) {
+    HM_TRY(const GenerationView view, view_of(index, row));
+    const auto lacks = [&](const std::string& policy) {
+      if (out[policy].at_ms == row.began_ms) out[policy].whole = false;
+    };
+    for (const storage::TargetRow& target : view.lacking)
+      if (may_pass(target)) std::ranges::for_each(target.policies, lacks);
+    for (const storage::SkippedRow& skipped : view.skipped)
+      if (skipped.unanswered) lacks(skipped.policy);
+  }
   return out;
 }
 
@@ -47,7 +74,9 @@ Result<Policies> policies_asked_for(const Context& context, const SyncCommand& c
     return Error{Errc::BadInput,
                  "there are no policies: make a folder \"policies\" beside the configuration file, or name one with "
                  "--policies; docs/policies.md shows what to write"};
-  HM_TRY(auto all, config::load_mirror_policies(directory));
+  auto loaded = config::load_mirror_policies(directory);
+  if (!loaded && loaded.error().code == Errc::NotFound) return Error{Errc::BadInput, loaded.error().what};
+  HM_TRY(auto all, std::move(loaded));
   Policies out;
   std::vector<config::MirrorPolicy>& chosen = out.chosen;
   for (const config::MirrorPolicy& policy : all) out.all.push_back(policy.name);
@@ -76,7 +105,11 @@ Result<> leave_out_those_not_due(const storage::Index& index, std::vector<config
   const std::int64_t now_ms = system_clock().unix_ms();
   std::erase_if(policies, [&](const config::MirrorPolicy& policy) {
     const auto at = last.find(policy.name);
-    return at != last.end() && at->second + policy.schedule.every_ms > now_ms;
+    if (at == last.end()) return false;
+    // A daily job does not begin at the same second each day. What failed for a passing reason is tried again sooner.
+    std::int64_t every_ms = policy.schedule.every_ms - std::min(policy.schedule.every_ms / 20, kHourMs);
+    if (!at->second.whole) every_ms = std::min(every_ms, kHourMs);
+    return at->second.at_ms + every_ms > now_ms;
   });
   return ok();
 }
@@ -95,7 +128,7 @@ class Syncing {
 
   Result<crawler::SyncPlan> plan(std::vector<config::MirrorPolicy> policies, const std::stop_token& stop) {
     std::int64_t next_ms = 0;
-    crawler::SurveyParts surveys{network_.api, *store_.index, network_.disk_pool.get_executor()};
+    crawler::SurveyParts surveys{network_.api, *store_.index, store_.recorder, network_.disk_pool.get_executor()};
     if (context_.shows_progress())
       surveys.progress = [this, &next_ms](std::uint64_t done, std::uint64_t total) {
         const std::int64_t now_ms = system_clock().monotonic_ms();
@@ -167,6 +200,8 @@ void print_plan(const Context& context, const crawler::SyncPlan& plan, std::opti
 /// What a run leaves out beforehand is said before a byte moves.
 void warn_of_limits(const Context& context, const crawler::SyncPlan& plan) {
   for (const crawler::PolicyPlan& policy : plan.policies) {
+    for (const std::string& note : policy.notes)
+      context.io.err << "hubmirror: warning: policy " << policy.name << ": " << note << "\n" << std::flush;
     if (policy.over_limits == 0) continue;
     context.io.err << "hubmirror: warning: policy " << policy.name << ": " << counted(policy.over_limits, "revision")
                    << " left out by its limits; hubmirror sync --plan " << policy.name << " lists them\n"
@@ -186,7 +221,12 @@ Result<Exit> print_generation(const Context& context, const storage::Index& inde
     print_json(context.io.out, generation_json(view));
   else if (shown && !context.options.quiet)
     context.io.out << generation_text(view) << std::flush;
-  return view.lacking.empty() ? Exit::Done : Exit::Incomplete;
+  if (!view.whole() && context.options.quiet)
+    context.io.err << "hubmirror: generation " << generation.number << " is not whole: " << view.lacking.size()
+                   << " lacking, " << view.unanswered
+                   << " that the Hub did not answer for; hubmirror status tells which\n"
+                   << std::flush;
+  return view.whole() ? Exit::Done : Exit::Incomplete;
 }
 
 Result<Exit> plan_offline(Context& context, const SyncCommand& command) {
@@ -292,6 +332,10 @@ class SyncRun {
   Result<storage::GenerationRow> begin() {
     HM_TRY(const auto plan, syncing_.plan(std::move(policies_.chosen), stop_));
     warn_of_limits(context_, plan);
+    if (const auto fits = store_.blobs->check_space(plan.total.bytes_to_fetch); !fits)
+      context_.io.err << "hubmirror: warning: " << fits.error().what
+                      << "; what fits is fetched. To fetch less: limits.bytes_max of the policies\n"
+                      << std::flush;
     if (leaves_something_out(plan)) exit_ = Exit::Incomplete;
     return syncing_.begin(plan);
   }
@@ -416,7 +460,7 @@ Result<Exit> run_command(Context& context, const StatusCommand& command) {
     if (complete) context.io.out << generation_text(*complete);
     context.io.out << std::flush;
   }
-  const bool whole = !current && (!complete || complete->lacking.empty());
+  const bool whole = !current && (!complete || complete->whole());
   return whole ? Exit::Done : Exit::Incomplete;
 }
 }  // namespace hm::app

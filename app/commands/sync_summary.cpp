@@ -42,6 +42,18 @@ json::object target_json(const storage::TargetRow& target) {
   }
   return out;
 }
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : "; ") + text;
+  return out;
+}
+std::string named(const crawler::ChosenRepo& chosen) {
+  return chosen.repo.text() + (chosen.revision ? "@" + *chosen.revision : std::string());
+}
+json::object skipped_json(const storage::SkippedRow& skipped) {
+  return {{"repo", skipped.repo.text()}, {"unanswered", skipped.unanswered}, {"why", json_text(skipped.why)}};
+}
+std::string skipped_text(const storage::SkippedRow& skipped) { return skipped.repo.text() + ": " + skipped.why; }
 }  // namespace
 
 std::optional<std::uint64_t> estimated_seconds(const crawler::SyncPlan& plan,
@@ -50,7 +62,10 @@ std::optional<std::uint64_t> estimated_seconds(const crawler::SyncPlan& plan,
   if (plan.bytes_per_second != 0) seconds = plan.total.bytes_to_fetch / plan.bytes_per_second;
   if (!api || api->quota == 0 || api->window_ms == 0) return seconds;
   const std::uint64_t per_window = std::max<std::uint64_t>(api->quota * 9 / 10, 1);  // as much as is ever used
-  const std::uint64_t windows = plan.total.api_calls / per_window;
+  // What this window has left is spent first; then a window's worth for each window.
+  const std::uint64_t left = api->remaining > api->quota - per_window ? api->remaining - (api->quota - per_window) : 0;
+  const std::uint64_t later = plan.total.api_calls > left ? plan.total.api_calls - left : 0;
+  const std::uint64_t windows = (later + per_window - 1) / per_window;
   return std::max(seconds.value_or(0), windows * api->window_ms / 1000);
 }
 
@@ -59,8 +74,14 @@ std::string plan_text(const crawler::SyncPlan& plan, std::optional<std::uint64_t
   for (const crawler::PolicyPlan& policy : plan.policies) {
     out += "policy " + policy.name + "\n";
     add_figures(out, policy.figures);
-    add_fields(out, kLabel, "skipped", policy.skipped,
-               [](const storage::SkippedRow& s) { return s.repo.text() + ": " + s.why; });
+    if (policy.not_surveyed != 0)
+      add_field(out, kLabel, "not known",
+                counted(policy.not_surveyed, "repository") +
+                    " of which the Hub was not asked for the files; all they hold is " +
+                    human_bytes(policy.not_surveyed_bytes));
+    add_fields(out, kLabel, "chosen", policy.chosen,
+               [](const crawler::ChosenRepo& c) { return named(c) + ": " + joined(c.why); });
+    add_fields(out, kLabel, "skipped", policy.skipped, skipped_text);
     add_fields(out, kLabel, "note", policy.notes, [](const std::string& note) { return note; });
   }
   if (plan.policies.size() > 1) {
@@ -80,9 +101,14 @@ json::object plan_json(const crawler::SyncPlan& plan, std::optional<std::uint64_
   json::array policies, targets;
   for (const crawler::PolicyPlan& policy : plan.policies) {
     json::object one = figures_json(policy.figures);
-    json::array skipped;
-    for (const storage::SkippedRow& s : policy.skipped)
-      skipped.emplace_back(json::object{{"repo", s.repo.text()}, {"why", json_text(s.why)}});
+    json::array skipped, chosen;
+    for (const storage::SkippedRow& s : policy.skipped) skipped.emplace_back(skipped_json(s));
+    for (const crawler::ChosenRepo& c : policy.chosen)
+      chosen.emplace_back(json::object{{"repo", c.repo.text()},
+                                       {"revision", c.revision ? json::value(json_text(*c.revision)) : json::value()},
+                                       {"why", texts_json(c.why)}});
+    one["chosen"] = std::move(chosen);
+    one["not_surveyed"] = policy.not_surveyed;
     one["name"] = policy.name;
     one["notes"] = texts_json(policy.notes);
     one["over_limits"] = policy.over_limits;
@@ -109,15 +135,23 @@ Result<GenerationView> view_of(const storage::Index& index, const storage::Gener
     if (target.state != storage::TargetState::Published) view.lacking.push_back(target);
     return true;
   }));
+  HM_TRY(storage::each_skipped(index, row.number, [&](const storage::SkippedRow& skipped) {
+    view.unanswered += skipped.unanswered ? 1 : 0;
+    view.skipped.push_back(skipped);
+    return true;
+  }));
+  // What could not be asked about comes first: it is what is missing.
+  std::stable_partition(view.skipped.begin(), view.skipped.end(),
+                        [](const storage::SkippedRow& skipped) { return skipped.unanswered; });
   return view;
 }
 
 std::string generation_text(const GenerationView& view) {
   const storage::GenerationRow& row = view.row;
   std::string out = "generation " + std::to_string(row.number) + ": " +
-                    (!view.complete()   ? "under way or broken off"
-                     : view.failed == 0 ? "complete"
-                                        : "complete, with failures") +
+                    (!view.complete() ? "under way or broken off"
+                     : view.whole()   ? "complete"
+                                      : "complete, with failures") +
                     ", begun " + time_text(row.began_ms);
   out += view.complete() ? ", ended " + time_text(row.ended_ms) + "\n" : "\n";
   std::string policies;
@@ -134,6 +168,7 @@ std::string generation_text(const GenerationView& view) {
     return target.repo.text() + "@" + target.commit.hex().substr(0, 8) + ": " +
            (target.state == storage::TargetState::Pending ? "pending" : target.failure + ": " + target.reason);
   });
+  add_fields(out, kLabel, "skipped", view.skipped, skipped_text);
   return out;
 }
 
@@ -141,6 +176,8 @@ json::object generation_json(const GenerationView& view) {
   const storage::GenerationRow& row = view.row;
   json::array lacking;
   for (const storage::TargetRow& target : view.lacking) lacking.emplace_back(target_json(target));
+  json::array skipped;
+  for (const storage::SkippedRow& s : view.skipped) skipped.emplace_back(skipped_json(s));
   json::object planned{{"api_calls", row.api_calls},
                        {"bytes", row.bytes},
                        {"bytes_to_fetch", row.bytes_to_fetch},
@@ -157,6 +194,8 @@ json::object generation_json(const GenerationView& view) {
                    {"planned", std::move(planned)}, {"policies", texts_json(row.policies)},
                    {"published", view.published},   {"skipped", row.skipped},
                    {"targets", row.targets},        {"upstream", json_text(row.src)}};
+  out["skipped_repos"] = std::move(skipped);
+  out["unanswered"] = view.unanswered;
   out["began"] = time_text(row.began_ms);
   out["ended"] = view.complete() ? json::value(time_text(row.ended_ms)) : json::value();
   return out;

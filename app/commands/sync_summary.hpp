@@ -26,6 +26,10 @@ struct GenerationView {
   storage::GenerationRow row;
   std::uint64_t published = 0, pending = 0, failed = 0;
   std::vector<storage::TargetRow> lacking;  ///< pending and failed ones
+  std::vector<storage::SkippedRow> skipped;
+  std::uint64_t unanswered = 0;  ///< of the skipped: the Hub did not give what it was asked for
+  /// All that was wanted is here.
+  bool whole() const { return lacking.empty() && unanswered == 0; }
   bool complete() const { return row.ended_ms != 0; }
 };
 Result<GenerationView> view_of(const storage::Index& index, const storage::GenerationRow& row);

@@ -85,6 +85,28 @@ class PlanTest(SyncTest):
         done = self.sync(code=1)  # something named is not there
         self.assertEqual((done["complete"], done["published"], done["skipped"]), (True, 2, 1))
 
+    def test_what_a_policy_forbids_counts_for_what_no_listing_knows(self):
+        for name in ("org/right", "org/wrong", "org/tagged"):
+            card = "---\nlicense: %s\ntags: [%s]\n---\n" % ("mit" if name == "org/wrong" else "apache-2.0", "gguf" if name == "org/tagged" else "x")
+            self.model(name, {"README.md": card, "model.safetensors": LfsRandom(2000, name)})
+        self.write("policies/our.tsv", "repo\trevision\tlicense\norg/right\t\tapache-2.0\norg/wrong\t\tapache-2.0\norg/tagged\n")
+        self.policy("our", '[select]\nlists = ["our.tsv"]\n[exclude]\ntags = ["gguf"]\n')
+        plan = self.plan()
+        self.assertEqual(self.targets(plan), ["org/right"])
+        why = {s["repo"]: s["why"] for s in plan["policies"][0]["skipped"]}
+        self.assertRegex(why["org/wrong"], "takes it to be under apache-2.0; the Hub lists mit")
+        self.assertRegex(why["org/tagged"], 'excluded: tag "gguf"')
+        self.assertEqual([(c["repo"], c["why"][0].rpartition("/")[2]) for c in plan["policies"][0]["chosen"]], [("org/right", "our.tsv:2")])
+        self.assertEqual(plan["survey_calls"], 3)
+        self.assertEqual(self.plan()["survey_calls"], 0, "what was learnt is kept")
+
+    def test_the_bases_of_what_no_listing_knows_are_found_by_asking(self):
+        self.weights("org/base")
+        self.crawl()
+        self.model("org/late", {"README.md": "---\nbase_model: org/base\n---\n", "model.safetensors": LfsRandom(2000, 1)})
+        self.policy("our", '[select]\nrepos = ["org/late"]\n[closure]\nbases = true\n')
+        self.assertEqual(sorted(self.targets(self.plan())), ["org/base", "org/late"])
+
     def test_limits_are_told_before_a_byte_moves(self):
         for n in range(3):
             self.weights(f"org/m{n}", MIB)
@@ -112,7 +134,7 @@ class PlanTest(SyncTest):
         self.assert_error(self.hm("sync", code=2), r"bad\.toml:2:1: unknown key .*names")
         self.policy("bad", "[select]\nnames = ['x']\n")
         self.assert_error(self.hm("sync", "absent", code=2), 'no policy "absent".*there are: bad')
-        self.assert_error(self.hm("sync", "--policies", os.path.join(self.dir, "nowhere"), code=1), "nowhere")
+        self.assert_error(self.hm("sync", "--policies", os.path.join(self.dir, "nowhere"), code=2), "nowhere")
         self.assert_error(self.hm("sync", "--offline", code=2), "--plan")
         os.rename(os.path.join(self.dir, "policies"), os.path.join(self.dir, "elsewhere"))
         self.assert_error(self.hm("sync", code=2), "there are no policies", "--policies")
@@ -156,6 +178,28 @@ class GenerationTest(SyncTest):
         status = self.status(code=1)
         self.assertIsNone(status["current"])
         self.assertEqual(status["complete"]["failed"], 2)
+
+    def test_what_the_hub_does_not_answer_for_is_lacking_and_soon_due_again(self):
+        self.weights("org/good"), self.weights("org/bad")
+        self.policy("p", '[select]\nrepos = ["org/good", "org/bad"]\n[schedule]\nevery = "1w"\n')
+        self.configure(network={"retries_max": 0})
+        self.faults({"match": {"path": r"/api/models/org/bad"}, "do": "status", "status": 500})
+        run = self.hm("-q", "sync", code=1)
+        self.assertRegex(run.err, r"generation 1 is not whole: 0 lacking, 1 that the Hub did not answer for")
+        complete = self.status(code=1)["complete"]
+        self.assertEqual((complete["published"], complete["unanswered"]), (1, 1))
+        self.assertEqual([(s["repo"], s["unanswered"]) for s in complete["skipped_repos"]], [("org/bad", True)])
+        self.assertRegex(self.hm("status", code=1).out, r"complete, with failures[\s\S]*skipped +org/bad: the Hub was asked for its files: ")
+        self.faults()
+        self.assertEqual(self.sync("--new")["published"], 2)
+        self.assertEqual(self.status()["complete"]["unanswered"], 0)
+
+    def test_when_the_hub_answers_for_nothing_there_is_no_generation(self):
+        self.weights("org/a"), self.weights("org/b")
+        self.policy("p", '[select]\nrepos = ["org/a", "org/b"]\n')
+        self.faults({"match": {"path": r"/api/models/"}, "do": "status", "status": 403})
+        self.assert_error(self.hm("sync", code=(1, 3)), "gave none of the 2 repositories")
+        self.assertEqual(self.hm("--json", "status", "--all").json, [])
 
     def test_an_upstream_that_goes_away_is_waited_for_by_the_next_run(self):
         for n in range(4):
