@@ -52,6 +52,21 @@ std::string joined(const std::vector<std::string>& list) {
   for (const std::string& item : list) out += (out.empty() ? "" : ", ") + item;
   return out.empty() ? "none declared" : out;
 }
+
+std::uint64_t bytes_of(const storage::SurveyRow& survey) {
+  std::uint64_t sum = 0;
+  for (const storage::SurveyedFile& file : survey.files) sum += file.size_bytes;
+  return sum;
+}
+json::object files_json(const storage::SurveyRow& survey) {
+  json::array files;
+  for (const storage::SurveyedFile& file : survey.files) {
+    json::object one{{"path", json_text(file.path)}, {"size_bytes", file.size_bytes}};
+    if (file.large) one["sha256"] = file.large->hex();
+    files.emplace_back(std::move(one));
+  }
+  return {{"asked_ms", survey.asked_ms}, {"commit", survey.commit.hex()}, {"files", std::move(files)}};
+}
 }  // namespace
 
 Result<std::optional<crawler::Found>> find_known(const storage::Index& index, const RepoSpec& spec) {
@@ -59,7 +74,7 @@ Result<std::optional<crawler::Found>> find_known(const storage::Index& index, co
   return crawler::find_listed(index, spec.repo);
 }
 
-json::object to_json(const crawler::Found& found) {
+json::object to_json(const crawler::Found& found, const std::optional<storage::SurveyRow>& survey) {
   const auto& f = found.facts;
   json::object out{{"repo", json_text(RepoId{found.key.kind, found.row.name}.text())},
                    {"id", found.key.text()},
@@ -83,10 +98,11 @@ json::object to_json(const crawler::Found& found) {
   json::array bases;
   for (const provenance::Base& base : f.bases) bases.emplace_back(base.key.text());
   out["bases"] = std::move(bases);
+  if (survey) out["files"] = files_json(*survey);
   return out;
 }
 
-std::string known_text(const crawler::Found& found) {
+std::string known_text(const crawler::Found& found, const std::optional<storage::SurveyRow>& survey) {
   const auto& f = found.facts;
   std::string out = printable(RepoId{found.key.kind, found.row.name}.text()) +
                     " is known and not mirrored; to copy it: hubmirror mirror " +
@@ -113,6 +129,9 @@ std::string known_text(const crawler::Found& found) {
   line("likes", std::to_string(found.popularity.likes));
   for (const provenance::Base& base : f.bases) line("base", base.key.text());
   line("first seen", time_text(found.row.first_seen_ms));
+  if (survey)
+    line("files", counted(survey->files.size(), "file") + ", " + human_bytes(bytes_of(*survey)) + " at commit " +
+                      survey->commit.hex().substr(0, 12) + ", as the Hub told " + time_text(survey->asked_ms));
   return out;
 }
 

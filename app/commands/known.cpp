@@ -111,6 +111,10 @@ void print_entries(Context& context, const std::vector<storage::JournalEntry>& e
   for (const auto& entry : entries) context.io.out << entry_text(entry) << "\n";
 }
 
+void say_there_is_more(const Context& context, std::size_t limit) {
+  context.io.err << "hubmirror: the first " << limit << " are shown, there are more; --limit shows them\n";
+}
+
 /// The first entry that was observed at `since_ms` or later: entries are in the order of their observation.
 Result<std::uint64_t> sequence_at(const storage::Journal& journal, std::int64_t since_ms) {
   HM_TRY(std::uint64_t high, journal.size());
@@ -132,7 +136,12 @@ Result<Exit> run_command(Context& context, const SearchCommand& command) {
   HM_TRY(const auto filter, filter_of(command));
   HM_TRY(const auto order, parse_sort(command.sort));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
-  HM_TRY(const auto found, crawler::search(*services->index, filter, order, static_cast<std::size_t>(command.limit)));
+  const auto limit = static_cast<std::size_t>(command.limit);
+  HM_TRY(auto found, crawler::search(*services->index, filter, order, limit + 1));
+  if (found.size() > limit) {
+    found.pop_back();
+    say_there_is_more(context, limit);
+  }
   if (context.options.json) {
     json::array list;
     for (const crawler::Found& f : found) list.push_back(to_json(f));
@@ -172,13 +181,18 @@ Result<Exit> run_command(Context& context, const HistoryCommand& command) {
 Result<Exit> run_command(Context& context, const ChangesCommand& command) {
   HM_TRY(const std::int64_t since_ms, within(parse_time(command.since), [] { return "reading --since"; }));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
+  const auto limit = static_cast<std::size_t>(command.limit);
   const storage::Journal journal(*services->index);
   HM_TRY(const std::uint64_t first, sequence_at(journal, since_ms));
   std::vector<storage::JournalEntry> entries;
   HM_TRY(journal.each(first, [&](const storage::JournalEntry& entry) -> Result<bool> {
     entries.push_back(entry);
-    return entries.size() < static_cast<std::size_t>(command.limit);
+    return entries.size() <= limit;
   }));
+  if (entries.size() > limit) {
+    entries.pop_back();
+    say_there_is_more(context, limit);
+  }
   print_entries(context, entries);
   return Exit::Done;
 }

@@ -397,10 +397,11 @@ Result<Exit> run_command(Context& context, const ShowCommand& command) {
   if (!gathered && gathered.assume_error().code == Errc::NotFound && !spec.revision && !command.files) {
     HM_TRY(const auto known, find_known(*services->index, spec));
     if (!known) return gathered.error();
+    HM_TRY(const auto survey, storage::find_survey(*services->index, known->key, {}));
     if (context.options.json)
-      print_json(context.io.out, to_json(*known));
+      print_json(context.io.out, to_json(*known, survey));
     else
-      context.io.out << known_text(*known);
+      context.io.out << known_text(*known, survey);
     return Exit::Done;
   }
   HM_TRY(const RepoFacts facts, std::move(gathered));

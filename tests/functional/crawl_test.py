@@ -1,9 +1,16 @@
 """Knowing the whole Hub: crawl, and what search, history, changes and show tell of what was never mirrored."""
 
-from harness import HubTest, main
+import os
+import signal
+
+from harness import HubTest, LfsRandom, main, wait_until
 
 
 class CrawlTest(HubTest):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(os.path.join(self.dir, "policies"))
+
     def crawl(self, *args, **options):
         return self.hm("--json", "crawl", "--once", *args, **options).json
 
@@ -60,6 +67,40 @@ class CrawlTest(HubTest):
         self.crawl()
         self.assertEqual(self.history("org/name"), ["listed", "refs", "snapshot"])
         self.assertEqual(len(self.show("org/name")["revisions"]), 1)
+
+    def test_a_crawl_that_goes_on_visits_what_it_knows(self):
+        repo = self.model("org/name", {"README.md": "x", "w.bin": LfsRandom(900, 1)})
+        self.model("org/other", {"README.md": "y"})
+        self.repo("space", "lab/app", {})
+        self.assertNotIn("files", self.known_after_crawl("org/other"))
+        process = self.start("crawl", "--kinds", "models")
+        wait_until(lambda: all("files" in self.show(name) for name in ("org/name", "org/other")), "both were visited", process)
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.wait().code, 3)
+        files = self.show("org/name")["files"]
+        self.assertEqual(files["commit"], repo.head())
+        told = {f["path"]: (f["size_bytes"], f.get("sha256")) for f in files["files"]}
+        self.assertEqual(told["w.bin"], (900, self.pointers(repo)["w.bin"][0]))
+        self.assertEqual(told["README.md"], (1, None))
+        self.assertNotIn("files", self.show("spaces/lab/app"))
+        self.assertRegex(self.hm("show", "org/name").out, r"files +3 files, .* at commit ")
+        self.write("policies/all.toml", '[select]\nnames = ["*"]\n')
+        plan = self.hm("--json", "sync", "--plan", "--policies", os.path.join(self.dir, "policies")).json
+        self.assertEqual((len(plan["targets"]), plan["survey_calls"]), (2, 0), "what visits told is not asked for again")
+
+    def known_after_crawl(self, name):
+        self.crawl()
+        return self.show(name)
+
+    def test_what_is_cut_short_is_said(self):
+        for n in range(3):
+            self.model(f"org/m{n}", {"README.md": str(n)})
+        self.crawl()
+        run = self.hm("--json", "search", "--limit", "2")
+        self.assertEqual(len(run.json), 2)
+        self.assertIn("the first 2 are shown, there are more", run.err)
+        self.assertEqual(self.hm("search", "--limit", "3").err, "")
+        self.assertIn("there are more", self.hm("changes", "--since", "2020-01-01", "--limit", "2").err)
 
     def test_wrong_use_is_said(self):
         self.assert_error(self.hm("crawl", "--kinds", "modles", code=2), "none of models, datasets, spaces")
