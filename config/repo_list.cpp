@@ -15,9 +15,10 @@ constexpr std::array<std::string_view, 4> kColumns{"repo", "revision", "licence"
 
 /// A spreadsheet's first row names the columns: no cell of it is anything else.
 bool is_heading(const std::vector<std::string_view>& cells) {
-  return std::ranges::all_of(cells, [](std::string_view cell) {
-    return std::ranges::any_of(kColumns, [&](std::string_view name) { return ascii_equal_fold(trim(cell), name); });
-  });
+  return cells.size() > 1 && std::ranges::all_of(cells, [](std::string_view cell) {
+           return std::ranges::any_of(kColumns,
+                                      [&](std::string_view name) { return ascii_equal_fold(trim(cell), name); });
+         });
 }
 Result<> check_heading(const std::vector<std::string_view>& cells) {
   for (std::size_t i = 0; i < cells.size(); ++i) {

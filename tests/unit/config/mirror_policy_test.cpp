@@ -222,6 +222,13 @@ TEST(RepoList, ARepositoryCalledRepoIsNoHeading) {
   EXPECT_EQ(parse_repo_list("repo\n", "l").value().size(), 1U);
   EXPECT_EQ(parse_repo_list("repo\tmain\n", "l").value().size(), 1U);
 }
+TEST(RepoList, TheHeadingMaySayLicenseAndHasAnOrder) {
+  EXPECT_EQ(parse_repo_list("repo\trevision\tlicense\norg/a\n", "l").value().size(), 1U);
+  const auto other = parse_repo_list("# ours\nlicence\trepo\nmit\torg/a\n", "l");
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().what,
+              testing::AllOf(HasSubstr("l:2"), HasSubstr("repo, revision, licence, in this order")));
+}
 TEST(RepoList, RefusesWhatItCannotRead) {
   for (const auto& [text, why] :
        std::map<std::string, std::string>{{"org/a\tv1\tmit\tx\n", "l:1: 4 columns"},

@@ -154,10 +154,10 @@ TEST_F(IndexTest, WhatWasBegunAndNotMadeIsBegunAnew) {
 
 TEST_F(IndexTest, AnotherFormatIsRefused) {
   open();
-  put(*index_, Family::Meta, "index/version", "2");
+  put(*index_, Family::Meta, "index/version", "3");
   index_.reset();
-  EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Refused, "format 2"));
-  EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::Refused, "format 2"));
+  EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Refused, "format 3"));
+  EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::Refused, "format 3"));
 }
 
 TEST_F(IndexTest, AReaderWritesNothing) {
