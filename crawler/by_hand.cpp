@@ -7,8 +7,8 @@ namespace hm::crawler {
 using storage::Family;
 
 namespace {
-constexpr std::string_view kTask = "mirror";               // then, of one revision, ':' and digits of its name's digest
-constexpr std::size_t kRevisionDigits = 16;                // `sync` has tasks too: with the 40 digits of a commit
+constexpr std::string_view kTask = "mirror";  // then, of one revision, ':' and digits of its name's digest
+constexpr std::size_t kRevisionDigits = 16;   // `sync` has tasks too: with the 40 digits of a commit
 constexpr std::string_view kNotePrefix = "mirror/by-hand/";  // Meta rows; the repository's key follows
 
 std::string note_key(const RepoKey& key) { return std::string(kNotePrefix) + storage::key::repo(key); }

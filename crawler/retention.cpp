@@ -89,8 +89,8 @@ Fate judge(const RetentionRules& rules, const Evidence& evidence, std::int64_t n
   fate.wanted_by.assign(wanted.begin(), wanted.end());
   fate.superseded_days = wanted.empty() ? rules.superseded_days : 0;
   for (const std::string& policy : wanted)
-    fate.superseded_days = longer(
-        fate.superseded_days, rules.policies.find(policy)->second.superseded_days.value_or(rules.superseded_days));
+    fate.superseded_days = longer(fate.superseded_days,
+                                  rules.policies.find(policy)->second.superseded_days.value_or(rules.superseded_days));
   if (wanted.empty() && !fate.at_work) fate.unwanted = judge_unwanted(rules, evidence, now_ms);
   return fate;
 }

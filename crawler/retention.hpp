@@ -1,6 +1,6 @@
 // crawler/retention.hpp: who wants a mirrored repository, how long its superseded revisions stay, and whether it goes
-// because no policy wants it any more. Layer 5. judge() is the rule, a pure function; Retention reads what it judges by.
-// Threads: calls block on the index. docs/policies.md has the rule in words.
+// because no policy wants it any more. Layer 5. judge() is the rule, a pure function; Retention reads what it judges
+// by. Threads: calls block on the index. docs/policies.md has the rule in words.
 #pragma once
 #include <cstdint>
 #include <map>

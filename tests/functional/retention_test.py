@@ -146,6 +146,9 @@ class RetentionTest(SyncTest):
         late = self.weights("org/late")
         self.select("p", "org/a", "org/late")
         self.sync()
+        late.force_push("rewritten", {"w.bin": LfsRandom(1000, "rewritten")})
+        self.crawl()
+        self.sync()
         self.select("p", "org/a")
         self.sync()
         late.commit("more", {"more.bin": LfsRandom(5000, "more")})
@@ -159,7 +162,8 @@ class RetentionTest(SyncTest):
         process.wait()
         self.faults()
         os.unlink(os.path.join(self.dir, "policies/fresh.toml"))
-        self.assertEqual(self.dropped(), [])
+        self.configure(retention={"grace_hours": 0, "superseded_days": 0})
+        self.assertEqual([item for item in self.gc()["items"] if item["kind"] in ("unwanted", "revision")], [])
         self.sync("p")  # sets aside what is left of the other
         self.assertIn("org/late", self.here())
         self.select("fresh", "org/a")
@@ -183,6 +187,27 @@ class RetentionTest(SyncTest):
         self.assertEqual([i["subject"] for i in self.gc()["items"] if i["kind"] == "revision"], [f"org/nobodys@{old['org/nobodys']}"])
         shutil.rmtree(os.path.join(self.dir, "policies"))
         self.assertEqual([i["subject"] for i in self.gc()["items"] if i["kind"] == "revision"], [f"org/kept@{old['org/kept']}"])
+
+    def test_a_gc_that_was_killed_is_finished_by_the_next(self):
+        kept = self.weights("org/kept", seed="shared")
+        for point in ("index.before_commit:1", "index.after_commit:1", "index.before_commit:2", "index.after_commit:2"):
+            with self.subTest(point):
+                for name in ("b", "c"):
+                    self.weights(f"org/{name}-{point[6:7]}{point[-1]}", seed="shared")
+                names = [f"org/{name}-{point[6:7]}{point[-1]}" for name in ("b", "c")]
+                self.select("p", "org/kept", *names)
+                self.sync()
+                self.select("p", "org/kept")
+                self.sync()
+                run = self.start("gc", env={"HUBMIRROR_CRASH_AT": point}).wait()
+                self.assertEqual(run.code, -signal.SIGKILL, run)
+                self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+                self.gc()
+                self.assertEqual(self.here(), ["org/kept"])
+                self.gc()  # the directories
+                self.assertEqual(self.gc()["items"], [])
+                self.assertEqual(os.listdir(os.path.join(self.data, "git/model")), [os.path.basename(self.git_path(kept))])
+                self.assert_equals_origin(kept)
 
     def test_bytes_of_what_was_dropped_have_their_grace(self):
         self.configure(retention={"grace_hours": 24})

@@ -92,6 +92,8 @@ TEST(RetentionRule, TakesTheLongestOfThePoliciesThatEverWantedIt) {
   const Evidence e = evidence({mention(2, 60, {"a"}), mention(1, 10, {"b"})});
   EXPECT_TRUE(goes(rules({{"a", {std::nullopt, 0}}, {"b", {std::nullopt, 39}}}), e));
   EXPECT_FALSE(goes(rules({{"a", {std::nullopt, 0}}, {"b", {std::nullopt, 40}}}), e));
+  EXPECT_TRUE(goes(rules({{"a", {std::nullopt, 39}}, {"b", {std::nullopt, 0}}}), e));
+  EXPECT_FALSE(goes(rules({{"a", {std::nullopt, 40}}, {"b", {std::nullopt, 0}}}), e));
   const RetentionRules never = rules({{"a", {std::nullopt, 0}}, {"b", {std::nullopt, -1}}});
   EXPECT_FALSE(goes(never, e));
   EXPECT_THAT(why(never, e), HasSubstr("policy b lets nothing go"));
@@ -107,7 +109,7 @@ TEST(RetentionRule, LetsGoOnlyOfWhatAPolicyBrought) {
 }
 
 TEST(RetentionRule, KeepsWhatIsPinnedLeasedGoneUpstreamOrMirroredByHand) {
-  for (bool Evidence::*protection : {&Evidence::pinned, &Evidence::leased, &Evidence::gone, &Evidence::by_hand}) {
+  for (bool Evidence::* protection : {&Evidence::pinned, &Evidence::leased, &Evidence::gone, &Evidence::by_hand}) {
     Evidence e = let_go();
     e.*protection = true;
     EXPECT_FALSE(goes(kLetsGo, e));
@@ -289,12 +291,45 @@ TEST_F(RetentionTest, WhatAPolicyLeftOutIsItsOwnUnlessItIsExcluded) {
   EXPECT_THAT(gone(), ElementsAre("org/c", "org/d"));
 }
 
+TEST_F(RetentionTest, WhatAnOlderGenerationLeftOutIsNoClaim) {
+  policy("p");
+  policy("q");
+  generation({{"p", "ab"}, {"q", "c"}});
+  generation({{"p", "a"}, {"q", "c"}}, true, {{{RepoKind::Model, "org/b"}, "q", "beyond limits.repos_max"}});
+  EXPECT_THAT(gone(), IsEmpty());
+  generation({{"q", "c"}});
+  EXPECT_THAT(gone(), ElementsAre("org/b"));
+}
+
+TEST_F(RetentionTest, APolicyThatCannotTellAllThatItLeftOutLetsNothingGo) {
+  policy("p");
+  generation({{"p", "ab"}});
+  std::vector<storage::SkippedRow> skipped;
+  for (int n = 1; n < 10'000; ++n) skipped.push_back({{RepoKind::Model, "x/" + std::to_string(n)}, "p", "too large"});
+  generation({{"p", "a"}}, true, skipped);
+  EXPECT_THAT(gone(), ElementsAre("org/b"));
+  skipped.push_back({{RepoKind::Model, "x/last"}, "p", "too large"});
+  generation({{"p", "a"}}, true, skipped);
+  EXPECT_THAT(gone(), IsEmpty());
+}
+
+TEST_F(RetentionTest, WhatNoGenerationEverBroughtStays) {
+  policy("p");
+  generation({{"p", "ab"}}, true, {}, TargetState::Failed);
+  generation({{"p", "a"}});
+  EXPECT_THAT(gone(), IsEmpty());
+}
+
 TEST_F(RetentionTest, WhatAPolicyNamesAgainStaysBeforeTheNextSync) {
   policy("p");
   generation({{"p", "abc"}});
   generation({{"p", "a"}});
   policies_[0].select.repos.push_back({"org/b", parse_repo_spec("Org/b").value(), "", "select.repos"});
   EXPECT_THAT(gone(), ElementsAre("org/c"));
+  repo('c').former_names = {"Old/C"};
+  policies_[0].select.repos.push_back({"", parse_repo_spec("old/c").value(), "", "select.repos"});
+  EXPECT_THAT(gone(), IsEmpty());
+  policies_[0].select.repos.pop_back();
   policies_[0].select.repos.push_back({"", parse_repo_spec(key('c').text()).value(), "", "select.repos"});
   EXPECT_THAT(gone(), IsEmpty());
 }
@@ -308,7 +343,9 @@ TEST_F(RetentionTest, WhatWasAskedForByHandStays) {
   ASSERT_THAT(queue.enqueue({{task_by_hand(kSrc, {RepoKind::Model, "old/name"}, std::nullopt)},
                              {task_by_hand(kSrc, {RepoKind::Model, "ORG/c"}, "v1")},
                              {task_by_hand("elsewhere.example", {RepoKind::Model, "org/d"}, std::nullopt)},
-                             {{key('d'), "mirror:" + std::string(40, '1')}}}),
+                             // Of `sync`, on a Hub without ids: the name is the key too.
+                             {{task_by_hand(kSrc, {RepoKind::Model, "org/d"}, std::nullopt).repo,
+                               "mirror:" + std::string(40, '1')}}}),
               Succeeds());
   storage::Batch batch;
   note_by_hand(batch, key('e'));  // under a name that only the Hub knew
