@@ -184,6 +184,8 @@ void add_reading_commands(Parser& parser) {
       ->check(kNotEmpty)
       ->type_name("");
   ls->add_flag("--long,-l", l->long_form, "More columns");
+  ls->add_flag("--unwanted", l->unwanted,
+               "Only repositories that no mirroring policy wants (any more), and what becomes of them");
 
   auto [show, s] = add_command<ShowCommand>(
       parser, parser.cli, "show",

@@ -62,7 +62,7 @@ struct StatusCommand {
 };
 struct LsCommand {
   std::string target;  ///< a repository (its files are listed) or a pattern
-  bool long_form = false;
+  bool long_form = false, unwanted = false;
 };
 struct SearchCommand {
   std::vector<std::string> words, names, owners, licences, libraries, tasks, tags;

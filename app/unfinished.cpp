@@ -9,6 +9,7 @@
 #include "base/canonical_json.hpp"
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "crawler/by_hand.hpp"
 #include "crawler/frontier.hpp"
 #include "storage/key_space.hpp"
 
@@ -83,16 +84,7 @@ UnfinishedList::UnfinishedList(storage::Index& index, std::string upstream)
     : index_(index), upstream_(std::move(upstream)), queue_(index, system_clock()) {}
 
 storage::TaskKey UnfinishedList::key_of(const crawler::MirrorRequest& request) const {
-  RepoId folded = request.spec.repo;
-  folded.name = ascii_lower(folded.name);
-  storage::TaskKey key;
-  key.repo = RepoKey{folded.kind, derived_rid(upstream_, folded)};
-  key.what = "mirror";
-  if (request.spec.revision)
-    key.what +=
-        ":" +
-        sha256(*request.spec.revision).hex().substr(0, 16);  // a revision's name has bytes that a task's must not have
-  return key;
+  return crawler::task_by_hand(upstream_, request.spec.repo, request.spec.revision);
 }
 
 Result<> UnfinishedList::add_to(std::vector<crawler::MirrorRequest>& requests) {
@@ -153,12 +145,14 @@ void UnfinishedList::ended(std::size_t slot, const MirrorOutcome& outcome) {
   if (!at.open) return;
   at.open = false;
   Result<> noted = ok();
+  storage::Batch batch;
+  const storage::RepoRow& row = outcome.report.row;
+  if (!row.repo.name.empty()) crawler::note_by_hand(batch, {row.repo.kind, row.rid});
   if (is_final(outcome)) {
-    storage::Batch batch;
     batch.remove(storage::Family::Meta, request_row(at.key));
     noted = queue_.complete(at.key, at.fence, std::move(batch));
   } else {
-    noted = queue_.fail(at.key, at.fence, {"unfinished", reason_of(outcome)});
+    noted = queue_.fail(at.key, at.fence, {"unfinished", reason_of(outcome)}, std::move(batch));
   }
   if (!noted && !problem_) problem_ = noted.assume_error();
 }

@@ -1,7 +1,6 @@
 // app/unfinished.hpp: which repositories a run was asked for and has not finished, kept in the task table, so that a
-// later run can go on. Layer 6. A task of `mirror` is keyed by upstream and name (the rid is known only after the first
-// visit); what was asked for is a row of Meta beside it. Threads: begin(), add_to() and problem() on the main thread;
-// ended() on any.
+// later run can go on. Layer 6. The tasks are those of crawler/by_hand.hpp; what was asked for is a row of Meta beside
+// each. Threads: begin(), add_to() and problem() on the main thread; ended() on any.
 #pragma once
 #include <mutex>
 #include <optional>

@@ -95,6 +95,9 @@ void each_key(PolicyFile& f, Visit&& visit) {
 
   visit("schedule", "every", f.policy.schedule.every_ms, Rule{Duration, {}, 60'000, 3650 * kDayMs});
   visit("schedule", "order", f.order, Rule{Choice, {}, 0, 0, kOrders});
+
+  visit("retention", "superseded_days", f.policy.retention.superseded_days, Rule{Plain, "days", -1, kDaysMax});
+  visit("retention", "unwanted_days", f.policy.retention.unwanted_days, Rule{Plain, "days", -1, kDaysMax});
 }
 
 template <class Enum>

@@ -90,6 +90,13 @@ struct PolicySchedule {
   PolicyOrder order = PolicyOrder::Downloads;
 };
 
+/// When `gc` may let go of what the policy brought. docs/policies.md says how several policies agree.
+struct PolicyRetention {
+  /// Revisions that no ref names any more go after so many days; -1: never. Absent: as the configuration says.
+  std::optional<std::int64_t> superseded_days;
+  std::int64_t unwanted_days = -1;  ///< repositories that no policy wants any more go after so many days; -1: never
+};
+
 struct MirrorPolicy {
   std::string name;  ///< the file's name less ".toml"
   std::string description;
@@ -100,6 +107,7 @@ struct MirrorPolicy {
   PolicyRevisions revisions;
   PolicyLimits limits;
   PolicySchedule schedule;
+  PolicyRetention retention;
 };
 
 /// Reads a policy and the lists that it names; these start at the folder of the policy.

@@ -34,6 +34,7 @@ struct Rule {
   std::array<std::string_view, 6> choices{};
 };
 
+inline constexpr std::uint64_t kDaysMax = 36'500;  ///< of a retention: a hundred years
 inline constexpr std::uint64_t kKiB = 1ULL << 10, kMiB = 1ULL << 20, kGiB = 1ULL << 30, kTiB = 1ULL << 40,
                                kPiB = 1ULL << 50;
 
@@ -92,7 +93,7 @@ void each_setting(ConfigType& c, Visit&& visit) {
   visit("verify", "bytes_per_second_max", c.verify.bytes_per_second_max, Rule{Bytes, "bytes per second", 0, kPiB});
   visit("verify", "threads", c.verify.threads, Rule{Plain, "threads", 0, 256});
 
-  visit("retention", "superseded_days", c.retention.superseded_days, Rule{Plain, "days", -1, 36'500});
+  visit("retention", "superseded_days", c.retention.superseded_days, Rule{Plain, "days", -1, kDaysMax});
   visit("retention", "grace_hours", c.retention.grace_hours, Rule{Plain, "hours", 0, 87'600});
   visit("retention", "quarantine_days", c.retention.quarantine_days, Rule{Plain, "days", 0, 3'650});
 

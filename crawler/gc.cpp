@@ -1,9 +1,11 @@
 #include "crawler/gc.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/text.hpp"
+#include "crawler/retention.hpp"
 #include "storage/journal_mark.hpp"
 #include "storage/key_space.hpp"
 
@@ -67,7 +69,7 @@ class Collector {
 
   Result<GcReport> plan() {
     HM_TRY(check_index_fits());
-    HM_TRY(plan_revisions());
+    HM_TRY(plan_decisions());
     HM_TRY(plan_blobs());
     HM_TRY(plan_unfinished());
     HM_TRY(plan_repositories());
@@ -81,9 +83,12 @@ class Collector {
     if (options_.trust_index && recorder != nullptr) {
       HM_TRY(storage::JournalMark(fs_, dir_).accept(index_));
     }
-    for (const auto& [row, commit] : retired_) {
-      HM_TRY(recorder->retire(row, commit,
-                              "superseded for more than " + std::to_string(options_.superseded_days) + " days"));
+    for (const auto& [row, why] : dropped_) {
+      HM_TRY(recorder->remove(row, why));
+    }
+    for (const Retired& retired : retired_) {
+      HM_TRY(recorder->retire(retired.row, retired.commit,
+                              "superseded for more than " + std::to_string(retired.days) + " days"));
     }
     for (const storage::BlobId& id : dead_blobs_) {
       HM_TRY(blobs.remove(id));
@@ -146,34 +151,58 @@ class Collector {
     return ok();
   }
 
-  Result<> plan_revisions() {
-    if (options_.superseded_days < 0) return ok();
+  /// What goes by a decision, and so by an entry in the journal: repositories that nothing wants, superseded revisions.
+  Result<> plan_decisions() {
+    std::optional<Retention> retention;
+    if (!options_.policies.empty()) {
+      HM_TRY(auto read, Retention::read(index_, catalog_, options_.policies, options_.superseded_days));
+      retention.emplace(std::move(read));
+    } else if (options_.superseded_days < 0) {
+      return ok();
+    }
     Result<> outcome = ok();
     HM_TRY(catalog_.each_repo([&](const storage::RepoRow& row) {
-      const RepoKey k{row.repo.kind, row.rid};
-      auto views = catalog_.revisions(k);
-      if (!views) {
-        outcome = std::move(views).as_failure();
-        return false;
-      }
-      for (const mirror::RevisionView& view : views.assume_value()) {
-        if (!view.refs.empty() || is_pinned(row, view) ||
-            is_young(view.snapshot.observed_ms, options_.superseded_days * kDayMs))
-          continue;
-        retired_.push_back({row, view.snapshot.commit});
-        retired_keys_.insert(key::snapshot(k, view.snapshot.commit));
-        report_.items.push_back({"revision", row.repo.text() + "@" + view.snapshot.commit.hex(), 0});
-      }
-      return true;
+      outcome = decide_on(row, retention);
+      return outcome.has_value();
     }));
     return outcome;
   }
 
-  /// A reference counts unless its revision is about to be retired. BlobRefs: blob (32) + snapshot key.
+  Result<> decide_on(const storage::RepoRow& row, const std::optional<Retention>& retention) {
+    Fate fate;
+    fate.superseded_days = options_.superseded_days;
+    if (retention) {
+      HM_TRY(fate, retention->fate_of(row, now_ms_));
+    }
+    if (fate.unwanted && fate.unwanted->goes) {
+      dropped_.emplace_back(row, fate.unwanted->why);
+      dropped_keys_.insert(key::repo({row.repo.kind, row.rid}));
+      report_.items.push_back({"unwanted", row.repo.text(), 0, fate.unwanted->why});
+      return ok();
+    }
+    return fate.at_work || fate.superseded_days < 0 ? ok() : plan_revisions(row, fate.superseded_days);
+  }
+
+  Result<> plan_revisions(const storage::RepoRow& row, std::int64_t days) {
+    const RepoKey k{row.repo.kind, row.rid};
+    HM_TRY(const auto views, catalog_.revisions(k));
+    for (const mirror::RevisionView& view : views) {
+      if (!view.refs.empty() || is_pinned(row, view) || is_young(view.snapshot.observed_ms, days * kDayMs)) continue;
+      retired_.push_back({row, view.snapshot.commit, days});
+      retired_keys_.insert(key::snapshot(k, view.snapshot.commit));
+      report_.items.push_back({"revision", row.repo.text() + "@" + view.snapshot.commit.hex(), 0});
+    }
+    return ok();
+  }
+
+  /// A reference counts unless its revision, or its repository, is about to go. BlobRefs: blob (32) + snapshot key,
+  /// which begins with that of its repository.
   Result<bool> is_referenced(const storage::BlobId& blob) const {
     bool found = false;
     HM_TRY(index_.scan(Family::BlobRefs, blob.view(), [&](std::string_view k, std::string_view) {
-      found = !retired_keys_.contains(std::string(k.substr(storage::BlobId::kSize)));
+      const std::string snapshot(k.substr(storage::BlobId::kSize));
+      const auto repo = key::parse_repo(snapshot);
+      found = !retired_keys_.contains(snapshot) && !(repo && dropped_keys_.contains(key::repo(*repo)));
       return !found;
     }));
     return found;
@@ -254,13 +283,24 @@ class Collector {
   const std::int64_t now_ms_;
   const GcOptions options_;
   GcReport report_;
-  std::vector<std::pair<storage::RepoRow, Commit>> retired_;
-  std::set<std::string> retired_keys_;
+  struct Retired {
+    storage::RepoRow row;
+    Commit commit;
+    std::int64_t days;
+  };
+  std::vector<std::pair<storage::RepoRow, std::string>> dropped_;  ///< and why
+  std::vector<Retired> retired_;
+  std::set<std::string> dropped_keys_, retired_keys_;
   std::vector<storage::BlobId> dead_blobs_, dead_parts_;
   std::vector<std::string> dead_directories_;
   std::vector<DirectoryEntry> old_quarantine_;
 };
 }  // namespace
+
+std::uint64_t GcReport::count(std::string_view kind) const {
+  return static_cast<std::uint64_t>(
+      std::count_if(items.begin(), items.end(), [&](const GcItem& item) { return item.kind == kind; }));
+}
 
 Result<std::vector<std::string>> unknown_repositories(const mirror::Catalog& catalog, storage::Index& index,
                                                       FileSystem& fs, const storage::DataDir& dir) {
@@ -277,16 +317,16 @@ Result<GcReport> plan_garbage(const GcParts& parts, const GcOptions& options) {
 Result<GcReport> collect_garbage(const GcParts& parts, storage::BlobStore& blobs, provenance::Recorder* recorder,
                                  const GcOptions& options) {
   GcOptions possible = options;
-  std::uint64_t kept_for_room = 0;
+  GcReport all;
   if (recorder == nullptr) {
-    HM_TRY(const GcReport all, plan_garbage(parts, options));
-    kept_for_room = static_cast<std::uint64_t>(
-        std::count_if(all.items.begin(), all.items.end(), [](const GcItem& item) { return item.kind == "revision"; }));
+    HM_TRY(all, plan_garbage(parts, options));
     possible.superseded_days = -1;
+    possible.policies.clear();
   }
   Collector collector(parts, possible);
   HM_TRY(GcReport report, collector.plan());
-  report.kept_for_room = kept_for_room;
+  report.kept_for_room = all.count("revision");
+  report.unwanted_kept_for_room = all.count("unwanted");
   HM_TRY(collector.apply(blobs, recorder));
   return report;
 }

@@ -183,14 +183,30 @@ Result<> each_generation(const Index& index, const std::function<bool(const Gene
   return ok();
 }
 
-Result<> each_target(const Index& index, std::uint32_t number, const std::function<bool(const TargetRow&)>& visit) {
+namespace {
+Result<> each_target_under(const Index& index, const std::string& prefix,
+                           const std::function<bool(const TargetRow&)>& visit) {
   Result<> outcome = ok();
-  HM_TRY(index.scan(Family::Generations, tagged(kTargetTag, number), [&](std::string_view, std::string_view bytes) {
+  HM_TRY(index.scan(Family::Generations, prefix, [&](std::string_view, std::string_view bytes) {
     const auto row = unpack_target(bytes);
     if (!row) outcome = row.error();
     return row && visit(row.assume_value());
   }));
   return outcome;
+}
+}  // namespace
+
+Result<> each_target(const Index& index, std::uint32_t number, const std::function<bool(const TargetRow&)>& visit) {
+  return each_target_under(index, tagged(kTargetTag, number), visit);
+}
+
+Result<std::vector<TargetRow>> targets_of_repo(const Index& index, std::uint32_t number, const RepoKey& repo) {
+  std::vector<TargetRow> out;
+  HM_TRY(each_target_under(index, tagged(kTargetTag, number).append(key::repo(repo)), [&](const TargetRow& row) {
+    out.push_back(row);
+    return true;
+  }));
+  return out;
 }
 
 Result<std::optional<TargetRow>> find_target(const Index& index, std::uint32_t number, const RepoKey& repo,

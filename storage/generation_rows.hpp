@@ -73,6 +73,8 @@ std::string pack_skipped(const SkippedRow& row);
 Result<std::optional<GenerationRow>> find_generation(const Index& index, std::uint32_t number);
 /// Newest first, until `visit` returns false.
 Result<> each_generation(const Index& index, const std::function<bool(const GenerationRow&)>& visit);
+/// Those of one repository.
+Result<std::vector<TargetRow>> targets_of_repo(const Index& index, std::uint32_t number, const RepoKey& repo);
 /// In key order, until `visit` returns false.
 Result<> each_target(const Index& index, std::uint32_t number, const std::function<bool(const TargetRow&)>& visit);
 Result<std::optional<TargetRow>> find_target(const Index& index, std::uint32_t number, const RepoKey& repo,

@@ -379,22 +379,36 @@ Result<std::uint64_t> TaskQueue::recover(const std::function<bool(const std::str
   return count;
 }
 
+namespace {
+/// @returns false when `visit` did.
+Result<bool> each_task_under(const Index& index, const std::string& prefix,
+                             const std::function<bool(const Task&)>& visit) {
+  std::optional<Error> problem;
+  bool go_on = true;
+  HM_TRY(index.scan(Family::Tasks, prefix, [&](std::string_view key, std::string_view value) {
+    const auto parsed = parse_task_key(key);
+    auto task =
+        parsed ? unpack_task(*parsed, value) : Result<Task>(Error{Errc::Corrupt, "the tasks hold a malformed key"});
+    if (!task) problem = task.error();
+    go_on = task && visit(task.assume_value());
+    return go_on;
+  }));
+  if (problem) return *problem;
+  return go_on;
+}
+}  // namespace
+
 Result<> TaskQueue::each(const std::function<bool(const Task&)>& visit) const {
-  Result<> outcome = ok();
   for (RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
-    bool go_on = true;
-    HM_TRY(index_.scan(Family::Tasks, std::string(1, static_cast<char>(kind)),
-                       [&](std::string_view key, std::string_view value) {
-                         const auto parsed = parse_task_key(key);
-                         auto task = parsed ? unpack_task(*parsed, value)
-                                            : Result<Task>(Error{Errc::Corrupt, "the tasks hold a malformed key"});
-                         if (!task) outcome = task.error();
-                         go_on = task && visit(task.assume_value());
-                         return go_on;
-                       }));
-    if (!go_on) return outcome;
+    HM_TRY(const bool go_on, each_task_under(index_, std::string(1, static_cast<char>(kind)), visit));
+    if (!go_on) break;
   }
-  return outcome;
+  return ok();
+}
+
+Result<> each_task_of(const Index& index, const RepoKey& repo, const std::function<bool(const Task&)>& visit) {
+  HM_TRY(each_task_under(index, key::repo(repo), visit));
+  return ok();
 }
 
 Result<std::optional<std::int64_t>> TaskQueue::next_due_ms(std::uint8_t first, std::uint8_t end) const {

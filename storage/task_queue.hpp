@@ -112,6 +112,8 @@ class TaskQueue {
   std::mutex change_mutex_;
 };
 
+/// Those of one repository, until `visit` returns false. Threads: safe.
+Result<> each_task_of(const Index& index, const RepoKey& repo, const std::function<bool(const Task&)>& visit);
 /// The value of a task's row, and back. @returns Corrupt.
 std::string pack_task(const Task& task);
 Result<Task> unpack_task(const TaskKey& key, std::string_view bytes);

@@ -7,6 +7,7 @@
 #include "app/commands/commands.hpp"
 #include "app/facts.hpp"
 #include "app/output.hpp"
+#include "app/policies.hpp"
 #include "app/services.hpp"
 #include "base/text.hpp"
 #include "crawler/gc.hpp"
@@ -146,23 +147,32 @@ namespace {
 json::object gc_json(const crawler::GcReport& report, bool dry_run) {
   json::array items;
   for (const crawler::GcItem& item : report.items)
-    items.emplace_back(json::object{{"bytes", item.bytes}, {"kind", item.kind}, {"subject", json_text(item.subject)}});
-  return {{"bytes", report.bytes},
-          {"dry_run", dry_run},
-          {"items", std::move(items)},
-          {"kept_for_room", report.kept_for_room},
-          {"kept_young", report.kept_young}};
+    items.emplace_back(json::object{{"bytes", item.bytes},
+                                    {"kind", item.kind},
+                                    {"subject", json_text(item.subject)},
+                                    {"why", json_text(item.why)}});
+  return {{"bytes", report.bytes},           {"dry_run", dry_run},
+          {"items", std::move(items)},       {"kept_for_room", report.kept_for_room},
+          {"kept_young", report.kept_young}, {"unwanted_kept_for_room", report.unwanted_kept_for_room}};
+}
+std::string kept_for_room_text(const crawler::GcReport& report) {
+  std::string out;
+  if (report.kept_for_room != 0) out = counted(report.kept_for_room, "superseded revision");
+  if (report.unwanted_kept_for_room != 0)
+    out += (out.empty() ? "" : " and ") + counted(report.unwanted_kept_for_room, "unwanted repository");
+  return out;
 }
 std::string gc_text(const crawler::GcReport& report, bool dry_run) {
   Table table({{"KIND"}, {"SIZE", Table::Align::Right}, {"WHAT"}});
   for (const crawler::GcItem& item : report.items) table.add({item.kind, human_bytes(item.bytes), item.subject});
   std::string out = table.empty() ? std::string() : table.render();
+  for (const crawler::GcItem& item : report.items)
+    if (!item.why.empty()) out += printable(item.subject) + (dry_run ? " would go: " : " goes: ") + item.why + "\n";
   out +=
       (dry_run ? "would free " : "freed ") + human_bytes(report.bytes) + " in " + counted(report.items.size(), "item");
   if (report.kept_young != 0) out += "; " + std::to_string(report.kept_young) + " more are within the grace period";
-  if (report.kept_for_room != 0)
-    out += "; " + counted(report.kept_for_room, "superseded revision") +
-           " stay, because the disk has no room to write that they go: make some and run it again";
+  if (const std::string stays = kept_for_room_text(report); !stays.empty())
+    out += "; " + stays + " stay, because the disk has no room to write that they go: make some and run it again";
   return out + "\n";
 }
 
@@ -190,7 +200,7 @@ Result<crawler::GcReport> freed(const Context& context, const crawler::GcOptions
   auto report = freed_with_room(context, options);
   if (report || report.error().code != Errc::NoSpace) return report;
   HM_TRY(auto first, freed_on_a_full_disk(context, options));
-  if (first.items.empty() || first.kept_for_room == 0) return first;
+  if (first.items.empty() || kept_for_room_text(first).empty()) return first;
   auto more = freed_with_room(context, options);  // there may be room now
   if (!more) return first;
   crawler::GcReport& all = more.assume_value();
@@ -206,12 +216,13 @@ Result<Exit> run_command(Context& context, const GcCommand& command) {
   options.grace_hours = context.config.retention.grace_hours;
   options.quarantine_days = context.config.retention.quarantine_days;
   options.trust_index = command.trust_index;
+  HM_TRY(options.policies, policies_in_force(context, "gc removes nothing"));
   HM_TRY(const auto report, command.dry_run ? would_free(context, options) : freed(context, options));
   if (context.options.json)
     print_json(context.io.out, gc_json(report, command.dry_run));
   else if (!context.options.quiet)
     context.io.out << gc_text(report, command.dry_run);
-  return report.kept_for_room == 0 ? Exit::Done : Exit::Incomplete;
+  return kept_for_room_text(report).empty() ? Exit::Done : Exit::Incomplete;
 }
 
 Result<Exit> run_command(Context& context, const IndexRebuildCommand&) {

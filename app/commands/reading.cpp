@@ -7,7 +7,9 @@
 #include "app/facts.hpp"
 #include "app/known.hpp"
 #include "app/output.hpp"
+#include "app/policies.hpp"
 #include "base/text.hpp"
+#include "crawler/retention.hpp"
 #include "provenance/record.hpp"
 
 namespace hm::app {
@@ -15,12 +17,13 @@ namespace {
 struct Listed {
   storage::RepoRow row;
   std::size_t revisions = 0;
-  std::optional<storage::SnapshotRow> head;  ///< of the default branch, else the newest
-  std::size_t missing = 0;                   ///< large files of `head` that are not in the store
-  bool damaged = false;                      ///< what `head` consists of cannot be read
-  bool replaced = false;                     ///< another repository has taken its name: only the id finds it
-  bool default_branch = true;                ///< false: only other revisions were asked for
-  bool incomplete = false;                   ///< upstream's default branch was seen further than what is published
+  std::optional<storage::SnapshotRow> head;   ///< of the default branch, else the newest
+  std::size_t missing = 0;                    ///< large files of `head` that are not in the store
+  bool damaged = false;                       ///< what `head` consists of cannot be read
+  bool replaced = false;                      ///< another repository has taken its name: only the id finds it
+  bool default_branch = true;                 ///< false: only other revisions were asked for
+  bool incomplete = false;                    ///< upstream's default branch was seen further than what is published
+  std::optional<crawler::Unwanted> unwanted;  ///< when that was asked for
 };
 
 bool is_pattern(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
@@ -45,12 +48,34 @@ Result<> look_for_gaps(const mirror::Catalog& catalog, Listed& one) {
   return ok();
 }
 
-Result<std::vector<Listed>> list_repos(const mirror::Catalog& catalog, const std::string& pattern) {
+/// Of those, what no policy wants.
+Result<> keep_unwanted(const Context& context, const ReadServices& services, std::vector<Listed>& listed) {
+  HM_TRY(auto policies, policies_in_force(context, "nothing can be said"));
+  if (policies.empty())
+    return Error{Errc::BadInput,
+                 "there are no policies that could want anything: ls --unwanted needs a folder \"policies\" beside the "
+                 "configuration file, or sync.policies; docs/policies.md shows what to write"};
+  HM_TRY(const auto retention, crawler::Retention::read(*services.index, services.catalog, std::move(policies),
+                                                        context.config.retention.superseded_days));
+  const std::int64_t now_ms = system_clock().unix_ms();
+  for (Listed& one : listed) {
+    HM_TRY(auto fate, retention.fate_of(one.row, now_ms));
+    one.unwanted = std::move(fate.unwanted);
+  }
+  std::erase_if(listed, [](const Listed& one) { return !one.unwanted; });
+  return ok();
+}
+
+Result<std::vector<Listed>> list_repos(const Context& context, const ReadServices& services, const LsCommand& command) {
+  const mirror::Catalog& catalog = services.catalog;
   std::vector<Listed> listed;
   HM_TRY(catalog.each_repo([&](const storage::RepoRow& row) {
-    if (matches(row, pattern)) listed.push_back({row, 0, {}});
+    if (matches(row, command.target)) listed.push_back({row, 0, {}});
     return true;
   }));
+  if (command.unwanted) {
+    HM_TRY(keep_unwanted(context, services, listed));
+  }
   for (Listed& one : listed) {
     HM_TRY(auto revisions, catalog.revisions({one.row.repo.kind, one.row.rid}));
     one.revisions = revisions.size();
@@ -91,6 +116,26 @@ std::string state_of(const Listed& one) {
   return state;
 }
 
+std::string unwanted_text(const std::vector<Listed>& listed) {
+  using Align = Table::Align;
+  Table table({{"REPOSITORY"}, {"SIZE", Align::Right}, {"UNWANTED SINCE (UTC)"}, {"GC"}, {"WHY"}});
+  for (const Listed& one : listed) {
+    const crawler::Unwanted& unwanted = *one.unwanted;
+    table.add({one.row.repo.text(), one.head ? human_bytes(one.head->bytes) : "-",
+               unwanted.generation == 0 ? "-" : time_text(unwanted.since_ms), unwanted.goes ? "goes" : "stays",
+               unwanted.why});
+  }
+  return table.render();
+}
+
+json::object unwanted_json(const crawler::Unwanted& unwanted) {
+  return {{"brought_by", texts_json(unwanted.brought_by)},
+          {"generation", unwanted.generation == 0 ? json::value() : json::value(unwanted.generation)},
+          {"goes", unwanted.goes},
+          {"since", unwanted.generation == 0 ? json::value() : json::value(unwanted.since_ms)},
+          {"why", json_text(unwanted.why)}};
+}
+
 std::string list_text(const std::vector<Listed>& listed, bool long_form) {
   using Align = Table::Align;
   std::vector<Table::Column> columns{{"REPOSITORY"},         {"REVISION"},      {"FILES", Align::Right},
@@ -128,6 +173,7 @@ json::object list_json(const std::vector<Listed>& listed) {
     repo["default_branch"] = one.default_branch;
     repo["has_its_name"] = !one.replaced;
     repo["missing_files"] = one.missing;
+    if (one.unwanted) repo["unwanted"] = unwanted_json(*one.unwanted);
     if (one.head)
       repo["newest"] = json::object{{"commit", one.head->commit.hex()},
                                     {"files", one.head->files},
@@ -203,17 +249,20 @@ Result<bool> list_files(Context& context, const ReadServices& services, const Ls
 
 Result<Exit> run_command(Context& context, const LsCommand& command) {
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
-  HM_TRY(const bool listed_files, list_files(context, *services, command));
+  HM_TRY(const bool listed_files, command.unwanted ? Result<bool>(false) : list_files(context, *services, command));
   if (listed_files) return Exit::Done;
-  HM_TRY(const auto listed, list_repos(services->catalog, command.target));
-  if (listed.empty() && !command.target.empty()) {
+  HM_TRY(const auto listed, list_repos(context, *services, command));
+  if (listed.empty() && !command.target.empty() && !command.unwanted) {
     return Error{Errc::NotFound,
                  "nothing here matches \"" + printable(command.target) + "\"; hubmirror ls lists everything"};
   }
   if (context.options.json)
     print_json(context.io.out, list_json(listed));
   else if (listed.empty())
-    context.io.err << "nothing is mirrored here yet; run: hubmirror mirror org/name\n";
+    context.io.err << (command.unwanted ? "nothing is here that no policy wants\n"
+                                        : "nothing is mirrored here yet; run: hubmirror mirror org/name\n");
+  else if (command.unwanted)
+    context.io.out << unwanted_text(listed);
   else
     context.io.out << list_text(listed, command.long_form);
   return Exit::Done;

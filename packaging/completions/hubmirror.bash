@@ -32,7 +32,7 @@ _hubmirror() {
     status) words="--diff --all $global" ;;
     search) words="--kind --name --owner --licence --license --library --task --tag --gated --min-downloads --min-likes --min-params --max-params --max-size --created-since --changed-since --sort --limit --gone $global" ;;
     changes) words="--since --limit $global" ;;
-    ls) words="--long $global" ;;
+    ls) words="--long --unwanted $global" ;;
     show) words="--files $global" ;;
     verify) words="--deep --repair --rate $global" ;;
     pin) words="--reason $global" ;;

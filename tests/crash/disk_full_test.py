@@ -161,6 +161,25 @@ class DiskFullTest(CrashCase):
         self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
         self.assert_equals_origin(repo)
 
+    def test_gc_says_which_decisions_wait_for_room(self):
+        self.mount(256 << 10)
+        self.configure(storage={"reserve_bytes": 0}, retention={"grace_hours": 0})
+        kept = self.sample("org/kept")
+        self.sample("org/unwanted")
+        os.mkdir(os.path.join(self.dir, "policies"))
+        for wanted in ('"org/kept", "org/unwanted"', '"org/kept"'):
+            self.write("policies/p.toml", f"[select]\nrepos = [{wanted}]\n[retention]\nunwanted_days = 0\n")
+            self.hm("sync")
+        filler = self.fill()
+        self.assertIn("1 unwanted repository stay", self.hm("gc", code=1).out)
+        self.assertEqual(self.hm("--json", "gc", code=1).json["unwanted_kept_for_room"], 1)
+        self.assertEqual(self.repos_here(), ["org/kept", "org/unwanted"])
+        os.unlink(filler)
+        self.assertIn("org/unwanted", self.hm("gc").out)
+        self.assertEqual(self.repos_here(), ["org/kept"])
+        self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
+        self.assert_equals_origin(kept)
+
     def test_read_only_disk(self):
         self.mount(256 << 10)
         done = self.sample("org/done")

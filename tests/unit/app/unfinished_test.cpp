@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "crawler/by_hand.hpp"
+
 namespace hm::app {
 namespace {
 crawler::MirrorRequest request(const std::string& text) {
@@ -65,6 +67,23 @@ TEST_F(Unfinished, DoneOnesAreForgottenOthersStay) {
   list.ended(3, outcome(Error{Errc::Cancelled, "stopped"}));
   ASSERT_TRUE(list.close());  // org/e was not begun
   EXPECT_EQ(names_of(left()), (std::vector<std::string>{"org/b", "org/d@v1/x", "org/e"}));
+}
+
+TEST_F(Unfinished, WhatTheHubAnsweredUnderAnotherNameIsKnownToBeAskedForByHand) {
+  UnfinishedList list(*index_, "hub");
+  ASSERT_TRUE(list.begin({request("old-name"), request("org/b")}));
+  storage::RepoRow row;
+  row.repo = {RepoKind::Model, "org/new-name"};
+  row.rid = *Rid::parse("0123456789abcdef01234567");
+  row.src = "hub";
+  EXPECT_FALSE(crawler::is_by_hand(*index_, row).value());
+  for (const auto& error : {std::optional<Error>(), std::optional<Error>(Error{Errc::Cancelled, "stopped"})}) {
+    MirrorOutcome answered = outcome(error);
+    answered.report.row = row;
+    list.ended(error ? 1 : 0, answered);
+    EXPECT_TRUE(crawler::is_by_hand(*index_, row).value());
+    row.rid = *Rid::parse("1123456789abcdef01234567");
+  }
 }
 
 TEST_F(Unfinished, AKilledRunIsFoundAgain) {

@@ -96,6 +96,9 @@ repo_bytes_max = 4096
 [schedule]
 every = "12h"
 order = "smallest-first"
+[retention]
+superseded_days = 30
+unwanted_days = 0
 )",
                               {{"l.tsv", "org/b\n"}});
   EXPECT_EQ(p.description, "all of it");
@@ -135,6 +138,17 @@ order = "smallest-first"
   EXPECT_EQ(p.limits.repo_bytes_max, 4096U);
   EXPECT_EQ(p.schedule.every_ms, 12 * 3'600'000);
   EXPECT_EQ(p.schedule.order, PolicyOrder::SmallestFirst);
+  EXPECT_EQ(p.retention.superseded_days, 30);
+  EXPECT_EQ(p.retention.unwanted_days, 0);
+}
+
+TEST(MirrorPolicy, LetsNothingGoUnlessItSaysSo) {
+  EXPECT_EQ(must("[select]\ntop = 1\n").retention.superseded_days, std::nullopt);
+  EXPECT_EQ(must("[select]\ntop = 1\n").retention.unwanted_days, -1);
+  for (const char* bad : {"-2", "36501", "\"30d\"", "1.5", "true"})
+    EXPECT_THAT(message_of(std::string("[select]\ntop = 1\n[retention]\nunwanted_days = ") + bad),
+                HasSubstr("retention.unwanted_days"))
+        << bad;
 }
 
 TEST(MirrorPolicy, RanksAndOrdersAreNamedInTheOrderOfTheirValues) {
