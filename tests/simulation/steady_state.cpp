@@ -105,7 +105,7 @@ class SteadyState {
   int run() {
     std::printf("%" PRIu64 " models, %" PRIu64 " datasets, %" PRIu64 " Spaces; the Hub itself takes %" PRIu64 " MB\n",
                 o_.models, o_.datasets, o_.spaces, kibibytes("VmRSS:") / 1024);
-    auto opened = storage::open_index(o_.index, storage::Index::Mode::Write, {});
+    auto opened = storage::open_index(std::filesystem::absolute(o_.index).string(), storage::Index::Mode::Write, {});
     if (!opened) return std::printf("%s\n", opened.error().what.c_str()), 1;
     Process process({time_, time_, network_}, plan_, plan_.crawl,
                     std::make_unique<ProcessIndex>(std::move(opened).value(), trace_,
