@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <queue>
 #include <tuple>
+#include <unordered_set>
 
 #include "base/run_on.hpp"
+#include "crawler/derivatives.hpp"
 #include "crawler/survey.hpp"
 #include "mirror/lfs/tasks.hpp"
 #include "storage/columns.hpp"
+#include "storage/key_space.hpp"
 #include "storage/listing_row.hpp"
+#include "storage/rows.hpp"
 
 namespace hm::crawler {
 namespace {
@@ -35,6 +39,41 @@ Result<Group> read_group(const storage::Index& index, Column column, std::uint32
   };
   HM_TRY(storage::scan_column(index, column, visit,
                               [&](std::uint32_t first, std::uint32_t) { return first == group_first; }));
+  return out;
+}
+
+constexpr std::size_t kKeyBytes = 13;
+
+/// The stored keys of a group, one behind the other.
+Result<std::string> read_keys(const storage::Index& index, std::uint32_t group_first) {
+  std::string out(kColumnGroup * kKeyBytes, '\0');
+  auto visit = [&](std::uint32_t first, const storage::ColumnChunk& chunk) {
+    for (std::uint32_t i = 0; i < chunk.size(); ++i)
+      if (chunk.bytes(i).size() == kKeyBytes)
+        chunk.bytes(i).copy(&out[(first - group_first + i) * kKeyBytes], kKeyBytes);
+    return true;
+  };
+  HM_TRY(storage::scan_column(index, Column::Key, visit,
+                              [&](std::uint32_t first, std::uint32_t) { return first == group_first; }));
+  return out;
+}
+
+/// What speaks for a repository beside its own columns.
+struct Weights {
+  std::unordered_set<std::string> pinned;  ///< stored keys
+  DerivativeCounts derivatives;
+};
+Result<Weights> read_weights(const storage::Index& index) {
+  HM_TRY(auto derivatives, DerivativeCounts::read(index));
+  Weights out{{}, std::move(derivatives)};
+  Result<> outcome = ok();
+  HM_TRY(index.scan(storage::Family::Repos, {}, [&](std::string_view key, std::string_view bytes) {
+    const auto row = storage::unpack_repo(bytes);
+    if (!row) outcome = row.error();
+    if (row && !row.assume_value().pins.empty()) out.pinned.emplace(key);
+    return row.has_value();
+  }));
+  HM_TRY(std::move(outcome));
   return out;
 }
 
@@ -83,12 +122,13 @@ std::optional<Lane> lane_of(const Known& known, std::int64_t now_ms, const Visit
 using Lanes = std::array<std::optional<Best>, kFrontierLanes>;  ///< those that are looked for
 
 Result<> consider_group(const storage::Index& index, std::uint32_t group_first, std::uint32_t source,
-                        std::int64_t now_ms, const VisitOptions& options, Lanes& lanes) {
+                        std::int64_t now_ms, const VisitOptions& options, const Weights& weights, Lanes& lanes) {
   HM_TRY(const Group states, read_group(index, Column::State, group_first));
   HM_TRY(const Group sources, read_group(index, Column::Source, group_first));
   HM_TRY(const Group modified, read_group(index, Column::Modified, group_first));
   HM_TRY(const Group queued, read_group(index, Column::Queued, group_first));
   HM_TRY(const Group downloads, read_group(index, Column::Downloads, group_first));
+  HM_TRY(const std::string keys, read_keys(index, group_first));
   constexpr std::uint64_t kOutOfReach = storage::kStateGone | storage::kStatePrivate | storage::kStateDisabled;
   for (std::uint32_t i = 0; i < kColumnGroup; ++i) {
     const auto is_kind = [&](RepoKind kind) { return (states[i] & storage::kStateKind) == storage::state_of(kind); };
@@ -98,8 +138,11 @@ Result<> consider_group(const storage::Index& index, std::uint32_t group_first, 
     const auto lane = lane_of(known, now_ms, options);
     auto& best = lanes[static_cast<std::size_t>(lane.value_or(Lane::Interactive))];
     if (!best) continue;
+    const std::string key = keys.substr(i * kKeyBytes, kKeyBytes);
     Importance of;
+    of.pinned = weights.pinned.contains(key);
     of.downloads = known.downloads;
+    of.derivatives = weights.derivatives.of(key);
     of.changed_ago_ms = now_ms - static_cast<std::int64_t>(known.modified_s) * 1000;
     best->consider({priority_of(of, options.attention_ms), known.downloads, group_first + i});
   }
@@ -117,9 +160,10 @@ Result<std::size_t> VisitFeeder::feed(std::int64_t now_unix_ms, std::int64_t now
     any = true;
   }
   if (!any) return std::size_t{0};
+  HM_TRY(const Weights weights, read_weights(index_));
   HM_TRY(const std::uint32_t size, storage::column_size(index_, Column::State));
   for (std::uint32_t first = 0; first < size; first += kColumnGroup) {
-    HM_TRY(consider_group(index_, first, storage::fold32(src_), now_unix_ms, o_, lanes));
+    HM_TRY(consider_group(index_, first, storage::fold32(src_), now_unix_ms, o_, weights, lanes));
   }
 
   std::vector<storage::NewTask> tasks;

@@ -63,4 +63,17 @@ Result<std::vector<Derivative>> derivatives_of(const storage::Index& index, cons
                    [](const Derivative& a, const Derivative& b) { return a.downloads > b.downloads; });
   return out;
 }
+
+Result<DerivativeCounts> DerivativeCounts::read(const storage::Index& index) {
+  DerivativeCounts out;
+  HM_TRY(storage::scan_column(index, Column::Bases, [&](std::uint32_t, const storage::ColumnChunk& chunk) {
+    // Bases have one length, so those of a chunk can be read without knowing whose they are.
+    for (std::string_view all = chunk.all(); all.size() >= storage::kBaseBytes; all.remove_prefix(storage::kBaseBytes))
+      ++out.counts_[place_of(all.substr(1, storage::kBaseBytes - 1))];
+    return true;
+  }));
+  return out;
+}
+
+std::size_t DerivativeCounts::place_of(std::string_view stored_key) { return Hash{}(stored_key) % kPlaces; }
 }  // namespace hm::crawler

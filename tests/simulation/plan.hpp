@@ -43,6 +43,7 @@ struct Plan {
   std::int64_t latency_ms_max = 0;   ///< of an answer
   bool crawl_per_kind = false;       ///< three crawls with one budget beside each other, else one for all kinds
   int workers = 0;                   ///< that visit what the journal tells of; 0: none
+  std::uint64_t visits_per_day = 0;  ///< by the product's own deep visits; 0: none
   std::int64_t lease_ms = 0, heartbeat_every_ms = 0, work_ms_max = 0;
   scale::Mix mix;
   Faults faults;

@@ -27,6 +27,7 @@ Process::Process(Surroundings around, const Plan& plan, const crawler::CrawlOpti
   } else {
     for (const RepoKind kind : kinds) start({kind}, one_budget ? budgets_.front() : new_budget(), options, progress);
   }
+  if (plan.visits_per_day != 0) start_deep_visits(plan.visits_per_day);
   if (plan.workers == 0) return;
   visits_ = std::make_unique<Visits>(Visits::Parts{around_.time, around_.clock, *index_, journal_, *crews_.front().api},
                                      plan, draws_.next(), resting);
@@ -56,6 +57,26 @@ void Process::start(std::vector<RepoKind> kinds, hub::RateBudget& budget, const 
                           --running_;
                           if (thrown) return ended({Errc::Internal, "an exception ended the crawl"});
                           ended(report ? Error{Errc::Internal, "the crawl ended by itself"} : report.error());
+                        });
+}
+
+void Process::start_deep_visits(std::uint64_t per_day) {
+  queue_ = std::make_unique<storage::TaskQueue>(*index_, around_.clock);
+  crawler::FrontierOptions lanes;
+  lanes.first_lane = static_cast<std::size_t>(crawler::Lane::Changed);
+  frontier_ = std::make_unique<crawler::Frontier>(*queue_, around_.clock, lanes,
+                                                  [this] { return scale::unit_of(draws_.next()); });
+  crawler::VisitOptions options;
+  options.per_day_max = per_day;
+  crawler::ListerParts parts{*crews_.front().api, *index_, recorder_, around_.time.context().get_executor(),
+                             around_.clock};
+  deep_visits_ =
+      std::make_unique<crawler::DeepVisits>(std::move(parts), *frontier_, "node-a", options, around_.time.sleeper());
+  const crawler::Crawl& crawl = *crews_.front().crawl;
+  boost::asio::co_spawn(around_.time.context(), deep_visits_->run([&crawl] { return crawl.knows_all(); }),
+                        [this](const std::exception_ptr& thrown, Result<> result) {
+                          if (thrown) return ended({Errc::Internal, "an exception ended the visits"});
+                          ended(result ? Error{Errc::Internal, "the visits ended by themselves"} : result.error());
                         });
 }
 

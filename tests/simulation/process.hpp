@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "crawler/crawl.hpp"
+#include "crawler/deep_visits.hpp"
 #include "hub/api.hpp"
 #include "provenance/record.hpp"
 #include "storage/journal.hpp"
@@ -36,6 +37,10 @@ class Process {
   bool has_ended() const { return failure_.has_value(); }
   /// Coroutines that sleep when nothing is ready.
   std::size_t running() const { return running_ + (visits_ ? visits_->coroutines() : 0); }
+  /// nullopt when it visits nothing.
+  std::optional<crawler::VisitReport> visited() const {
+    return deep_visits_ ? std::optional(deep_visits_->report()) : std::nullopt;
+  }
   /// Why it ended, when it did so by itself.
   const std::optional<Error>& failure() const { return failure_; }
   /// Nothing it does from now on has any effect. @returns false when a coroutine is left that does not end.
@@ -48,6 +53,7 @@ class Process {
     std::unique_ptr<crawler::Crawl> crawl;
   };
   void ended(Error why);
+  void start_deep_visits(std::uint64_t per_day);
   void start(std::vector<RepoKind> kinds, hub::RateBudget& budget, const crawler::CrawlOptions& options,
              const Progress& progress);
 
@@ -59,6 +65,9 @@ class Process {
   std::deque<hub::RateBudget> budgets_;
   std::vector<Crew> crews_;
   std::unique_ptr<Visits> visits_;
+  std::unique_ptr<storage::TaskQueue> queue_;
+  std::unique_ptr<crawler::Frontier> frontier_;
+  std::unique_ptr<crawler::DeepVisits> deep_visits_;
   std::size_t running_ = 0;
   std::optional<Error> failure_;  ///< the first
 };

@@ -20,6 +20,7 @@ namespace hm::test::sim {
 namespace {
 struct Options {
   std::uint64_t models = 115'000, datasets = 25'000, spaces = 50'000, changes_per_day = 1'000, quota = 500, seed = 1;
+  std::uint64_t visits_per_day = 0;
   std::int64_t days = 7, latency_ms = 1'600;
   std::string index = "steady-state-index";
 };
@@ -112,6 +113,7 @@ class SteadyState {
                                                    [](const storage::Index&, storage::Batch&) {}),
                     1, false, [this](const crawler::CrawlEvent& event) { step_done(event); });
     index_ = &process.index();
+    process_ = &process;
     plan_next_change();
     while (days_ < o_.days && !process.has_ended() && time_.step()) {
     }
@@ -127,6 +129,7 @@ class SteadyState {
     plan.seed = options.seed;
     plan.quota = options.quota;
     plan.latency_ms_max = options.latency_ms;
+    plan.visits_per_day = options.visits_per_day;
     return plan;
   }
   scale::Scale scale_of() const {
@@ -178,6 +181,9 @@ class SteadyState {
           " calls of the api budget remain; %.0f s of CPU, %" PRIu64 " MB\n",
           days_, calls(scale::Route::List), all - calls(scale::Route::List), now.rate_limited - day_.rate_limited,
           o_.quota * 9 / 10 * (kDayMs / scale::RateWindows::kWindowMs) - all, cpu_s(), kibibytes("VmRSS:") / 1024);
+      if (const auto visited = process_->visited())
+        std::printf("  visits so far: %" PRIu64 " told of files, %" PRIu64 " were known, %" PRIu64 " failed\n",
+                    visited->asked, visited->known, visited->failed);
       std::fflush(stdout);
       day_began();
       plan_next_day();
@@ -212,6 +218,7 @@ class SteadyState {
   Latencies latencies_;
   scale::Stats day_;
   std::array<bool, scale::kKinds> swept_{};
+  const Process* process_ = nullptr;
   bool steady_ = false;
   std::int64_t days_ = 0;
   std::uint64_t changes_ = 0, entries_ = 0;
@@ -226,6 +233,7 @@ int main(int argc, char** argv) {
   app.add_option("--datasets", options.datasets)->capture_default_str();
   app.add_option("--spaces", options.spaces)->capture_default_str();
   app.add_option("--changes-per-day", options.changes_per_day)->capture_default_str();
+  app.add_option("--visits-per-day", options.visits_per_day, "at most; 0: none")->capture_default_str();
   app.add_option("--days", options.days, "after everything is known once")->capture_default_str();
   app.add_option("--quota", options.quota, "api calls in 300 s")->capture_default_str();
   app.add_option("--latency-ms", options.latency_ms, "of an answer, at most; half of it is the mean")

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "storage/columns.hpp"
+#include "storage/rows.hpp"
 #include "storage/survey_row.hpp"
 #include "tests/support/result_matchers.hpp"
 #include "tests/support/virtual_time.hpp"
@@ -119,6 +120,34 @@ TEST_F(DeepVisitsTest, ALaneThatHasWorkIsNotFedAndAKindThatIsNotWantedNever) {
   EXPECT_EQ(feed(), 0U);
   for (const RepoKey& key : take(Lane::Unvisited)) EXPECT_EQ(key.kind, RepoKind::Dataset);
   EXPECT_EQ(feed(), 50U);
+}
+
+TEST_F(DeepVisitsTest, APinAndAFamilyGoBeforeWhatIsOnlyDownloaded) {
+  clock_.advance(200 * kDayMs);
+  options_.queued_at_once = 2;
+  const auto all = search(*index_, {}, SortBy::Downloads, 400).value();
+  const Found& pinned = all.back();
+  const Found& parent = all[all.size() - 2];
+  storage::Batch batch;
+  storage::RepoRow row;
+  row.repo = {pinned.key.kind, pinned.row.name};
+  row.rid = pinned.key.rid;
+  row.src = "hub.example";
+  row.pins = {"*"};
+  batch.put(storage::Family::Repos, storage::key::repo(pinned.key), storage::pack(storage::to_json(row)));
+  storage::ColumnEditor editor(*index_);
+  const std::string base = '\1' + storage::key::repo(parent.key);
+  for (std::uint32_t ordinal = 0; ordinal < 600; ++ordinal) {
+    std::string many;
+    for (int i = 0; i < 300; ++i) many += base;
+    ASSERT_TRUE(editor.set(Column::Bases, ordinal, many));
+  }
+  editor.flush(batch);
+  ASSERT_TRUE(index_->commit(batch));
+  EXPECT_EQ(feed(), 2U);
+  const auto first = take(Lane::Unvisited);
+  EXPECT_TRUE(first.contains(pinned.key));
+  EXPECT_TRUE(first.contains(parent.key));
 }
 
 TEST_F(DeepVisitsTest, VisitsKeepWhatTheHubToldAndLeaveTheRestOfTheWindow) {
