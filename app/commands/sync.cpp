@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <ostream>
+#include <set>
 
 #include "app/commands/commands.hpp"
 #include "app/commands/mirror_summary.hpp"
@@ -11,6 +12,7 @@
 #include "app/facts.hpp"
 #include "app/mirror_run.hpp"
 #include "app/output.hpp"
+#include "app/policies.hpp"
 #include "app/progress.hpp"
 #include "app/services.hpp"
 #include "app/wait_for.hpp"
@@ -434,33 +436,64 @@ Result<Exit> print_all_generations(Context& context, const ReadServices& store) 
 }
 }  // namespace
 
+namespace {
+/// What stands of each policy: the generation that is not complete, and the newest complete ones of all policies.
+struct Standing {
+  std::optional<GenerationView> current;
+  std::vector<GenerationView> complete;  ///< newest first; each is the newest of a policy
+};
+/// @param policies those that there are; empty: not known, then all count
+Result<Standing> standing(const storage::Index& index, const std::vector<config::MirrorPolicy>& policies) {
+  Standing out;
+  std::set<std::string> seen;
+  Result<> outcome = ok();
+  const auto counts = [&](const std::string& name) {
+    const bool exists =
+        policies.empty() || std::ranges::any_of(policies, [&](const auto& policy) { return policy.name == name; });
+    return exists && seen.insert(name).second;
+  };
+  HM_TRY(storage::each_generation(index, [&](const storage::GenerationRow& row) {
+    const bool ended = row.ended_ms != 0;
+    const bool is_newest = ended && std::ranges::count_if(row.policies, counts) != 0;
+    if (ended && !is_newest && !out.complete.empty()) return true;
+    auto view = view_of(index, row);
+    if (!view) {
+      outcome = view.error();
+      return false;
+    }
+    if (ended)
+      out.complete.push_back(std::move(view).assume_value());
+    else
+      out.current = std::move(view).assume_value();
+    return true;
+  }));
+  HM_TRY(std::move(outcome));
+  return out;
+}
+}  // namespace
+
 Result<Exit> run_command(Context& context, const StatusCommand& command) {
   HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
   if (!command.diff.empty()) return print_difference(context, *store, command.diff);
   if (command.all) return print_all_generations(context, *store);
-  std::optional<GenerationView> complete, current;
-  Result<> outcome = ok();
-  HM_TRY(storage::each_generation(*store->index, [&](const storage::GenerationRow& row) {
-    auto view = view_of(*store->index, row);
-    if (!view) outcome = view.error();
-    if (!view) return false;
-    const bool ended = view.assume_value().complete();
-    (ended ? complete : current) = std::move(view).assume_value();
-    return !ended;
-  }));
-  HM_TRY(std::move(outcome));
+  const auto policies = policies_in_force(context, "");  // what they say does not matter here, nor that they are broken
+  HM_TRY(const Standing now,
+         standing(*store->index, policies ? policies.assume_value() : std::vector<config::MirrorPolicy>()));
   if (context.options.json) {
-    print_json(context.io.out,
-               json::object{{"complete", complete ? json::value(generation_json(*complete)) : json::value()},
-                            {"current", current ? json::value(generation_json(*current)) : json::value()}});
-  } else if (!complete && !current) {
+    json::array older;
+    for (std::size_t i = 1; i < now.complete.size(); ++i) older.emplace_back(generation_json(now.complete[i]));
+    json::object out{{"older", std::move(older)}};
+    out["complete"] = now.complete.empty() ? json::value() : json::value(generation_json(now.complete.front()));
+    out["current"] = now.current ? json::value(generation_json(*now.current)) : json::value();
+    print_json(context.io.out, std::move(out));
+  } else if (now.complete.empty() && !now.current) {
     context.io.out << "nothing was synced yet; run: hubmirror sync\n";
   } else {
-    if (current) context.io.out << generation_text(*current);
-    if (complete) context.io.out << generation_text(*complete);
+    if (now.current) context.io.out << generation_text(*now.current);
+    for (const GenerationView& view : now.complete) context.io.out << generation_text(view);
     context.io.out << std::flush;
   }
-  const bool whole = !current && (!complete || complete->whole());
+  const bool whole = !now.current && std::ranges::all_of(now.complete, &GenerationView::whole);
   return whole ? Exit::Done : Exit::Incomplete;
 }
 }  // namespace hm::app

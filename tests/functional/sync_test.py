@@ -194,6 +194,18 @@ class GenerationTest(SyncTest):
         self.assertEqual(self.sync("--new")["published"], 2)
         self.assertEqual(self.status()["complete"]["unanswered"], 0)
 
+    def test_status_tells_of_each_policy(self):
+        self.weights("org/good"), self.weights("org/gated", gated="manual")
+        self.policy("first", '[select]\nrepos = ["org/gated"]\n')
+        self.policy("second", '[select]\nrepos = ["org/good"]\n')
+        self.sync("first", code=1)
+        self.sync("second")
+        status = self.status(code=1)
+        self.assertEqual((status["complete"]["policies"], [g["policies"] for g in status["older"]]), (["second"], [["first"]]))
+        self.assertIn("lacking       org/gated", self.hm("status", code=1).out)
+        os.unlink(os.path.join(self.dir, "policies/first.toml"))
+        self.assertEqual(self.status()["older"], [], "nobody wants it any more")
+
     def test_when_the_hub_answers_for_nothing_there_is_no_generation(self):
         self.weights("org/a"), self.weights("org/b")
         self.policy("p", '[select]\nrepos = ["org/a", "org/b"]\n')
@@ -239,7 +251,7 @@ class GenerationTest(SyncTest):
     def test_status_before_anything_was_synced(self):
         self.hm("init")
         self.assertIn("nothing was synced yet", self.hm("status").out)
-        self.assertEqual(self.status(), {"complete": None, "current": None})
+        self.assertEqual(self.status(), {"complete": None, "current": None, "older": []})
 
     def test_only_policies_that_are_due(self):
         self.weights("org/model")
