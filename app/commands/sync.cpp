@@ -148,8 +148,9 @@ class Syncing {
 
   Result<storage::GenerationRow> run(const storage::GenerationRow& generation, const std::stop_token& stop) {
     if (generation.src != src_)
-      return Error{Errc::BadInput, "generation " + std::to_string(generation.number) + " is of " + generation.src +
-                                       " and not complete; finish it with that upstream, or set it aside: hubmirror sync --new"};
+      return Error{Errc::BadInput,
+                   "generation " + std::to_string(generation.number) + " is of " + generation.src +
+                       " and not complete; finish it with that upstream, or set it aside: hubmirror sync --new"};
     // We hold the writer lock, so nobody else is at work. What the one before was doing when it crashed is suspect.
     const bool crashed = store_.lock.predecessor_crashed();
     HM_TRY(queue_.recover([](const std::string&) { return false; }, [&](const std::string&) { return crashed; }));

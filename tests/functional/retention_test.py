@@ -133,10 +133,11 @@ class RetentionTest(SyncTest):
         excluded = self.weights("org/excluded")
         self.select("p", "org/a", "org/gone", "org/excluded")
         self.sync()
+        gone.commit("more", {"x.txt": "x"})
+        self.crawl()  # else what was told a moment ago is believed
         gone.set(hidden=True)
         self.select("p", "org/a", "org/gone", "org/excluded", more='[exclude]\nrepos = ["org/excluded"]\n')
-        self.crawl()  # else what was told a moment ago is believed
-        self.sync(code=1)
+        self.assertEqual(self.sync(code=1)["unanswered"], 1)
         self.assertEqual(self.dropped(), ["org/excluded"])
         self.assertEqual(self.here(), ["org/a", "org/gone"])
         self.assert_nothing_of(excluded)
