@@ -49,15 +49,19 @@ bool is_valid_what(std::string_view what) {
   });
 }
 
-void put_row(Batch& batch, const Task& task) {
-  batch.put(Family::Tasks, task_key(task.key), pack_task(task));
-  if (task.state == TaskState::Queued) batch.put(Family::Tasks, queue_key(task), {});
-  if (task.state == TaskState::Leased) batch.put(Family::Tasks, lease_key(task), {});
+/// What puts the task in order; "" for one that waits for nothing.
+std::string order_key(const Task& task) {
+  if (task.state == TaskState::Queued) return queue_key(task);
+  return task.state == TaskState::Leased ? lease_key(task) : std::string();
+}
+/// Behind all keys that begin with `prefix`, whose last byte is not 0xff.
+std::string behind(std::string prefix) {
+  ++prefix.back();
+  return prefix;
 }
 /// Removes what puts the task in order; its row is written anew by put_row.
 void take_out(Batch& batch, const Task& task) {
-  if (task.state == TaskState::Queued) batch.remove(Family::Tasks, queue_key(task));
-  if (task.state == TaskState::Leased) batch.remove(Family::Tasks, lease_key(task));
+  if (std::string order = order_key(task); !order.empty()) batch.remove(Family::Tasks, std::move(order));
 }
 
 void merge(Task& task, const NewTask& more) {
@@ -195,10 +199,38 @@ Result<> TaskQueue::enqueue(const std::vector<NewTask>& tasks, Batch batch) {
   return index_.commit(batch);
 }
 
+void TaskQueue::put_row(Batch& batch, const Task& task) {
+  batch.put(Family::Tasks, task_key(task.key), pack_task(task));
+  std::string order = order_key(task);
+  if (order.empty()) return;
+  starts_.added(order);
+  batch.put(Family::Tasks, std::move(order), {});
+}
+
+/// Keys that begin with `prefix`, from `from` on. What is gone in front of the first is not stepped over again.
+Result<> TaskQueue::scan_order(const std::string& prefix, const std::string& from,
+                               const std::function<bool(std::string_view key)>& visit) const {
+  const std::string start = starts_.start(from);
+  std::string first = behind(prefix);
+  if (start >= first) return ok();
+  bool any = false;
+  HM_TRY(index_.scan(
+      Family::Tasks, prefix,
+      [&](std::string_view key, std::string_view) {
+        if (!any) first = key;
+        any = true;
+        return visit(key);
+      },
+      start));
+  starts_.nothing_between(from, first);
+  return ok();
+}
+
 Result<std::vector<TaskKey>> TaskQueue::expired(std::size_t count, std::int64_t now_ms) const {
   std::vector<TaskKey> out;
   bool damaged = false;
-  HM_TRY(index_.scan(Family::Tasks, std::string(1, kLeaseTag), [&](std::string_view key, std::string_view) {
+  const std::string prefix(1, kLeaseTag);
+  HM_TRY(scan_order(prefix, prefix, [&](std::string_view key) {
     const auto until = key::parse_u64(key.substr(1, 8));
     const auto task = until ? parse_task_key(key.substr(9)) : std::nullopt;
     damaged = !task;
@@ -219,29 +251,27 @@ Result<std::vector<TaskKey>> TaskQueue::due(std::size_t count, std::int64_t now_
   std::string from = prefix;
   while (more && !damaged && out.size() < count) {  // one round per lane and priority that has tasks
     more = false;
-    HM_TRY(index_.scan(
-        Family::Tasks, prefix,
-        [&](std::string_view key, std::string_view) {
-          const auto when = queue_time(key);
-          const auto task = when ? parse_task_key(key.substr(kOrderBytes + sizeof *when)) : std::nullopt;
-          damaged = !task;
-          if (damaged || out.size() >= count) return false;
-          if (static_cast<std::int64_t>(*when) >
-              now_ms) {  // the rest of this priority is later still: go on with the next
-            from = behind_priority(key);
-            more = true;
-            return false;
-          }
-          out.push_back(*task);
-          return true;
-        },
-        from));
+    const std::string start = from;
+    HM_TRY(scan_order(prefix, start, [&](std::string_view key) {
+      const auto when = queue_time(key);
+      const auto task = when ? parse_task_key(key.substr(kOrderBytes + sizeof *when)) : std::nullopt;
+      damaged = !task;
+      if (damaged || out.size() >= count) return false;
+      if (static_cast<std::int64_t>(*when) > now_ms) {  // the rest of this priority is later still: go on with the next
+        from = behind_priority(key);
+        more = true;
+        return false;
+      }
+      out.push_back(*task);
+      return true;
+    }));
   }
   if (damaged) return Error{Errc::Corrupt, "the order of tasks holds a malformed key"};
   return out;
 }
 
 Result<bool> TaskQueue::is_due(std::uint8_t lane) const {
+  const std::lock_guard lock(change_mutex_);
   HM_TRY(const auto first, due(1, clock_.unix_ms(), lane));
   return !first.empty();
 }
@@ -412,28 +442,28 @@ Result<> each_task_of(const Index& index, const RepoKey& repo, const std::functi
 }
 
 Result<std::optional<std::int64_t>> TaskQueue::next_due_ms(std::uint8_t first, std::uint8_t end) const {
+  const std::lock_guard lock(change_mutex_);
   std::optional<std::int64_t> soonest;
   auto consider = [&](std::optional<std::uint64_t> when) {
     if (when && (!soonest || static_cast<std::int64_t>(*when) < *soonest)) soonest = static_cast<std::int64_t>(*when);
   };
-  HM_TRY(index_.scan(Family::Tasks, std::string(1, kLeaseTag), [&](std::string_view key, std::string_view) {
+  const std::string leases(1, kLeaseTag), queue(1, kQueueTag);
+  HM_TRY(scan_order(leases, leases, [&](std::string_view key) {
     consider(key::parse_u64(key.substr(1, 8)));
     return false;
   }));
   std::string from{kQueueTag, static_cast<char>(first)};
   for (bool more = true; more;) {  // the first of each lane and priority
     more = false;
-    HM_TRY(index_.scan(
-        Family::Tasks, std::string(1, kQueueTag),
-        [&](std::string_view key, std::string_view) {
-          const auto when = queue_time(key);
-          if (!when || static_cast<std::uint8_t>(key[1]) >= end) return false;
-          consider(when);
-          from = behind_priority(key);
-          more = true;
-          return false;
-        },
-        from));
+    const std::string start = from;
+    HM_TRY(scan_order(queue, start, [&](std::string_view key) {
+      const auto when = queue_time(key);
+      if (!when || static_cast<std::uint8_t>(key[1]) >= end) return false;
+      consider(when);
+      from = behind_priority(key);
+      more = true;
+      return false;
+    }));
   }
   return soonest;
 }

@@ -15,6 +15,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "storage/index.hpp"
+#include "storage/scan_starts.hpp"
 
 namespace hm::storage {
 inline constexpr std::size_t kTaskWhatBytesMax = 128;
@@ -68,6 +69,7 @@ struct TaskFailure {
 };
 inline constexpr std::string_view kPoison = "poison";  ///< kind of a task that took too many workers with it
 
+/// One for an index at a time: it remembers where the queue begins.
 class TaskQueue {
  public:
   TaskQueue(Index& index, const Clock& clock) : index_(index), clock_(clock) {}
@@ -103,13 +105,17 @@ class TaskQueue {
   Result<std::optional<std::int64_t>> next_due_ms(std::uint8_t first = 0, std::uint8_t end = kTaskLanes) const;
 
  private:
+  void put_row(Batch& batch, const Task& task);
+  Result<> scan_order(const std::string& prefix, const std::string& from,
+                      const std::function<bool(std::string_view key)>& visit) const;
   Result<Task> leased(const TaskKey& key, std::uint64_t fence) const;
   Result<std::vector<TaskKey>> expired(std::size_t count, std::int64_t now_ms) const;
   Result<std::vector<TaskKey>> due(std::size_t count, std::int64_t now_ms, std::optional<std::uint8_t> lane) const;
 
   Index& index_;
   const Clock& clock_;
-  std::mutex change_mutex_;
+  mutable std::mutex change_mutex_;
+  mutable ScanStarts starts_;  ///< of the two orders; guarded by the mutex
 };
 
 /// Those of one repository, until `visit` returns false. Threads: safe.
