@@ -81,6 +81,7 @@ struct Wanted {
   std::uint8_t priority = 0;
   std::uint64_t downloads = 0;
   std::uint32_t ordinal = 0;
+  std::string key = {};  ///< as it is stored
   /// True when this one goes first.
   bool operator<(const Wanted& other) const {
     return std::tuple(priority, downloads, other.ordinal) > std::tuple(other.priority, other.downloads, ordinal);
@@ -90,10 +91,10 @@ struct Wanted {
 class Best {
  public:
   explicit Best(std::size_t count_max) : count_max_(count_max) {}
-  void consider(const Wanted& wanted) {
+  void consider(Wanted wanted) {
     if (best_.size() == count_max_ && !(wanted < best_.top())) return;
     if (best_.size() == count_max_) best_.pop();
-    best_.push(wanted);
+    best_.push(std::move(wanted));
   }
   std::vector<Wanted> take() {
     std::vector<Wanted> out;
@@ -107,14 +108,10 @@ class Best {
   std::priority_queue<Wanted> best_;  ///< its top is the last of them
 };
 
-/// What the columns say of one repository.
-struct Known {
-  std::uint64_t state = 0, modified_s = 0, queued_s = 0, downloads = 0;
-};
-std::optional<Lane> lane_of(const Known& known, std::int64_t now_ms, const VisitOptions& options) {
-  if (known.queued_s == 0) return Lane::Unvisited;
-  const auto queued_ms = static_cast<std::int64_t>(known.queued_s) * 1000;
-  if (static_cast<std::int64_t>(known.modified_s) * 1000 + kClockLeewayMs > queued_ms) return Lane::Changed;
+std::optional<Lane> lane_of(std::int64_t modified_ms, std::int64_t queued_ms, std::int64_t now_ms,
+                            const VisitOptions& options) {
+  if (queued_ms == 0) return Lane::Unvisited;
+  if (modified_ms + kClockLeewayMs > queued_ms) return Lane::Changed;
   if (queued_ms + options.revisit_after_ms <= now_ms) return Lane::Rest;
   return std::nullopt;
 }
@@ -134,17 +131,17 @@ Result<> consider_group(const storage::Index& index, std::uint32_t group_first, 
     const auto is_kind = [&](RepoKind kind) { return (states[i] & storage::kStateKind) == storage::state_of(kind); };
     if (sources[i] != source || (states[i] & kOutOfReach) != 0 || std::ranges::none_of(options.kinds, is_kind))
       continue;
-    const Known known{states[i], modified[i], queued[i], downloads[i]};
-    const auto lane = lane_of(known, now_ms, options);
+    const auto modified_ms = static_cast<std::int64_t>(modified[i]) * 1000;
+    const auto lane = lane_of(modified_ms, static_cast<std::int64_t>(queued[i]) * 1000, now_ms, options);
     auto& best = lanes[static_cast<std::size_t>(lane.value_or(Lane::Interactive))];
     if (!best) continue;
-    const std::string key = keys.substr(i * kKeyBytes, kKeyBytes);
+    std::string key = keys.substr(i * kKeyBytes, kKeyBytes);
     Importance of;
     of.pinned = weights.pinned.contains(key);
-    of.downloads = known.downloads;
+    of.downloads = downloads[i];
     of.derivatives = weights.derivatives.of(key);
-    of.changed_ago_ms = now_ms - static_cast<std::int64_t>(known.modified_s) * 1000;
-    best->consider({priority_of(of, options.attention_ms), known.downloads, group_first + i});
+    of.changed_ago_ms = now_ms - modified_ms;
+    best->consider({priority_of(of, options.attention_ms), downloads[i], group_first + i, std::move(key)});
   }
   return ok();
 }
@@ -168,15 +165,13 @@ Result<std::size_t> VisitFeeder::feed(std::int64_t now_unix_ms, std::int64_t now
 
   std::vector<storage::NewTask> tasks;
   std::vector<storage::TaskKey> news;
-  storage::ColumnReader columns(index_);
   storage::ColumnEditor marks(index_);
   for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
     if (!lanes[lane]) continue;
     const auto wanted = lanes[lane]->take();
     if (wanted.size() < o_.queued_at_once) look_again_ms_[lane] = now_monotonic_ms + o_.look_in_vain_every_ms;
     for (const Wanted& w : wanted) {
-      HM_TRY(const std::string key, columns.bytes(Column::Key, w.ordinal));
-      const auto repo = storage::key::parse_repo(key);
+      const auto repo = storage::key::parse_repo(w.key);
       if (!repo) continue;
       HM_TRY(marks.set(Column::Queued, w.ordinal, static_cast<std::uint64_t>(now_unix_ms / 1000)));
       tasks.push_back({{*repo, std::string(kVisitTask)}, w.priority, now_unix_ms, static_cast<std::uint8_t>(lane)});

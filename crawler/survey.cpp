@@ -47,7 +47,7 @@ Result<ListedHead> listed_head(const storage::Index& index, const std::string& s
 awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revision, std::int64_t now_ms) {
   std::optional<std::string> wanted;
   if (!revision.empty()) wanted = revision;
-  HM_CO_TRY(const hub::RepoInfo info, co_await api.repo_info(repo, std::move(wanted), true));
+  HM_CO_TRY(hub::RepoInfo info, co_await api.repo_info(repo, std::move(wanted), true));
   if (!is_valid_repo_name(info.id))
     co_return Error(Errc::BadInput, "upstream answers with the name \"" + printable(info.id.substr(0, 200)) +
                                         "\", which no repository can have");
@@ -59,7 +59,7 @@ awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revis
   out.row.name = info.id;
   out.row.commit = *info.sha;
   out.row.asked_ms = now_ms;
-  out.info_json = info.raw;
+  out.info_json = std::move(info.raw);
   if (says_sizes(info)) {
     for (const hub::Sibling& sibling : info.siblings) out.row.files.push_back(file_of(sibling));
     co_return std::move(out);
