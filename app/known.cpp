@@ -47,12 +47,6 @@ std::string_view shown_type(std::string_view type) {
   return type;
 }
 
-std::string joined(const std::vector<std::string>& list) {
-  std::string out;
-  for (const std::string& item : list) out += (out.empty() ? "" : ", ") + item;
-  return out.empty() ? "none declared" : out;
-}
-
 std::uint64_t bytes_of(const storage::SurveyRow& survey) {
   std::uint64_t sum = 0;
   for (const storage::SurveyedFile& file : survey.files) sum += file.size_bytes;
@@ -120,7 +114,7 @@ std::string known_text(const crawler::Found& found, const std::optional<storage:
   if (f.head) line("head", f.head->hex());
   line("created", time_text(f.created_ms));
   line("modified", time_text(f.modified_ms));
-  line("licence", joined(f.licences));
+  line("licence", f.licences.empty() ? "none declared" : joined(f.licences, ", "));
   if (!f.library.empty()) line("library", f.library);
   if (!f.task.empty()) line("task", f.task);
   if (f.parameters != 0) line("parameters", std::to_string(f.parameters));

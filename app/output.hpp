@@ -55,6 +55,8 @@ void add_fields(std::string& out, std::size_t width, std::string_view name, cons
     add_field(out, width, name, "and " + std::to_string(list.size() - kFieldsListedMax) + " more; --json lists all");
 }
 
+/// The texts with `between` between them; "" for none.
+std::string joined(const std::vector<std::string>& texts, std::string_view between);
 /// "1 file", "3 files".
 std::string counted(std::uint64_t count, std::string_view noun);
 /// "2026-11-20 15:20:00" in UTC, "-" for 0.

@@ -127,6 +127,13 @@ Result<std::unique_ptr<ReadServices>> ReadServices::open(const config::Config& c
   return std::make_unique<ReadServices>(std::move(dir), std::move(index), std::move(blobs));
 }
 
+Result<> WriteServices::take_back_leases(storage::TaskQueue& queue) const {
+  const bool crashed = lock.predecessor_crashed();
+  HM_TRY(queue.recover([](const std::string&) { return false; }, [&](const std::string&) { return crashed; }));
+  lock.note_crashes();
+  return ok();
+}
+
 WriteServices::WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i,
                              std::unique_ptr<storage::BlobStore> b, bool mark_fits)
     : dir(std::move(d)),

@@ -29,6 +29,7 @@
 #include "storage/index.hpp"
 #include "storage/journal.hpp"
 #include "storage/journal_mark.hpp"
+#include "storage/task_queue.hpp"
 
 namespace hm::app {
 /// For commands that only look: ls, show, path, verify.
@@ -70,6 +71,10 @@ struct WriteServices {
 
   WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i,
                 std::unique_ptr<storage::BlobStore> b, bool mark_fits);
+
+  /// Gives back every lease: we hold the writer lock, so nobody else is at work. What a process that crashed was at is
+  /// suspect; from here on ours would be.
+  Result<> take_back_leases(storage::TaskQueue& queue) const;
 };
 
 /// For commands that talk to a Hub. One network thread runs `*context` and with it every coroutine, the HTTP client and

@@ -90,13 +90,7 @@ class Visiting {
                 visit_options(settings, options.kinds), hub::sleep_on_timer) {}
 
   /// Takes back what a process that is no more had at work.
-  Result<> prepare(const storage::WriterLock& lock) {
-    if (!wanted_) return ok();
-    const bool crashed = lock.predecessor_crashed();
-    HM_TRY(queue_.recover([](const std::string&) { return false; }, [&](const std::string&) { return crashed; }));
-    lock.note_crashes();
-    return ok();
-  }
+  Result<> prepare(const WriteServices& store) { return wanted_ ? store.take_back_leases(queue_) : ok(); }
   const crawler::VisitReport& report() const { return visits_.report(); }
   /// Beside the listings; what ends one ends the other.
   net::awaitable<Result<crawler::ListingReport>> run(crawler::Crawl& crawl,
@@ -154,7 +148,7 @@ Result<Exit> run_command(Context& context, const CrawlCommand& command) {
                                    system_clock()};
   crawler::Crawl crawl(parts, options, hub::sleep_on_timer);
   Visiting visiting(context.config.crawl, options, parts);
-  HM_TRY(visiting.prepare(store->lock));
+  HM_TRY(visiting.prepare(*store));
   CrawlLines lines(context.io.err, context.shows_progress(), visiting.report());
   const std::stop_token stop = context.interrupt.take_over();
   const auto report = wait_for(*network->context,

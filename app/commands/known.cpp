@@ -70,8 +70,7 @@ std::string found_table(const std::vector<crawler::Found>& found) {
   Table table(
       {{"NAME"}, {"DOWNLOADS", Table::Align::Right}, {"LIKES", Table::Align::Right}, {"LICENCE"}, {"MODIFIED"}});
   for (const crawler::Found& f : found) {
-    std::string licences;
-    for (const std::string& licence : f.facts.licences) licences += (licences.empty() ? "" : ",") + licence;
+    const std::string licences = joined(f.facts.licences, ",");
     table.add({RepoId{f.key.kind, f.row.name}.text(), std::to_string(f.popularity.downloads),
                std::to_string(f.popularity.likes), licences.empty() ? "-" : licences, time_text(f.facts.modified_ms)});
   }

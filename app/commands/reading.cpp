@@ -336,11 +336,6 @@ void field(std::string& out, std::string_view name, const std::string& text, std
   label.resize(std::max<std::size_t>(16, label.size() + 1), ' ');
   out += label + printable(text) + "\n";
 }
-std::string joined(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + text;
-  return out;
-}
 std::string short_ref(const std::string& ref) {
   for (const std::string_view prefix : {"refs/heads/", "refs/tags/"}) {
     if (ref.starts_with(prefix)) return ref.substr(prefix.size());
@@ -363,22 +358,22 @@ std::string repo_text(const RepoFacts& facts, std::optional<std::int64_t> last_v
   field(out, "first seen", time_text(row.first_seen_ms) + " UTC", 2);
   field(out, "last change", time_text(row.last_change_ms) + " UTC", 2);
   if (last_visit_ms) field(out, "last visit", time_text(*last_visit_ms) + " UTC", 2);
-  field(out, "former names", joined(row.former_names), 2);
-  field(out, "pinned", joined(row.pins), 2);
+  field(out, "former names", joined(row.former_names, ", "), 2);
+  field(out, "pinned", joined(row.pins, ", "), 2);
   if (facts.revisions.empty()) field(out, "revisions", "none is published here yet", 2);
   return out;
 }
 
 void add_card(std::string& out, const storage::CardFacts& card) {
-  std::string licence = joined(card.licences);
+  std::string licence = joined(card.licences, ", ");
   if (!card.licence_name.empty()) licence += " (" + card.licence_name + ")";
   if (!card.licence_link.empty()) licence += " " + card.licence_link;
   field(out, "licence", (licence.empty() ? "not declared" : licence + ", declared by the card (E1)"), 4);
-  std::string bases = joined(card.base_models);
+  std::string bases = joined(card.base_models, ", ");
   if (!card.base_model_relation.empty()) bases += " (" + card.base_model_relation + ")";
   if (!card.base_models.empty()) field(out, "base models", bases + ", declared by the card (E1)", 4);
-  if (!card.datasets.empty()) field(out, "datasets", joined(card.datasets) + ", declared by the card (E1)", 4);
-  field(out, "languages", joined(card.languages), 4);
+  if (!card.datasets.empty()) field(out, "datasets", joined(card.datasets, ", ") + ", declared by the card (E1)", 4);
+  field(out, "languages", joined(card.languages, ", "), 4);
   field(out, "task", card.pipeline_tag, 4);
   field(out, "library", card.library_name, 4);
   if (!card.problem.empty()) field(out, "card", "could not be read: " + card.problem, 4);
@@ -388,8 +383,8 @@ std::string revision_text(const RevisionFacts& revision) {
   const storage::SnapshotRow& row = revision.view.snapshot;
   std::vector<std::string> refs;
   for (const std::string& ref : revision.view.refs) refs.push_back(short_ref(ref));
-  std::string out =
-      "  " + row.commit.hex() + (refs.empty() ? "  no ref names it any more" : "  " + printable(joined(refs))) + "\n";
+  std::string out = "  " + row.commit.hex() +
+                    (refs.empty() ? "  no ref names it any more" : "  " + printable(joined(refs, ", "))) + "\n";
   field(out, "observed", time_text(row.observed_ms) + " UTC", 4);
   field(out, "files", counted(row.files, "file") + ", " + human_bytes(row.bytes), 4);
   if (row.partial())

@@ -22,9 +22,7 @@
 
 namespace hm::app {
 namespace {
-constexpr std::int64_t kLineEveryMs = 5'000;
-
-constexpr std::int64_t kHourMs = 3'600'000;
+constexpr std::int64_t kLineEveryMs = 5'000, kHourMs = 3'600'000;
 
 /// What another try may bring.
 bool may_pass(const storage::TargetRow& target) {
@@ -84,12 +82,9 @@ Result<Policies> policies_asked_for(const Context& context, const SyncCommand& c
   for (const config::MirrorPolicy& policy : all) out.all.push_back(policy.name);
   for (const std::string& name : command.policies) {
     const auto policy = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p.name == name; });
-    if (policy == all.end()) {
-      std::string known;
-      for (const std::string& one : out.all) known += (known.empty() ? "" : ", ") + one;
+    if (policy == all.end())
       return Error{Errc::BadInput, "there is no policy \"" + printable(name) + "\" in " + printable(directory) +
-                                       "; there are: " + known};
-    }
+                                       "; there are: " + joined(out.all, ", ")};
     if (std::none_of(chosen.begin(), chosen.end(), [&](const auto& p) { return p.name == name; }))
       chosen.push_back(*policy);
   }
@@ -151,10 +146,7 @@ class Syncing {
       return Error{Errc::BadInput,
                    "generation " + std::to_string(generation.number) + " is of " + generation.src +
                        " and not complete; finish it with that upstream, or set it aside: hubmirror sync --new"};
-    // We hold the writer lock, so nobody else is at work. What the one before was doing when it crashed is suspect.
-    const bool crashed = store_.lock.predecessor_crashed();
-    HM_TRY(queue_.recover([](const std::string&) { return false; }, [&](const std::string&) { return crashed; }));
-    store_.lock.note_crashes();
+    HM_TRY(store_.take_back_leases(queue_));
     ProgressDisplay display(context_.io.err, display_mode(context_), generation.targets);
     crawler::SyncProgress progress;
     progress.at_work = [&display](const storage::TargetRow& target, const crawler::ProgressEvent& event) {
@@ -323,7 +315,7 @@ class SyncRun {
         command_.anew ? "another generation was begun instead (--new)" : "no policy that wanted it is there any more";
     HM_TRY(const std::uint64_t aside,
            crawler::set_aside(*store_.index, *row, wanted, reason, system_clock().unix_ms()));
-    const std::string which = "generation " + std::to_string(row->number) + " (" + joined(row->policies) + ")";
+    const std::string which = "generation " + std::to_string(row->number) + " (" + joined(row->policies, ", ") + ")";
     if (aside != 0)
       tell(which + ", which was broken off: " + counted(aside, "revision") + " set aside, " + std::string(reason));
     if (row->ended_ms != 0) return std::optional<storage::GenerationRow>();
@@ -341,11 +333,6 @@ class SyncRun {
                       << std::flush;
     if (leaves_something_out(plan)) exit_ = Exit::Incomplete;
     return syncing_.begin(plan);
-  }
-  static std::string joined(const std::vector<std::string>& names) {
-    std::string out;
-    for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-    return out;
   }
   void tell(const std::string& line) {
     if (!context_.options.quiet) context_.io.err << "hubmirror: " << line << "\n" << std::flush;
@@ -435,9 +422,7 @@ Result<Exit> print_all_generations(Context& context, const ReadServices& store) 
   if (context.options.json) print_json(context.io.out, all);
   return Exit::Done;
 }
-}  // namespace
 
-namespace {
 /// What stands of each policy: the generation that is not complete, and the newest complete ones of all policies.
 struct Standing {
   std::optional<GenerationView> current;

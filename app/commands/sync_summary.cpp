@@ -42,11 +42,6 @@ json::object target_json(const storage::TargetRow& target) {
   }
   return out;
 }
-std::string joined(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : "; ") + text;
-  return out;
-}
 std::string named(const crawler::ChosenRepo& chosen) {
   return chosen.repo.text() + (chosen.revision ? "@" + *chosen.revision : std::string());
 }
@@ -80,7 +75,7 @@ std::string plan_text(const crawler::SyncPlan& plan, std::optional<std::uint64_t
                     " of which the Hub was not asked for the files; all they hold is " +
                     human_bytes(policy.not_surveyed_bytes));
     add_fields(out, kLabel, "chosen", policy.chosen,
-               [](const crawler::ChosenRepo& c) { return named(c) + ": " + joined(c.why); });
+               [](const crawler::ChosenRepo& c) { return named(c) + ": " + joined(c.why, "; "); });
     add_fields(out, kLabel, "skipped", policy.skipped, skipped_text);
     add_fields(out, kLabel, "note", policy.notes, [](const std::string& note) { return note; });
   }
@@ -154,9 +149,7 @@ std::string generation_text(const GenerationView& view) {
                                       : "complete, with failures") +
                     ", begun " + time_text(row.began_ms);
   out += view.complete() ? ", ended " + time_text(row.ended_ms) + "\n" : "\n";
-  std::string policies;
-  for (const std::string& name : row.policies) policies += (policies.empty() ? "" : ", ") + name;
-  add_field(out, kLabel, "policies", policies);
+  add_field(out, kLabel, "policies", joined(row.policies, ", "));
   add_field(out, kLabel, "targets",
             counted(row.targets, "revision") + ": " + std::to_string(view.published) + " published, " +
                 std::to_string(view.pending) + " pending, " + std::to_string(view.failed) + " failed; " +
