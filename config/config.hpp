@@ -53,6 +53,24 @@ struct Crawl {
 struct Sync {
   std::string policies;  ///< directory; empty: `policies` beside the configuration file, config/mirror_policy.hpp
 };
+struct Serve {
+  std::vector<std::string> listen{"127.0.0.1:8080"};  ///< "address:port", "[v6]:port", "unix:/path"
+  std::string tls_certificate, tls_key;               ///< PEM files; both empty: plain HTTP
+  std::string public_url;                             ///< "": what the client called us
+  std::vector<std::string> trusted_proxies;           ///< addresses or networks whose X-Forwarded-* count
+  std::string access = "open";                        ///< open, tokens
+  std::string gated = "check";                        ///< check, granted
+  std::string on_demand = "off";                      ///< off, metadata, files
+  std::int64_t max_age_seconds = 300;                 ///< how long a name is believed without asking upstream
+  int threads = 0;                                    ///< event loops; 0: one per core
+  int connections_max = 20'000, connections_per_address_max = 1'024;
+  std::int64_t header_timeout_ms = 10'000, stall_timeout_ms = 30'000, idle_timeout_ms = 75'000,
+               drain_timeout_ms = 30'000;
+  std::uint64_t cache_bytes = 64ULL << 20;  ///< small files and answers held in memory
+  int git_processes_max = 16;
+  std::int64_t git_seconds_max = 3'600;  ///< of one git upload-pack
+  std::string access_log;                ///< file; "": none
+};
 struct Verify {
   std::uint64_t bytes_per_second_max = 0;  ///< 0: as fast as the machine
   int threads = 0;                         ///< 0: one per core
@@ -74,6 +92,7 @@ struct Config {
   Mirror mirror;
   Crawl crawl;
   Sync sync;
+  Serve serve;
   Verify verify;
   Retention retention;
   Log log;

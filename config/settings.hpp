@@ -90,6 +90,28 @@ void each_setting(ConfigType& c, Visit&& visit) {
 
   visit("sync", "policies", c.sync.policies, Rule{Path});
 
+  visit("serve", "listen", c.serve.listen, Rule{});
+  visit("serve", "tls_certificate", c.serve.tls_certificate, Rule{Path});
+  visit("serve", "tls_key", c.serve.tls_key, Rule{Path});
+  visit("serve", "public_url", c.serve.public_url, Rule{Url});
+  visit("serve", "trusted_proxies", c.serve.trusted_proxies, Rule{});
+  visit("serve", "access", c.serve.access, Rule{Choice, {}, 0, 0, {"open", "tokens"}});
+  visit("serve", "gated", c.serve.gated, Rule{Choice, {}, 0, 0, {"check", "granted"}});
+  visit("serve", "on_demand", c.serve.on_demand, Rule{Choice, {}, 0, 0, {"off", "metadata", "files"}});
+  visit("serve", "max_age_seconds", c.serve.max_age_seconds, Rule{Plain, "seconds", 0, 31'536'000});
+  visit("serve", "threads", c.serve.threads, Rule{Plain, "threads", 0, 256});
+  visit("serve", "connections_max", c.serve.connections_max, Rule{Plain, "connections", 1, 1'000'000});
+  visit("serve", "connections_per_address_max", c.serve.connections_per_address_max,
+        Rule{Plain, "connections", 1, 1'000'000});
+  visit("serve", "header_timeout_ms", c.serve.header_timeout_ms, Rule{Plain, "ms", 100, 600'000});
+  visit("serve", "stall_timeout_ms", c.serve.stall_timeout_ms, Rule{Plain, "ms", 100, 3'600'000});
+  visit("serve", "idle_timeout_ms", c.serve.idle_timeout_ms, Rule{Plain, "ms", 100, 3'600'000});
+  visit("serve", "drain_timeout_ms", c.serve.drain_timeout_ms, Rule{Plain, "ms", 0, 3'600'000});
+  visit("serve", "cache_bytes", c.serve.cache_bytes, Rule{Bytes, "bytes", kMiB, kTiB});
+  visit("serve", "git_processes_max", c.serve.git_processes_max, Rule{Plain, "processes", 1, 1024});
+  visit("serve", "git_seconds_max", c.serve.git_seconds_max, Rule{Plain, "seconds", 1, 604'800});
+  visit("serve", "access_log", c.serve.access_log, Rule{Path});
+
   visit("verify", "bytes_per_second_max", c.verify.bytes_per_second_max, Rule{Bytes, "bytes per second", 0, kPiB});
   visit("verify", "threads", c.verify.threads, Rule{Plain, "threads", 0, 256});
 

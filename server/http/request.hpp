@@ -1,0 +1,94 @@
+// server/http/request.hpp: one HTTP/1.1 request, and the reader that makes it of bytes from the network. Layer 5.
+// Values; the reader does no I/O, so that every split of its input can be tried. Boost.Beast parses, and stays in the
+// .cpp; what it lets pass and a proxy in front may read otherwise (two lengths, folded fields) is refused here.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace hm::server {
+enum class Method : std::uint8_t { Get, Head, Post, Put, Delete, Options, Patch, Other };
+
+struct Request {
+  Method method = Method::Get;
+  std::string target;  ///< as sent, in origin form: begins with '/', nothing decoded
+  bool http10 = false;
+  bool keep_alive = true;
+  std::string body;  ///< whole, chunks joined
+  // What the connection knows.
+  std::string peer;          ///< address of the other end, "unix" for a socket of this machine
+  bool encrypted = false;    ///< it came over TLS
+  std::uint64_t number = 0;  ///< of this process; X-Request-Id is made of it
+
+  std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
+  std::string_view query() const;                        ///< behind the '?', "" without one
+  std::string_view header(std::string_view name) const;  ///< first field of this name, without case; "" if none
+  bool has_header(std::string_view name) const;
+  bool is_read() const { return method == Method::Get || method == Method::Head; }
+
+  struct Field {
+    std::string name, value;
+  };
+  std::vector<Field> fields;
+};
+
+/// Query parameters or a form's body, decoded, in order: '+' is a blank, %XX once.
+std::vector<Request::Field> parse_form(std::string_view text);
+
+/// Why a request cannot be answered, and with which status; the connection ends after the answer.
+struct BadRequest {
+  int status = 400;
+  std::string what;
+};
+
+struct ReadLimits {
+  std::size_t head_bytes_max = 64U << 10;
+  std::size_t fields_max = 100;
+  std::size_t target_bytes_max = 16U << 10;
+};
+
+class RequestReader {
+ public:
+  explicit RequestReader(ReadLimits limits);
+  ~RequestReader();
+  RequestReader(const RequestReader&) = delete;
+  RequestReader& operator=(const RequestReader&) = delete;
+
+  enum class State : std::uint8_t {
+    Head,  ///< more bytes are needed for the head
+    Body,  ///< the head is complete: head() may be looked at, and accept_body() decides
+    Done,  ///< take() gives the request
+    Bad,   ///< problem() says why
+  };
+  State state() const { return state_; }
+  /// Takes as much of `bytes` as belongs to this request. @returns how many were taken; call again with the rest and
+  /// more bytes.
+  std::size_t feed(std::string_view bytes);
+  /// Bytes of this request have arrived; before that an end of the connection is no error.
+  bool begun() const { return begun_; }
+  const Request& head() const { return request_; }
+  /// Expect: 100-continue was sent and the body has not come yet.
+  bool wants_continue() const;
+  /// Needed in state Body before the body is fed. A longer one is Bad (413).
+  void accept_body(std::uint64_t bytes_max);
+  const BadRequest& problem() const { return problem_; }
+  Request take();
+
+ private:
+  struct Parser;
+  void finish_head();
+  void fail(int status, std::string what);
+  const ReadLimits limits_;
+  std::unique_ptr<Parser> parser_;
+  Request request_;
+  BadRequest problem_;
+  State state_ = State::Head;
+  bool begun_ = false;
+};
+}  // namespace hm::server
