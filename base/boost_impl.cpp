@@ -1,2 +1,5 @@
-// The one place where the bodies of Boost.Asio are compiled (BOOST_ASIO_SEPARATE_COMPILATION is set everywhere).
+// The one place where the bodies of Boost.Asio and Boost.Beast are compiled (…_SEPARATE_COMPILATION is set where they
+// are used).
 #include <boost/asio/impl/src.hpp>
+#include <boost/asio/ssl/impl/src.hpp>
+#include <boost/beast/src.hpp>

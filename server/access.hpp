@@ -38,7 +38,8 @@ class Caller {
 class Access {
  public:
   virtual ~Access() = default;
-  /// The caller, or null with the answer to give in `refusal` (bad credentials, or none where the mirror asks for some).
+  /// The caller, or null with the answer to give in `refusal` (bad credentials, or none where the mirror asks for
+  /// some).
   virtual std::shared_ptr<const Caller> caller_of(const Request& request, Response& refusal) = 0;
   virtual awaitable<Verdict> may(std::shared_ptr<const Caller> caller, const storage::RepoRow& repo, Want want) = 0;
 };

@@ -32,14 +32,22 @@ struct Request {
   bool has_header(std::string_view name) const;
   bool is_read() const { return method == Method::Get || method == Method::Head; }
 
-  struct Field {
-    std::string name, value;
+  void add_field(std::string_view name, std::string_view value);
+  std::size_t count_fields(std::string_view name) const;
+
+ private:
+  struct Span {
+    std::uint32_t name, name_size, value, value_size;
   };
-  std::vector<Field> fields;
+  std::string text_;  ///< names and values, one behind the other: a request is a handful of allocations
+  std::vector<Span> fields_;
 };
 
-/// Query parameters or a form's body, decoded, in order: '+' is a blank, %XX once.
-std::vector<Request::Field> parse_form(std::string_view text);
+struct Parameter {
+  std::string name, value;
+};
+/// Query parameters or a form's body, decoded, in order: '+' is a blank, %XX once; at most `count_max` are read.
+std::vector<Parameter> parse_form(std::string_view text, std::size_t count_max = 10'000);
 
 /// Why a request cannot be answered, and with which status; the connection ends after the answer.
 struct BadRequest {
@@ -82,6 +90,7 @@ class RequestReader {
 
  private:
   struct Parser;
+  bool scan_head(std::string_view bytes);
   void finish_head();
   void fail(int status, std::string what);
   const ReadLimits limits_;
@@ -90,5 +99,7 @@ class RequestReader {
   BadRequest problem_;
   State state_ = State::Head;
   bool begun_ = false;
+  char last_ = 0;  ///< byte before, across feeds
+  bool at_line_start_ = false;
 };
 }  // namespace hm::server

@@ -1,0 +1,48 @@
+#include "server/http/range.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace hm::server {
+WantedRange wanted_range(std::string_view range, std::uint64_t size) {
+  const WantedRange whole{RangeOutcome::Whole, 0, size};
+  range = trim(range);
+  if (range.size() < 6 || !ascii_equal_fold(range.substr(0, 6), "bytes=")) return whole;
+  const std::string_view spec = trim(range.substr(6));
+  const std::size_t dash = spec.find('-');
+  if (dash == std::string_view::npos || spec.find(',') != std::string_view::npos) return whole;
+  const std::string_view left = trim(spec.substr(0, dash)), right = trim(spec.substr(dash + 1));
+  const auto first = parse_u64(left), last = parse_u64(right);
+  if ((!left.empty() && !first) || (!right.empty() && !last) || (left.empty() && right.empty())) return whole;
+  if (left.empty()) {  // the last so many bytes
+    if (*last == 0 || size == 0) return {RangeOutcome::Unsatisfiable, 0, 0};
+    const std::uint64_t length = std::min(*last, size);
+    return {RangeOutcome::Part, size - length, length};
+  }
+  if (last && *last < *first) return whole;
+  if (*first >= size) return {RangeOutcome::Unsatisfiable, 0, 0};
+  const std::uint64_t end = last ? std::min(*last, size - 1) : size - 1;
+  return {RangeOutcome::Part, *first, end - *first + 1};
+}
+
+WantedRange wanted_range(const Request& request, std::string_view etag, std::uint64_t size) {
+  const std::string_view range = request.header("Range");
+  if (range.empty()) return {RangeOutcome::Whole, 0, size};
+  const std::string_view condition = trim(request.header("If-Range"));
+  const bool same = condition.empty() || (condition.size() == etag.size() + 2 && condition.front() == '"' &&
+                                          condition.back() == '"' && condition.substr(1, etag.size()) == etag);
+  return same ? wanted_range(range, size) : WantedRange{RangeOutcome::Whole, 0, size};
+}
+
+bool matches_etag(std::string_view if_none_match, std::string_view etag) {
+  for (std::string_view one : split(if_none_match, ',')) {
+    one = trim(one);
+    if (one == "*") return true;
+    if (one.starts_with("W/")) one.remove_prefix(2);
+    if (one.size() == etag.size() + 2 && one.front() == '"' && one.back() == '"' && one.substr(1, etag.size()) == etag)
+      return true;
+  }
+  return false;
+}
+}  // namespace hm::server

@@ -1,0 +1,214 @@
+#include "server/http/request.hpp"
+
+#include <algorithm>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <optional>
+
+#include "base/text.hpp"
+
+namespace hm::server {
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+std::string_view Request::query() const {
+  const std::size_t mark = target.find('?');
+  return mark == std::string::npos ? std::string_view() : std::string_view(target).substr(mark + 1);
+}
+
+std::string_view Request::header(std::string_view name) const {
+  for (const Span& f : fields_)
+    if (f.name_size == name.size() && ascii_equal_fold(std::string_view(text_).substr(f.name, f.name_size), name))
+      return std::string_view(text_).substr(f.value, f.value_size);
+  return {};
+}
+
+std::size_t Request::count_fields(std::string_view name) const {
+  return static_cast<std::size_t>(std::count_if(fields_.begin(), fields_.end(), [&](const Span& f) {
+    return ascii_equal_fold(std::string_view(text_).substr(f.name, f.name_size), name);
+  }));
+}
+
+bool Request::has_header(std::string_view name) const { return count_fields(name) != 0; }
+
+void Request::add_field(std::string_view name, std::string_view value) {
+  const auto at = static_cast<std::uint32_t>(text_.size());
+  text_.append(name).append(value);
+  fields_.push_back({at, static_cast<std::uint32_t>(name.size()), at + static_cast<std::uint32_t>(name.size()),
+                     static_cast<std::uint32_t>(value.size())});
+}
+
+std::vector<Parameter> parse_form(std::string_view text, std::size_t count_max) {
+  std::vector<Parameter> out;
+  auto decoded = [](std::string_view part) {
+    std::string plain(part);
+    std::replace(plain.begin(), plain.end(), '+', ' ');
+    return percent_decode(plain);
+  };
+  while (!text.empty() && out.size() < count_max) {
+    const std::size_t end = std::min(text.find('&'), text.size());
+    const std::string_view pair = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (pair.empty()) continue;
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    out.push_back({decoded(pair.substr(0, equals)), decoded(pair.substr(std::min(equals + 1, pair.size())))});
+  }
+  return out;
+}
+
+struct RequestReader::Parser {
+  http::request_parser<http::string_body> beast;
+};
+
+RequestReader::RequestReader(ReadLimits limits) : limits_(limits), parser_(std::make_unique<Parser>()) {
+  parser_->beast.header_limit(static_cast<std::uint32_t>(limits.head_bytes_max));
+  parser_->beast.body_limit(boost::none);  // accept_body() sets it, once the route is known
+  parser_->beast.eager(false);             // stop behind the head
+}
+RequestReader::~RequestReader() = default;
+
+void RequestReader::fail(int status, std::string what) {
+  problem_ = {status, std::move(what)};
+  state_ = State::Bad;
+}
+
+/// What Beast accepts in a head although proxies differ about it: line ends of one byte, fields that go on in the next
+/// line, NUL. True when the bytes are harmless.
+bool RequestReader::scan_head(std::string_view bytes) {
+  for (const char c : bytes) {
+    if (at_line_start_ && (c == ' ' || c == '\t')) {
+      fail(400, "a field that goes on in the next line");
+      return false;
+    }
+    if (c == '\0' || (c == '\n') != (last_ == '\r')) {
+      fail(400, c == '\0' ? "a NUL byte in the head" : "a line that does not end in CR LF");
+      return false;
+    }
+    at_line_start_ = c == '\n';
+    last_ = c;
+  }
+  return true;
+}
+
+namespace {
+int status_of(const beast::error_code& error) {
+  if (error == http::error::header_limit) return 431;
+  if (error == http::error::body_limit) return 413;
+  if (error == http::error::bad_version) return 505;
+  return 400;
+}
+Method method_of(http::verb verb) {
+  switch (verb) {
+    case http::verb::get:
+      return Method::Get;
+    case http::verb::head:
+      return Method::Head;
+    case http::verb::post:
+      return Method::Post;
+    case http::verb::put:
+      return Method::Put;
+    case http::verb::delete_:
+      return Method::Delete;
+    case http::verb::options:
+      return Method::Options;
+    case http::verb::patch:
+      return Method::Patch;
+    default:
+      return Method::Other;
+  }
+}
+bool is_host(std::string_view host) {
+  return !host.empty() && host.size() <= 255 && std::all_of(host.begin(), host.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_' || c == ':' || c == '[' || c == ']';
+  });
+}
+/// "http://host/path" → "/path"; a server has to take this form too (RFC 9112 §3.2.2).
+std::optional<std::string> origin_form(std::string_view target, Method method) {
+  if (target == "*" && method == Method::Options) return "/";
+  if (target.starts_with("http://") || target.starts_with("https://")) {
+    const std::size_t authority = target.find("://") + 3;
+    const std::size_t path = target.find_first_of("/?", authority);
+    if (path == authority) return std::nullopt;
+    if (path == std::string_view::npos) return "/";
+    return target[path] == '?' ? "/" + std::string(target.substr(path)) : std::string(target.substr(path));
+  }
+  if (!target.starts_with('/')) return std::nullopt;
+  return std::string(target);
+}
+}  // namespace
+
+void RequestReader::finish_head() {
+  const auto& message = parser_->beast.get();
+  request_.method = method_of(message.method());
+  request_.http10 = message.version() == 10;
+  request_.keep_alive = message.keep_alive();
+  std::size_t count = 0;
+  for (const auto& field : message) {
+    if (++count > limits_.fields_max)
+      return fail(431, "more than " + std::to_string(limits_.fields_max) + " header fields");
+    const auto name = field.name_string(), value = field.value();
+    request_.add_field({name.data(), name.size()}, {value.data(), value.size()});
+  }
+  const std::string_view target(message.target().data(), message.target().size());
+  if (target.size() > limits_.target_bytes_max) return fail(414, "the address is too long");
+  const auto origin = origin_form(target, request_.method);
+  if (!origin || !std::all_of(origin->begin(), origin->end(), [](char c) { return c > 0x20 && c != 0x7f; }))
+    return fail(400, "an address that is no path");
+  request_.target = *origin;
+  const std::size_t hosts = request_.count_fields("Host"), lengths = request_.count_fields("Content-Length"),
+                    encodings = request_.count_fields("Transfer-Encoding");
+  if (hosts > 1 || (hosts == 0 && !request_.http10)) return fail(400, "there must be one Host field");
+  if (hosts == 1 && !is_host(request_.header("Host"))) return fail(400, "a Host field that names no host");
+  // Whoever disagrees with a proxy in front about where a body ends can be made to read one request as two.
+  if (lengths > 1 || encodings > 1 || (lengths != 0 && encodings != 0) || (encodings != 0 && request_.http10))
+    return fail(400, "more than one length of the body");
+  if (lengths == 1 && !parse_u64(request_.header("Content-Length")))
+    return fail(400, "a Content-Length that is no number");
+  if (encodings != 0 && !ascii_equal_fold(request_.header("Transfer-Encoding"), "chunked"))
+    return fail(501, "a Transfer-Encoding other than chunked");
+  state_ = parser_->beast.is_done() ? State::Done : State::Body;
+}
+
+std::size_t RequestReader::feed(std::string_view bytes) {
+  std::size_t taken = 0;
+  while (taken < bytes.size() && (state_ == State::Head || state_ == State::Body)) {
+    beast::error_code error;
+    const std::string_view rest = bytes.substr(taken);
+    const bool in_head = state_ == State::Head;
+    begun_ = true;
+    const std::size_t n = parser_->beast.put(boost::asio::buffer(rest.data(), rest.size()), error);
+    if (in_head && !scan_head(rest.substr(0, n))) return bytes.size();
+    taken += n;
+    if (error && error != http::error::need_more) {
+      fail(status_of(error), error.message());
+      return taken;
+    }
+    if (in_head && parser_->beast.is_header_done()) {
+      finish_head();
+      if (state_ == State::Body) return taken;
+    }
+    if (state_ == State::Body && parser_->beast.is_done()) state_ = State::Done;
+    if (error == http::error::need_more) break;
+  }
+  return taken;
+}
+
+bool RequestReader::wants_continue() const {
+  return state_ == State::Body && !request_.http10 && ascii_equal_fold(request_.header("Expect"), "100-continue");
+}
+
+void RequestReader::accept_body(std::uint64_t bytes_max) {
+  const auto announced = parse_u64(request_.header("Content-Length"));
+  if (announced && *announced > bytes_max)
+    return fail(413, "a body of more than " + std::to_string(bytes_max) + " bytes");
+  parser_->beast.body_limit(bytes_max);
+  parser_->beast.eager(true);
+}
+
+Request RequestReader::take() {
+  request_.body = std::move(parser_->beast.get().body());
+  return std::move(request_);
+}
+}  // namespace hm::server
