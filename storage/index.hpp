@@ -3,6 +3,7 @@
 // Reader processes beside it.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -64,8 +65,16 @@ class Index {
   virtual Result<> commit(const Batch& batch) = 0;
   /// Empties a derived family without reading it; part of rebuild. Nobody else may use the index meanwhile.
   virtual Result<> clear(Family family) = 0;
-  virtual Result<> refresh() = 0;  ///< Mode::Read: sees what the writer committed meanwhile; costs as much as opening
+  /// Mode::Read: sees what the writer committed meanwhile; costs as much as opening, unless the files say that nothing
+  /// was committed.
+  virtual Result<> refresh() = 0;
+  /// Another number whenever what is published may have changed: names, repositories, refs, snapshots.
+  virtual std::uint64_t version() const = 0;
 };
+/// True when a change of this family changes what Index::version() stands for.
+constexpr bool is_of_published(Family family) {
+  return family == Family::Names || family == Family::Repos || family == Family::Refs || family == Family::Snapshots;
+}
 /// @returns Corrupt with what to run when RocksDB refuses its files; NotFound in Mode::Read when there is no index yet.
 Result<std::unique_ptr<Index>> open_index(const std::string& directory, Index::Mode mode, Index::Options options);
 }  // namespace hm::storage

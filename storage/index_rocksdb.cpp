@@ -6,6 +6,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -226,6 +227,9 @@ class RocksIndex final : public Index {
     if (!s.ok() && opened->db->Resume().ok())
       s = opened->db->Write(durable, &writes);  // an earlier failure, e.g. a full disk, may be over
     if (!s.ok()) return failure(s, directory_, "committing " + std::to_string(batch.changes().size()) + " changes");
+    if (std::any_of(batch.changes().begin(), batch.changes().end(),
+                    [](const Batch::Change& c) { return is_of_published(c.family); }))
+      ++version_;
     HM_CRASH_POINT("index.after_commit");
     return ok();
   }
@@ -241,13 +245,24 @@ class RocksIndex final : public Index {
     if (s.ok()) s = opened_->db->DestroyColumnFamilyHandle(handle);
     if (!s.ok()) return failure(s, directory_, "emptying " + std::string(name_of(family)));
     handle = nullptr;
+    ++version_;
     s = opened_->db->CreateColumnFamily(family_options(family, options_, cache_), std::string(name_of(family)),
                                         &handle);
     if (!s.ok()) return failure(s, directory_, "making " + std::string(name_of(family)) + " anew");
     return ok();
   }
 
-  Result<> refresh() override { return mode_ == Mode::Write ? Result<>(ok()) : open_to_read(); }
+  Result<> refresh() override {
+    if (mode_ == Mode::Write) return ok();
+    HM_TRY(const Seen now, look());
+    {
+      const std::lock_guard lock(mutex_);
+      if (now == seen_) return ok();
+    }
+    return open_to_read();
+  }
+
+  std::uint64_t version() const override { return version_; }
 
  private:
   RocksIndex(std::string directory, Mode mode, Options options)
@@ -328,10 +343,15 @@ class RocksIndex final : public Index {
 
   /// What the writer's directory looks like: its logs, and its manifests with their lengths. NotFound when there is no
   /// index.
+  /// Sizes of the files that grow with every change.
   struct Seen {
-    std::set<std::string> logs;
-    std::map<std::string, std::uint64_t> manifests;
+    std::map<std::string, std::uint64_t> logs, manifests;
+    bool operator==(const Seen&) const = default;
   };
+  static bool has_all_names(const Seen& after, const Seen& before) {
+    return std::all_of(before.logs.begin(), before.logs.end(),
+                       [&](const auto& log) { return after.logs.contains(log.first); });
+  }
   /// Without CURRENT RocksDB begins a new database in the same folder and clears the old one's files away.
   Result<> check_not_beheaded() const {
     FileSystem& fs = real_file_system();
@@ -359,10 +379,10 @@ class RocksIndex final : public Index {
     HM_TRY(const auto entries, fs.list(directory_));
     Seen out;
     for (const DirectoryEntry& e : entries) {
-      if (e.name.ends_with(".log")) out.logs.insert(e.name);
-      if (!e.name.starts_with("MANIFEST")) continue;
+      const bool is_log = e.name.ends_with(".log");
+      if (!is_log && !e.name.starts_with("MANIFEST")) continue;
       const auto bytes = fs.file_size(directory_ + "/" + e.name);
-      out.manifests[e.name] = bytes ? bytes.assume_value() : 0;  // gone meanwhile
+      (is_log ? out.logs : out.manifests)[e.name] = bytes ? bytes.assume_value() : 0;  // gone meanwhile
     }
     return out;
   }
@@ -383,8 +403,8 @@ class RocksIndex final : public Index {
       s = rocksdb::DB::OpenForReadOnly(o, directory_, families(), &opened->handles, &raw);
       opened->db.reset(raw);
       HM_TRY(const Seen after, look());
-      if (s.ok() && std::includes(after.logs.begin(), after.logs.end(), before.logs.begin(), before.logs.end())) {
-        set_current(std::move(opened));
+      if (s.ok() && has_all_names(after, before)) {
+        set_current(std::move(opened), before);
         return ok();
       }
       if (lacks_a_family(s)) {  // a rebuild drops one and makes it anew at once
@@ -424,9 +444,11 @@ class RocksIndex final : public Index {
     const std::lock_guard lock(mutex_);
     return opened_;
   }
-  void set_current(std::shared_ptr<Opened> opened) const {
+  void set_current(std::shared_ptr<Opened> opened, Seen seen = {}) const {
     const std::lock_guard lock(mutex_);
     opened_.swap(opened);  // readers under way keep the old one until they are done
+    seen_ = std::move(seen);
+    ++version_;
   }
 
   const std::string directory_;
@@ -435,6 +457,8 @@ class RocksIndex final : public Index {
   const std::shared_ptr<rocksdb::Cache> cache_;
   mutable std::mutex mutex_;
   mutable std::shared_ptr<Opened> opened_;  // guarded by mutex_; a reader replaces it when its files are gone
+  mutable Seen seen_;                       // guarded by mutex_; what opened_ was read from
+  mutable std::atomic<std::uint64_t> version_{0};
 };
 }  // namespace
 

@@ -50,6 +50,20 @@ class IndexContract : public ::testing::TestWithParam<IndexMaker> {
   std::unique_ptr<IndexHarness> harness_;
 };
 
+TEST_P(IndexContract, ItsVersionChangesWithWhatIsPublishedAndWithNothingElse) {
+  const std::uint64_t before = index().version();
+  put(index(), Family::Tasks, "a", "1");
+  put(index(), Family::Listings, "a", "1");
+  EXPECT_EQ(index().version(), before);
+  put(index(), Family::Refs, "a", "1");
+  const std::uint64_t after_a_ref = index().version();
+  EXPECT_NE(after_a_ref, before);
+  Batch batch;
+  batch.remove(Family::Names, "a");
+  ASSERT_THAT(index().commit(batch), Succeeds());
+  EXPECT_NE(index().version(), after_a_ref);
+}
+
 TEST_P(IndexContract, KeepsWhatWasCommitted) {
   Batch batch;
   batch.put(Family::Repos, "a", "1");

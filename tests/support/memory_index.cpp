@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <mutex>
 
@@ -15,6 +17,7 @@ class MemoryDisk {
   using Keys = std::map<std::string, std::string, std::less<>>;
   Keys& of(Family family) { return families_[static_cast<std::size_t>(family)]; }
   std::mutex mutex;
+  std::atomic<std::uint64_t> version{0};
 
  private:
   std::array<Keys, storage::kFamilyCount> families_;
@@ -61,6 +64,7 @@ class MemoryIndex final : public storage::Index {
         keys.erase(c.key);
       else
         keys.insert_or_assign(c.key, c.value);
+      if (is_of_published(c.family)) ++disk_->version;
     }
     return ok();
   }
@@ -70,10 +74,12 @@ class MemoryIndex final : public storage::Index {
       return Error{Errc::Refused, "family " + std::string(name_of(family)) + " holds facts and is never emptied"};
     const std::lock_guard lock(disk_->mutex);
     disk_->of(family).clear();
+    ++disk_->version;
     return ok();
   }
 
   Result<> refresh() override { return ok(); }
+  std::uint64_t version() const override { return disk_->version; }
 
  private:
   /// One state throughout, although the visitor may commit.

@@ -1,0 +1,148 @@
+#include "server/published.hpp"
+
+#include <algorithm>
+
+#include "base/run_on.hpp"
+#include "mirror/git/repository.hpp"
+#include "provenance/record.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::server {
+namespace key = storage::key;
+using storage::Family;
+
+namespace {
+// Shares of the memory: names and refs are small, manifests of large repositories are not.
+constexpr std::uint64_t kReposShare = 8, kFilesShare = 4;
+
+std::string files_key(const RepoKey& repo, const Commit& commit) { return key::snapshot(repo, commit); }
+std::uint64_t bytes_of(const storage::Manifest& manifest) {
+  std::uint64_t bytes = sizeof(RevisionFiles);
+  for (const storage::ManifestFile& file : manifest.files) bytes += sizeof file + file.path.capacity();
+  return bytes;
+}
+std::uint64_t bytes_of(const PublishedRepo& repo) {
+  std::uint64_t bytes = sizeof repo + repo.git_path.size() + 512;
+  for (const storage::RefRow& ref : repo.refs) bytes += sizeof ref + ref.ref.capacity();
+  return bytes;
+}
+}  // namespace
+
+const storage::RefRow* PublishedRepo::ref(std::string_view full_name) const {
+  const auto at = std::lower_bound(refs.begin(), refs.end(), full_name,
+                                   [](const storage::RefRow& row, std::string_view name) { return row.ref < name; });
+  return at != refs.end() && at->ref == full_name ? &*at : nullptr;
+}
+
+std::optional<Commit> PublishedRepo::commit_of(std::string_view revision) const {
+  const std::string wanted(revision.empty() || revision == "HEAD" ? std::string_view(row.head) : revision);
+  for (const std::string_view prefix : {"", "refs/heads/", "refs/tags/", "refs/"})
+    if (const storage::RefRow* found = ref(std::string(prefix) + wanted)) return found->commit;
+  if (is_commit_hex(wanted)) return Commit::parse(wanted);
+  return std::nullopt;
+}
+
+const storage::ManifestFile* RevisionFiles::find(std::string_view path) const {
+  const auto at = std::lower_bound(manifest.files.begin(), manifest.files.end(), path,
+                                   [](const storage::ManifestFile& file, std::string_view p) { return file.path < p; });
+  return at != manifest.files.end() && at->path == path ? &*at : nullptr;
+}
+
+Published::Published(const storage::Index& index, const mirror::Catalog& catalog, boost::asio::thread_pool& pool,
+                     std::uint64_t cache_bytes)
+    : index_(index),
+      catalog_(catalog),
+      pool_(pool),
+      repos_(cache_bytes / kReposShare),
+      files_(cache_bytes / kFilesShare),
+      git_files_(cache_bytes - cache_bytes / kReposShare - cache_bytes / kFilesShare) {}
+
+Published::Found Published::find_now(const RepoId& repo) {
+  const auto known = repos_.find(key::name(repo));
+  if (!known || known->version != index_.version()) return {};
+  return {true, known->repo};
+}
+
+Result<RepoView> Published::load(const RepoId& repo, const RepoView& before) const {
+  HM_TRY(const auto name_bytes, index_.get(Family::Names, key::name(repo)));
+  if (!name_bytes) return RepoView();
+  HM_TRY(const auto name, storage::unpack_name(*name_bytes));
+  HM_TRY(const auto row_bytes, index_.get(Family::Repos, key::repo(name.key)));
+  if (!row_bytes) return RepoView();
+  const std::string stamp = sha256(*row_bytes).hex().substr(0, 16);
+  if (before && before->key == name.key && before->stamp == stamp) return before;
+  auto out = std::make_shared<PublishedRepo>();
+  HM_TRY(out->row, storage::unpack_repo(*row_bytes));
+  if (out->row.removed) return RepoView();
+  out->key = name.key;
+  out->stamp = stamp;
+  HM_TRY(out->refs, catalog_.refs(name.key));
+  std::sort(out->refs.begin(), out->refs.end(),
+            [](const storage::RefRow& a, const storage::RefRow& b) { return a.ref < b.ref; });
+  out->git_path = catalog_.git_path(out->row);
+  HM_TRY(out->visited_ms, provenance::last_visit_ms(index_, name.key));
+  return RepoView(std::move(out));
+}
+
+awaitable<Result<RepoView>> Published::find(RepoId repo) {
+  const std::string name = key::name(repo);
+  const auto known = repos_.find(name);
+  // Read before the rows are: whatever changes after it makes what we read stale, not the other way round.
+  const std::uint64_t version = index_.version();
+  if (known && known->version == version) co_return known->repo;
+  const RepoView before = known ? known->repo : RepoView();
+  auto read = [this, &repo, &before] { return load(repo, before); };
+  HM_CO_TRY(RepoView found, co_await run_on(pool_, std::move(read)));
+  auto remembered = std::make_shared<Remembered>();
+  remembered->version = version;
+  remembered->repo = found;
+  repos_.put(name, remembered, sizeof(Remembered) + (found ? bytes_of(*found) : 0));
+  co_return found;
+}
+
+FilesView Published::files_now(const PublishedRepo& repo, const Commit& commit) {
+  FilesView files = files_.find(files_key(repo.key, commit));
+  // A revision may be published again with more files: then the row says so, and its repository's stamp has changed.
+  return files && files->snapshot.entry <= repo.row.last_entry ? files : nullptr;
+}
+
+Result<FilesView> Published::load_files(const PublishedRepo& repo, const Commit& commit) const {
+  HM_TRY(const auto bytes, index_.get(Family::Snapshots, key::snapshot(repo.key, commit)));
+  if (!bytes) return FilesView();
+  auto out = std::make_shared<RevisionFiles>();
+  HM_TRY(out->snapshot, storage::unpack_snapshot(*bytes));
+  HM_TRY(out->manifest, catalog_.manifest(out->snapshot.manifest));
+  return FilesView(std::move(out));
+}
+
+awaitable<Result<FilesView>> Published::files(RepoView repo, Commit commit) {
+  if (FilesView known = files_now(*repo, commit)) co_return known;
+  auto read = [this, &repo, &commit] { return load_files(*repo, commit); };
+  HM_CO_TRY(FilesView files, co_await run_on(pool_, std::move(read)));
+  if (files) files_.put(files_key(repo->key, commit), files, bytes_of(files->manifest));
+  co_return files;
+}
+
+awaitable<Result<std::optional<Commit>>> Published::commit_of(RepoView repo, std::string revision) {
+  if (const auto commit = repo->commit_of(revision)) co_return commit;
+  auto look = [this, &repo, &revision] { return catalog_.resolve(repo->row, revision); };
+  const auto snapshot = co_await run_on(pool_, std::move(look));
+  if (snapshot) co_return std::optional(snapshot.assume_value().commit);
+  if (snapshot.error().code == Errc::NotFound) co_return std::optional<Commit>();
+  co_return snapshot.error();
+}
+
+std::shared_ptr<const std::string> Published::git_file_now(const GitOid& oid) { return git_files_.find(oid.view()); }
+
+awaitable<Result<std::shared_ptr<const std::string>>> Published::git_file(RepoView repo, GitOid oid) {
+  if (auto known = git_file_now(oid)) co_return known;
+  auto read = [&repo, &oid]() -> Result<std::string> {
+    HM_TRY(const auto opened, mirror::Repository::open(repo->git_path));
+    return opened.read_blob(oid, kGitFileBytesMax);
+  };
+  HM_CO_TRY(std::string bytes, co_await run_on(pool_, std::move(read)));
+  auto shared = std::make_shared<const std::string>(std::move(bytes));
+  git_files_.put(oid.view(), shared, shared->size());
+  co_return shared;
+}
+}  // namespace hm::server
