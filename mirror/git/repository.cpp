@@ -8,9 +8,9 @@
 #include "base/crash_point.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "mirror/git/git2_handles.hpp"
 #include "mirror/git/object_check.hpp"
 #include "mirror/git/packed_refs.hpp"
+#include "mirror/git/repository_impl.hpp"
 #include "mirror/git/store_check.hpp"
 
 namespace hm::mirror {
@@ -119,28 +119,49 @@ std::vector<std::string> wrong_form(FileSystem& fs, const std::string& path) {
   return out;
 }
 
-struct Repository::Impl {
+struct TreeWalk {
+  const std::function<Result<>(const TreeFile&)>& visit;
+  bool directories = false;
   std::string path;
-  GitRepoHandle repo;
-  GitOdbHandle odb;
-
-  Result<GitObjectHandle> lookup(const GitOid& oid, git_object_t type) const {
-    git_object* raw = nullptr;
-    const git_oid id = to_git(oid);
-    if (const int rc = git_object_lookup(&raw, repo.get(), &id, type); rc < 0)
-      return git_failure(rc, "read " + oid.hex() + " in " + path, Errc::Corrupt);
-    return GitObjectHandle(raw);
-  }
-  git_commit* commit_of(const GitObjectHandle& object) const { return reinterpret_cast<git_commit*>(object.get()); }
-
-  struct Walk {
-    const std::function<Result<>(const TreeFile&)>& visit;
-    std::string path;
-    std::uint64_t entries = 0;
-  };
-  Result<> walk_tree(const GitOid& tree, Walk& walk, std::uint32_t depth) const;
-  Result<std::optional<GitOid>> peeled(const GitOid& oid) const;
+  std::uint64_t entries = 0;
 };
+
+Result<GitObjectHandle> Repository::Impl::lookup(const GitOid& oid, git_object_t type) const {
+  git_object* raw = nullptr;
+  const git_oid id = to_git(oid);
+  if (const int rc = git_object_lookup(&raw, repo.get(), &id, type); rc < 0)
+    return git_failure(rc, "read " + oid.hex() + " in " + path, Errc::Corrupt);
+  return GitObjectHandle(raw);
+}
+
+Result<GitCommitHandle> Repository::Impl::commit(const GitOid& oid) const {
+  HM_TRY(auto object, lookup(oid, GIT_OBJECT_COMMIT));
+  return GitCommitHandle(reinterpret_cast<git_commit*>(object.release()));
+}
+
+Result<GitTreeHandle> Repository::Impl::tree(const GitOid& oid) const {
+  HM_TRY(auto object, lookup(oid, GIT_OBJECT_TREE));
+  return GitTreeHandle(reinterpret_cast<git_tree*>(object.release()));
+}
+
+Result<GitRevwalkHandle> Repository::Impl::begin_walk(const std::vector<GitOid>& tips) const {
+  git_revwalk* raw = nullptr;
+  if (const int rc = git_revwalk_new(&raw, repo.get()); rc < 0) return git_failure(rc, "walk commits of " + path);
+  GitRevwalkHandle walk(raw);
+  git_revwalk_sorting(raw, GIT_SORT_TIME);
+  for (const GitOid& tip : tips) {
+    const git_oid id = to_git(tip);
+    if (const int rc = git_revwalk_push(raw, &id); rc < 0) return git_failure(rc, "walk commits from " + tip.hex());
+  }
+  return walk;
+}
+
+Result<std::int64_t> milliseconds_of(const git_commit* commit) {
+  std::int64_t ms = 0;
+  if (__builtin_mul_overflow(static_cast<std::int64_t>(git_commit_time(commit)), kMsPerSecond, &ms))
+    return Error{Errc::BadInput, from_git(*git_commit_id(commit)).hex() + " has an impossible date"};
+  return ms;
+}
 
 Repository::Repository(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Repository::Repository(Repository&&) noexcept = default;
@@ -251,24 +272,20 @@ Result<GitOid> Repository::peel_to_commit(const GitOid& oid) const {
 }
 
 Result<GitOid> Repository::tree_of(const GitOid& commit) const {
-  HM_TRY(const auto object, impl_->lookup(commit, GIT_OBJECT_COMMIT));
-  return from_git(*git_commit_tree_id(impl_->commit_of(object)));
+  HM_TRY(const auto object, impl_->commit(commit));
+  return from_git(*git_commit_tree_id(object.get()));
 }
 
 Result<std::int64_t> Repository::commit_time_ms(const GitOid& commit) const {
-  HM_TRY(const auto object, impl_->lookup(commit, GIT_OBJECT_COMMIT));
-  const git_time_t seconds = git_commit_time(impl_->commit_of(object));
-  std::int64_t ms = 0;
-  if (__builtin_mul_overflow(static_cast<std::int64_t>(seconds), kMsPerSecond, &ms))
-    return Error{Errc::BadInput, commit.hex() + " has an impossible date"};
-  return ms;
+  HM_TRY(const auto object, impl_->commit(commit));
+  return milliseconds_of(object.get());
 }
 
-Result<> Repository::Impl::walk_tree(const GitOid& tree, Walk& walk, std::uint32_t depth) const {
+Result<> Repository::Impl::walk_tree(const GitOid& id, TreeWalk& walk, std::uint32_t depth) const {
   if (depth > kTreeDepthCeiling)
     return Error{Errc::Refused, "directories are nested deeper than " + std::to_string(kTreeDepthCeiling)};
-  HM_TRY(const auto object, lookup(tree, GIT_OBJECT_TREE));
-  const auto* entries = reinterpret_cast<git_tree*>(object.get());
+  HM_TRY(const auto tree_object, tree(id));
+  const git_tree* entries = tree_object.get();
   const std::size_t parent_bytes = walk.path.size();
   for (std::size_t i = 0, n = git_tree_entrycount(entries); i < n; ++i) {
     if (++walk.entries > kWalkEntriesMax)
@@ -278,13 +295,14 @@ Result<> Repository::Impl::walk_tree(const GitOid& tree, Walk& walk, std::uint32
     walk.path.append(git_tree_entry_name(entry));
     const auto mode = static_cast<std::uint32_t>(git_tree_entry_filemode(entry));
     const GitOid oid = from_git(*git_tree_entry_id(entry));
-    if (mode == kModeTree) {
-      walk.path += '/';
-      HM_TRY(walk_tree(oid, walk, depth + 1));
-    } else {
+    if (mode != kModeTree || walk.directories) {
       TreeFile file;
       file.mode = mode, file.oid = oid, file.path = walk.path;
       HM_TRY(walk.visit(file));
+    }
+    if (mode == kModeTree) {
+      walk.path += '/';
+      HM_TRY(walk_tree(oid, walk, depth + 1));
     }
     walk.path.resize(parent_bytes);
   }
@@ -293,24 +311,22 @@ Result<> Repository::Impl::walk_tree(const GitOid& tree, Walk& walk, std::uint32
 
 Result<> Repository::walk_files(const GitOid& commit, const std::function<Result<>(const TreeFile&)>& visit) const {
   HM_TRY(const GitOid tree, tree_of(commit));
-  Impl::Walk walk{visit, {}, 0};
+  TreeWalk walk{visit, false, {}, 0};
+  return impl_->walk_tree(tree, walk, 1);
+}
+
+Result<> Repository::walk_entries(const GitOid& commit, const std::function<Result<>(const TreeFile&)>& visit) const {
+  HM_TRY(const GitOid tree, tree_of(commit));
+  TreeWalk walk{visit, true, {}, 0};
   return impl_->walk_tree(tree, walk, 1);
 }
 
 Result<> Repository::walk_commits(const std::vector<GitOid>& tips,
                                   const std::function<Result<>(const GitOid&)>& visit) const {
-  git_revwalk* raw = nullptr;
-  if (const int rc = git_revwalk_new(&raw, impl_->repo.get()); rc < 0)
-    return git_failure(rc, "walk commits of " + impl_->path);
-  const GitRevwalkHandle walk(raw);
-  git_revwalk_sorting(raw, GIT_SORT_TIME);
-  for (const GitOid& tip : tips) {
-    const git_oid id = to_git(tip);
-    if (const int rc = git_revwalk_push(raw, &id); rc < 0) return git_failure(rc, "walk commits from " + tip.hex());
-  }
+  HM_TRY(const auto walk, impl_->begin_walk(tips));
   git_oid id;
   int rc = 0;
-  while ((rc = git_revwalk_next(&id, raw)) == 0) {
+  while ((rc = git_revwalk_next(&id, walk.get())) == 0) {
     HM_TRY(visit(from_git(id)));
   }
   if (rc != GIT_ITEROVER) return git_failure(rc, "walk commits of " + impl_->path, Errc::Corrupt);

@@ -29,7 +29,7 @@ class GitRuntime {
 Result<> create_bare_repository(FileSystem& fs, const std::string& path);
 
 struct TreeFile {
-  std::uint32_t mode = 0;  ///< 0100644, 0100755, 0120000, 0160000 (submodule)
+  std::uint32_t mode = 0;  ///< 0100644, 0100755, 0120000, 0160000 (submodule); 0040000 of a directory
   GitOid oid;
   std::string path;
 };
@@ -40,6 +40,7 @@ std::vector<std::string> wrong_form(FileSystem& fs, const std::string& path);
 
 class Repository {
  public:
+  struct Impl;
   static Result<Repository> open(const std::string& path);
   Repository(Repository&&) noexcept;
   Repository& operator=(Repository&&) noexcept;
@@ -60,6 +61,8 @@ class Repository {
   /// All files of a commit, depth first in path order of the tree; submodules are given too. Returning an error from
   /// `visit` ends the walk with it.
   Result<> walk_files(const GitOid& commit, const std::function<Result<>(const TreeFile&)>& visit) const;
+  /// The same with directories (mode 0040000), each before what is in it: git's order of trees.
+  Result<> walk_entries(const GitOid& commit, const std::function<Result<>(const TreeFile&)>& visit) const;
   /// Those of `commits` that none of `refs` leads to: git gc would take them. Refs that lead to no commit count for
   /// none.
   Result<std::vector<GitOid>> unreached(const std::vector<GitOid>& commits, const RefMap& refs) const;
@@ -73,8 +76,9 @@ class Repository {
       const std::function<void(const GitOid&, const std::string& problem)>& report) const;
   Result<std::uint64_t> disk_bytes() const;
 
+  const Impl& impl() const { return *impl_; }  ///< for mirror/git/history.cpp
+
  private:
-  struct Impl;
   explicit Repository(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
