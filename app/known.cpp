@@ -63,12 +63,12 @@ json::object files_json(const storage::SurveyRow& survey) {
 }
 }  // namespace
 
-Result<std::optional<crawler::Found>> find_known(const storage::Index& index, const RepoSpec& spec) {
-  if (spec.rid) return crawler::find_listed(index, RepoKey{spec.repo.kind, *spec.rid});
-  return crawler::find_listed(index, spec.repo);
+Result<std::optional<provenance::Found>> find_known(const storage::Index& index, const RepoSpec& spec) {
+  if (spec.rid) return provenance::find_listed(index, RepoKey{spec.repo.kind, *spec.rid});
+  return provenance::find_listed(index, spec.repo);
 }
 
-json::object to_json(const crawler::Found& found, const std::optional<storage::SurveyRow>& survey) {
+json::object to_json(const provenance::Found& found, const std::optional<storage::SurveyRow>& survey) {
   const auto& f = found.facts;
   json::object out{{"repo", json_text(RepoId{found.key.kind, found.row.name}.text())},
                    {"id", found.key.text()},
@@ -96,7 +96,7 @@ json::object to_json(const crawler::Found& found, const std::optional<storage::S
   return out;
 }
 
-std::string known_text(const crawler::Found& found, const std::optional<storage::SurveyRow>& survey) {
+std::string known_text(const provenance::Found& found, const std::optional<storage::SurveyRow>& survey) {
   const auto& f = found.facts;
   std::string out = printable(RepoId{found.key.kind, found.row.name}.text()) +
                     " is known and not mirrored; to copy it: hubmirror mirror " +

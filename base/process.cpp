@@ -46,7 +46,7 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 }
 
 void limit(pid_t pid, __rlimit_resource resource, std::uint64_t value) {
-  struct rlimit now {};
+  struct rlimit now{};
   if (::prlimit(pid, resource, nullptr, &now) != 0) return;  // it has ended already
   const rlim_t wanted = std::min<rlim_t>(value, now.rlim_max);
   now.rlim_cur = now.rlim_max = wanted;
@@ -113,12 +113,11 @@ Result<ChildProcess> ChildProcess::start(const Program& program) {
   ::posix_spawnattr_setsigmask(&attributes.value, &none);
   ::posix_spawnattr_setsigdefault(&attributes.value, &all);
   ::posix_spawnattr_setpgroup(&attributes.value, 0);
-  ::posix_spawnattr_setflags(&attributes.value,
-                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  ::posix_spawnattr_setflags(&attributes.value, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t pid = -1;
   const std::vector<char*> arguments = pointers(program.arguments), environment = pointers(program.environment);
-  if (const int error = ::posix_spawnp(&pid, arguments[0], &actions.value, &attributes.value, arguments.data(),
-                                       environment.data());
+  if (const int error =
+          ::posix_spawnp(&pid, arguments[0], &actions.value, &attributes.value, arguments.data(), environment.data());
       error != 0) {
     Error out = errno_error("start", program.arguments[0], error);
     if (error == ENOENT) out.code = Errc::NotFound;
@@ -149,8 +148,7 @@ void ChildProcess::kill_group() {
 
 std::optional<int> ChildProcess::try_reap() {
   siginfo_t info{};
-  if (pid_ < 0 || ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-      info.si_pid == 0)
+  if (pid_ < 0 || ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
     return std::nullopt;
   kill_group();
   int status = 0;
@@ -164,7 +162,7 @@ std::optional<int> ChildProcess::try_reap() {
 }
 
 std::optional<int> ChildProcess::wait_for(std::int64_t timeout_ms) {
-  struct pollfd ended {};
+  struct pollfd ended{};
   ended.fd = ended_.get(), ended.events = POLLIN;
   ::poll(&ended, 1, static_cast<int>(std::min<std::int64_t>(timeout_ms, kWaitMsMax)));
   return try_reap();

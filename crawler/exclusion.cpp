@@ -16,7 +16,7 @@ Exclusion::Exclusion(const config::PolicyExclude& exclude) : exclude_(exclude) {
                    listed.where);
 }
 
-std::string Exclusion::reason(const RepoId& repo, const Found* found) const {
+std::string Exclusion::reason(const RepoId& repo, const provenance::Found* found) const {
   std::string by_name = reason_by_name(repo);
   return by_name.empty() && found != nullptr ? reason_by_facts(*found) : by_name;
 }
@@ -31,19 +31,20 @@ std::string Exclusion::reason_by_name(const RepoId& repo) const {
   for (const std::string& word : exclude_.words)
     if (lower.find(ascii_lower(word)) != std::string::npos) return "excluded: word " + quoted(word);
   const std::string owner = repo.name.substr(0, repo.name.find('/'));
-  return contains_fold(exclude_.owners, owner) ? "excluded: owner " + quoted(owner) : std::string();
+  return provenance::contains_fold(exclude_.owners, owner) ? "excluded: owner " + quoted(owner) : std::string();
 }
 
-std::string Exclusion::reason_by_facts(const Found& found) const {
+std::string Exclusion::reason_by_facts(const provenance::Found& found) const {
   const auto& facts = found.facts;
   if (const auto it = repos_.find(found.key.text()); it != repos_.end()) return "excluded by " + it->second;
   for (const std::string& tag : exclude_.tags)
-    if (contains_fold(facts.tags, tag)) return "excluded: tag " + quoted(tag);
+    if (provenance::contains_fold(facts.tags, tag)) return "excluded: tag " + quoted(tag);
   for (const std::string& licence : exclude_.licences)
-    if (contains_fold(facts.licences, licence)) return "excluded: licence " + quoted(licence);
-  if (!facts.library.empty() && contains_fold(exclude_.libraries, facts.library))
+    if (provenance::contains_fold(facts.licences, licence)) return "excluded: licence " + quoted(licence);
+  if (!facts.library.empty() && provenance::contains_fold(exclude_.libraries, facts.library))
     return "excluded: library " + quoted(facts.library);
-  if (!facts.task.empty() && contains_fold(exclude_.tasks, facts.task)) return "excluded: task " + quoted(facts.task);
+  if (!facts.task.empty() && provenance::contains_fold(exclude_.tasks, facts.task))
+    return "excluded: task " + quoted(facts.task);
   if (exclude_.gated && facts.visibility.starts_with("gated") == *exclude_.gated)
     return *exclude_.gated ? "excluded: gated" : "excluded: not gated";
   return {};

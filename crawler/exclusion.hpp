@@ -5,7 +5,7 @@
 
 #include "base/ids.hpp"
 #include "config/mirror_policy.hpp"
-#include "crawler/selection.hpp"
+#include "provenance/selection.hpp"
 
 namespace hm::crawler {
 class Exclusion {
@@ -14,11 +14,11 @@ class Exclusion {
   explicit Exclusion(const config::PolicyExclude& exclude);
   /// What excludes it: "excluded: owner \"org\""; "" when nothing does. @param found nullptr: its name is all that is
   /// known.
-  std::string reason(const RepoId& repo, const Found* found) const;
+  std::string reason(const RepoId& repo, const provenance::Found* found) const;
 
  private:
   std::string reason_by_name(const RepoId& repo) const;
-  std::string reason_by_facts(const Found& found) const;
+  std::string reason_by_facts(const provenance::Found& found) const;
   const config::PolicyExclude& exclude_;
   std::map<std::string, std::string> repos_;  ///< name in lower case, or id → where it stands
 };

@@ -9,7 +9,7 @@
 #include "base/text.hpp"
 #include "crawler/derivatives.hpp"
 #include "crawler/exclusion.hpp"
-#include "crawler/selection.hpp"
+#include "provenance/selection.hpp"
 #include "storage/columns.hpp"
 
 namespace hm::crawler {
@@ -20,8 +20,8 @@ constexpr std::uint64_t kMatchesMax = 1'000'000;  // some hundred bytes and 40 m
 constexpr std::size_t kWhyMax = 8;                // a model may be the base of thousands
 constexpr std::size_t kSkippedMax = 10'000;       // to be read by a person; the others are counted
 
-Filter filter_of(const config::PolicySelect& select, std::int64_t now_ms) {
-  Filter f;
+provenance::Filter filter_of(const config::PolicySelect& select, std::int64_t now_ms) {
+  provenance::Filter f;
   f.kind = select.kind;
   f.words = select.words;
   f.names = select.names;
@@ -106,17 +106,18 @@ class Chooser {
   Result<> take_datasets();
   Result<PolicyChoice> finish();
   Result<> name_one(const config::ListedRepo& listed);
-  Result<std::vector<Found>> bases_of(const Lineage& child);
+  Result<std::vector<provenance::Found>> bases_of(const Lineage& child);
   void order();
 
   /// @param named_revision of what the policy names; nullptr: it is here for another reason. @returns false when
   /// something forbids it, which is noted.
-  bool take(const Found& found, const std::string& why, const std::optional<std::string>* named_revision = nullptr);
-  bool forbids(const RepoId& repo, const Found* found, const std::string& wanted, bool is_named);
+  bool take(const provenance::Found& found, const std::string& why,
+            const std::optional<std::string>* named_revision = nullptr);
+  bool forbids(const RepoId& repo, const provenance::Found* found, const std::string& wanted, bool is_named);
   void add(ChosenRepo chosen, const std::string& why, bool is_named);
   void skip(const RepoId& repo, std::string why, std::string wanted, bool is_over_limits = false);
   /// What closures need of a repository that is wanted.
-  void remember(const Found& found);
+  void remember(const provenance::Found& found);
   std::optional<std::string> revision() const {
     const std::string& revision = policy_.revisions.revision;
     return revision.empty() ? std::nullopt : std::optional(revision);
@@ -145,7 +146,7 @@ void Chooser::skip(const RepoId& repo, std::string why, std::string wanted, bool
   out_.skipped.push_back({repo, std::move(why), std::move(wanted), is_over_limits});
 }
 
-bool Chooser::forbids(const RepoId& repo, const Found* found, const std::string& wanted, bool is_named) {
+bool Chooser::forbids(const RepoId& repo, const provenance::Found* found, const std::string& wanted, bool is_named) {
   std::string reason = exclusion_.reason(repo, found);
   if (found != nullptr && reason.empty()) {
     if (const auto it = refused_.find(found->key); it != refused_.end()) reason = it->second;
@@ -178,7 +179,7 @@ void Chooser::add(ChosenRepo chosen, const std::string& why, bool is_named) {
   }
 }
 
-void Chooser::remember(const Found& found) {
+void Chooser::remember(const provenance::Found& found) {
   const config::PolicyClosure& closure = policy_.closure;
   if (closure.datasets)
     for (std::string& name : values_of_tags(found.facts.tags, "dataset:"))
@@ -188,7 +189,8 @@ void Chooser::remember(const Found& found) {
                                         values_of_tags(found.facts.tags, "base_model:")});
 }
 
-bool Chooser::take(const Found& found, const std::string& why, const std::optional<std::string>* named_revision) {
+bool Chooser::take(const provenance::Found& found, const std::string& why,
+                   const std::optional<std::string>* named_revision) {
   const RepoId repo{found.key.kind, found.row.name};
   if (forbids(repo, &found, why, named_revision != nullptr)) return false;
   ChosenRepo chosen;
@@ -209,8 +211,8 @@ bool Chooser::take(const Found& found, const std::string& why, const std::option
 
 Result<> Chooser::name_one(const config::ListedRepo& listed) {
   const RepoSpec& spec = listed.spec;
-  HM_TRY(const auto found,
-         spec.rid ? find_listed(index_, RepoKey{spec.repo.kind, *spec.rid}) : find_listed(index_, spec.repo));
+  HM_TRY(const auto found, spec.rid ? provenance::find_listed(index_, RepoKey{spec.repo.kind, *spec.rid})
+                                    : provenance::find_listed(index_, spec.repo));
   const auto wanted = spec.revision ? spec.revision : revision();
   if (!found && spec.rid) {
     skip({spec.repo.kind, RepoKey{spec.repo.kind, *spec.rid}.text()},
@@ -223,7 +225,7 @@ Result<> Chooser::name_one(const config::ListedRepo& listed) {
     chosen.revision = wanted;
     add(std::move(chosen), listed.where, true);
   } else if (!listed.licence.empty() && !found->facts.licences.empty() &&
-             !contains_fold(found->facts.licences, listed.licence)) {
+             !provenance::contains_fold(found->facts.licences, listed.licence)) {
     std::string reason = listed.where + " takes it to be under " + printable(listed.licence) + "; the Hub lists " +
                          listed_licences(found->facts.licences);
     skip({found->key.kind, found->row.name}, reason, listed.where);
@@ -252,18 +254,18 @@ Result<> Chooser::take_named() {
 Result<> Chooser::take_selected() {
   const config::PolicySelect& select = policy_.select;
   if (!select.has_conditions()) return ok();
-  const Filter filter = filter_of(select, now_ms_);
+  const provenance::Filter filter = filter_of(select, now_ms_);
   std::size_t matches = 0;
   if (select.top != 0) {
-    HM_TRY(const auto found, search(index_, filter, select.by, static_cast<std::size_t>(select.top)));
-    for (const Found& one : found) (void)take(one, "selected");
+    HM_TRY(const auto found, provenance::search(index_, filter, select.by, static_cast<std::size_t>(select.top)));
+    for (const provenance::Found& one : found) (void)take(one, "selected");
     matches = found.size();
   } else {
-    HM_TRY(within(each_match(index_, filter, kMatchesMax,
-                             [&](const Found& found) {
-                               ++matches;
-                               (void)take(found, "selected");
-                             }),
+    HM_TRY(within(provenance::each_match(index_, filter, kMatchesMax,
+                                         [&](const provenance::Found& found) {
+                                           ++matches;
+                                           (void)take(found, "selected");
+                                         }),
                   [] { return "choosing by [select]; add conditions, or select.top"; }));
   }
   if (matches != 0) return ok();
@@ -287,7 +289,7 @@ Result<> Chooser::take_derivatives() {
       if (taken_.contains(derivative.key)) continue;
       ++found;
       if (room == 0) continue;
-      HM_TRY(const auto row, find_listed(index_, derivative.key));
+      HM_TRY(const auto row, provenance::find_listed(index_, derivative.key));
       if (!row || row->row.gone_status != 0) continue;  // what is gone was never asked for by name
       const std::string why = std::string(name_of(derivative.relation)) + " of " + taken_.at(derivative.base).name;
       if (!take(*row, why) || !taken_.contains(derivative.key)) continue;
@@ -303,20 +305,20 @@ Result<> Chooser::take_derivatives() {
 }
 
 /// The listed ones; what no listing knows is noted.
-Result<std::vector<Found>> Chooser::bases_of(const Lineage& child) {
-  std::vector<Found> out;
+Result<std::vector<provenance::Found>> Chooser::bases_of(const Lineage& child) {
+  std::vector<provenance::Found> out;
   std::set<RepoKey> seen{child.key};
   for (const provenance::Base& base : child.bases) {
     if (!seen.insert(base.key).second) continue;
-    HM_TRY(auto found, find_listed(index_, base.key));
+    HM_TRY(auto found, provenance::find_listed(index_, base.key));
     if (found) out.push_back(std::move(*found));
   }
   if (out.size() >= child.base_names.size()) return out;
   std::vector<std::string> unknown;
   for (const std::string& name : child.base_names) {
-    std::optional<Found> found;
+    std::optional<provenance::Found> found;
     if (is_valid_repo_name(name)) {
-      HM_TRY(found, find_listed(index_, RepoId{RepoKind::Model, name}));
+      HM_TRY(found, provenance::find_listed(index_, RepoId{RepoKind::Model, name}));
     }
     if (!found)
       unknown.push_back(name);
@@ -342,7 +344,7 @@ Result<> Chooser::take_bases() {
     std::vector<Lineage> next;
     for (const Lineage& child : level) {
       HM_TRY(const auto bases, bases_of(child));
-      for (const Found& base : bases) {
+      for (const provenance::Found& base : bases) {
         // What may not be taken itself still has bases that others descend from.
         (void)take(base, "base of " + child.name);
         if (seen.insert(base.key).second)
@@ -360,9 +362,9 @@ Result<> Chooser::take_bases() {
 
 Result<> Chooser::take_datasets() {
   for (const auto& [repo, by] : datasets_) {
-    std::optional<Found> found;
+    std::optional<provenance::Found> found;
     if (is_valid_repo_name(repo.name)) {
-      HM_TRY(found, find_listed(index_, repo));
+      HM_TRY(found, provenance::find_listed(index_, repo));
     }
     if (found)
       (void)take(*found, "training data of " + by);

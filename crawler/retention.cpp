@@ -5,7 +5,7 @@
 #include "base/text.hpp"
 #include "crawler/by_hand.hpp"
 #include "crawler/frontier.hpp"
-#include "crawler/selection.hpp"
+#include "provenance/selection.hpp"
 #include "storage/task_queue.hpp"
 
 namespace hm::crawler {
@@ -187,7 +187,7 @@ Result<std::vector<std::string>> Retention::claims_on(const storage::RepoRow& ro
       claiming.insert(claims->second.begin(), claims->second.end());
   std::vector<std::string> out;
   if (claiming.empty()) return out;
-  HM_TRY(const auto found, find_listed(index_, key));
+  HM_TRY(const auto found, provenance::find_listed(index_, key));
   for (const config::MirrorPolicy& policy : policies_) {
     if (!claiming.contains(policy.name)) continue;
     const bool excluded = !Exclusion(policy.exclude).reason(row.repo, found ? &*found : nullptr).empty();
@@ -204,7 +204,7 @@ Result<> Retention::look_for_protection(const storage::RepoRow& row, Evidence& e
     return !evidence.leased;
   }));
   HM_TRY(const bool has_its_name, catalog_.has_its_name(row));
-  HM_TRY(const auto found, find_listed(index_, key));
+  HM_TRY(const auto found, provenance::find_listed(index_, key));
   evidence.gone = row.gone_status != 0 || row.visibility == "private" || !has_its_name ||
                   (found && (found->row.gone_status != 0 || found->row.missing_since_ms != 0 ||
                              found->facts.visibility == "private" || found->facts.disabled));

@@ -256,7 +256,7 @@ Result<> Planner::consider(const config::MirrorPolicy& policy, const Candidate& 
     HM_TRY(survey, storage::find_survey(p_.index, *candidate.repo.key, candidate.revision));
   }
   if (survey && candidate.by_name) {  // what forbids it was not known before the Hub was asked
-    HM_TRY(const auto found, find_listed(p_.index, *candidate.repo.key));
+    HM_TRY(const auto found, provenance::find_listed(p_.index, *candidate.repo.key));
     std::string reason = found ? Exclusion(policy.exclude).reason(candidate.repo.repo, &*found) : std::string();
     if (!reason.empty()) return skip(std::move(reason));
   }

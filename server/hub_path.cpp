@@ -57,9 +57,8 @@ std::string_view take_segment(std::string_view& path) {
 
 template <std::size_t N>
 const Marker* marker_of(const std::array<Marker, N>& markers, std::string_view segment, bool more) {
-  const auto at = std::find_if(markers.begin(), markers.end(), [&](const Marker& m) {
-    return m.word == segment && (more || !m.needs_more);
-  });
+  const auto at = std::find_if(markers.begin(), markers.end(),
+                               [&](const Marker& m) { return m.word == segment && (more || !m.needs_more); });
   return at == markers.end() ? nullptr : &*at;
 }
 

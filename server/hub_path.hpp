@@ -1,4 +1,5 @@
-// server/hub_path.hpp: what a path of the Hub's HTTP surface asks for. Layer 5; pure functions. The raw path is split on
+// server/hub_path.hpp: what a path of the Hub's HTTP surface asks for. Layer 5; pure functions. The raw path is split
+// on
 // '/' first, and each part is decoded once afterwards, so that an encoded slash stays within its part
 // (docs/hub_protocol.md).
 #pragma once

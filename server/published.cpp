@@ -13,11 +13,13 @@ using storage::Family;
 
 namespace {
 // Shares of the memory: names and refs are small, manifests of large repositories are not.
-constexpr std::uint64_t kReposShare = 8, kFilesShare = 4;
+constexpr std::uint64_t kReposShare = 8, kRevisionsShare = 16, kManifestsShare = 4;
 
-std::string files_key(const RepoKey& repo, const Commit& commit) { return key::snapshot(repo, commit); }
+std::string files_key(const PublishedRepo& repo, const Commit& commit) {
+  return key::snapshot(repo.key, commit) + repo.stamp;
+}
 std::uint64_t bytes_of(const storage::Manifest& manifest) {
-  std::uint64_t bytes = sizeof(RevisionFiles);
+  std::uint64_t bytes = sizeof manifest;
   for (const storage::ManifestFile& file : manifest.files) bytes += sizeof file + file.path.capacity();
   return bytes;
 }
@@ -43,9 +45,9 @@ std::optional<Commit> PublishedRepo::commit_of(std::string_view revision) const 
 }
 
 const storage::ManifestFile* RevisionFiles::find(std::string_view path) const {
-  const auto at = std::lower_bound(manifest.files.begin(), manifest.files.end(), path,
+  const auto at = std::lower_bound(manifest->files.begin(), manifest->files.end(), path,
                                    [](const storage::ManifestFile& file, std::string_view p) { return file.path < p; });
-  return at != manifest.files.end() && at->path == path ? &*at : nullptr;
+  return at != manifest->files.end() && at->path == path ? &*at : nullptr;
 }
 
 Published::Published(const storage::Index& index, const mirror::Catalog& catalog, boost::asio::thread_pool& pool,
@@ -54,8 +56,9 @@ Published::Published(const storage::Index& index, const mirror::Catalog& catalog
       catalog_(catalog),
       pool_(pool),
       repos_(cache_bytes / kReposShare),
-      files_(cache_bytes / kFilesShare),
-      git_files_(cache_bytes - cache_bytes / kReposShare - cache_bytes / kFilesShare) {}
+      files_(cache_bytes / kRevisionsShare),
+      manifests_(cache_bytes / kManifestsShare),
+      git_files_(cache_bytes / 2) {}
 
 Published::Found Published::find_now(const RepoId& repo) {
   const auto known = repos_.find(key::name(repo));
@@ -101,17 +104,22 @@ awaitable<Result<RepoView>> Published::find(RepoId repo) {
 }
 
 FilesView Published::files_now(const PublishedRepo& repo, const Commit& commit) {
-  FilesView files = files_.find(files_key(repo.key, commit));
-  // A revision may be published again with more files: then the row says so, and its repository's stamp has changed.
-  return files && files->snapshot.entry <= repo.row.last_entry ? files : nullptr;
+  return files_.find(files_key(repo, commit));
 }
 
-Result<FilesView> Published::load_files(const PublishedRepo& repo, const Commit& commit) const {
+Result<FilesView> Published::load_files(const PublishedRepo& repo, const Commit& commit) {
   HM_TRY(const auto bytes, index_.get(Family::Snapshots, key::snapshot(repo.key, commit)));
   if (!bytes) return FilesView();
   auto out = std::make_shared<RevisionFiles>();
   HM_TRY(out->snapshot, storage::unpack_snapshot(*bytes));
-  HM_TRY(out->manifest, catalog_.manifest(out->snapshot.manifest));
+  const std::string_view id = out->snapshot.manifest.view();
+  out->manifest = manifests_.find(id);
+  if (!out->manifest) {
+    HM_TRY(storage::Manifest manifest, catalog_.manifest(out->snapshot.manifest));
+    const std::uint64_t size = bytes_of(manifest);
+    out->manifest = std::make_shared<const storage::Manifest>(std::move(manifest));
+    manifests_.put(id, out->manifest, size);
+  }
   return FilesView(std::move(out));
 }
 
@@ -119,7 +127,7 @@ awaitable<Result<FilesView>> Published::files(RepoView repo, Commit commit) {
   if (FilesView known = files_now(*repo, commit)) co_return known;
   auto read = [this, &repo, &commit] { return load_files(*repo, commit); };
   HM_CO_TRY(FilesView files, co_await run_on(pool_, std::move(read)));
-  if (files) files_.put(files_key(repo->key, commit), files, bytes_of(files->manifest));
+  if (files) files_.put(files_key(*repo, commit), files, sizeof *files + 512);
   co_return files;
 }
 

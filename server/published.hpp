@@ -26,10 +26,10 @@ using boost::asio::awaitable;
 struct PublishedRepo {
   storage::RepoRow row;
   RepoKey key;
-  std::vector<storage::RefRow> refs;      ///< sorted by name; published ones only
-  std::string git_path;                   ///< bare repository on this machine
+  std::vector<storage::RefRow> refs;       ///< sorted by name; published ones only
+  std::string git_path;                    ///< bare repository on this machine
   std::optional<std::int64_t> visited_ms;  ///< when upstream was last asked, as far as memory knows
-  std::string stamp;                      ///< another one whenever anything of the above that is told changes
+  std::string stamp;                       ///< another one whenever anything of the above that is told changes
 
   /// Target of a branch, tag, full ref, "HEAD" or "" (upstream's default branch), or the commit itself when it is 40
   /// hex; not looked up whether it is published. Nullopt for what is none of these.
@@ -43,7 +43,7 @@ using RepoView = std::shared_ptr<const PublishedRepo>;
 /// One published revision.
 struct RevisionFiles {
   storage::SnapshotRow snapshot;
-  storage::Manifest manifest;
+  std::shared_ptr<const storage::Manifest> manifest;
   const storage::ManifestFile* find(std::string_view path) const;
 };
 using FilesView = std::shared_ptr<const RevisionFiles>;
@@ -73,7 +73,7 @@ class Published {
   boost::asio::thread_pool& pool() { return pool_; }
   const mirror::Catalog& catalog() const { return catalog_; }
   const storage::Index& index() const { return index_; }
-  std::uint64_t memory_bytes() { return repos_.bytes() + files_.bytes() + git_files_.bytes(); }
+  std::uint64_t memory_bytes() { return repos_.bytes() + files_.bytes() + manifests_.bytes() + git_files_.bytes(); }
 
  private:
   struct Remembered {
@@ -81,13 +81,14 @@ class Published {
     RepoView repo;
   };
   Result<RepoView> load(const RepoId& repo, const RepoView& before) const;
-  Result<FilesView> load_files(const PublishedRepo& repo, const Commit& commit) const;
+  Result<FilesView> load_files(const PublishedRepo& repo, const Commit& commit);
 
   const storage::Index& index_;
   const mirror::Catalog& catalog_;
   boost::asio::thread_pool& pool_;
   MemoryCache<Remembered> repos_;
-  MemoryCache<RevisionFiles> files_;
+  MemoryCache<RevisionFiles> files_;          ///< by repository, its stamp, and commit
+  MemoryCache<storage::Manifest> manifests_;  ///< by their ids: a repository that changes keeps most of its revisions
   MemoryCache<std::string> git_files_;
 };
 }  // namespace hm::server

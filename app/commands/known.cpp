@@ -7,14 +7,14 @@
 #include "app/output.hpp"
 #include "app/services.hpp"
 #include "base/text.hpp"
-#include "crawler/selection.hpp"
+#include "provenance/selection.hpp"
 
 namespace hm::app {
 namespace {
 constexpr std::size_t kHistoryMax = 10'000;  // entries of one repository; more are cut at the old end, which is said
 
-Result<crawler::SortBy> parse_sort(const std::string& word) {
-  using crawler::SortBy;
+Result<provenance::SortBy> parse_sort(const std::string& word) {
+  using provenance::SortBy;
   for (const auto& [name, order] : {std::pair{"downloads", SortBy::Downloads},
                                     {"likes", SortBy::Likes},
                                     {"trending", SortBy::Trending},
@@ -26,8 +26,8 @@ Result<crawler::SortBy> parse_sort(const std::string& word) {
                                    "\" is none of downloads, likes, trending, created, modified, parameters"};
 }
 
-Result<crawler::Filter> filter_of(const SearchCommand& c) {
-  crawler::Filter f;
+Result<provenance::Filter> filter_of(const SearchCommand& c) {
+  provenance::Filter f;
   f.words = c.words;
   f.names = c.names;
   f.owners = c.owners;
@@ -66,10 +66,10 @@ Result<crawler::Filter> filter_of(const SearchCommand& c) {
   return f;
 }
 
-std::string found_table(const std::vector<crawler::Found>& found) {
+std::string found_table(const std::vector<provenance::Found>& found) {
   Table table(
       {{"NAME"}, {"DOWNLOADS", Table::Align::Right}, {"LIKES", Table::Align::Right}, {"LICENCE"}, {"MODIFIED"}});
-  for (const crawler::Found& f : found) {
+  for (const provenance::Found& f : found) {
     const std::string licences = joined(f.facts.licences, ",");
     table.add({RepoId{f.key.kind, f.row.name}.text(), std::to_string(f.popularity.downloads),
                std::to_string(f.popularity.likes), licences.empty() ? "-" : licences, time_text(f.facts.modified_ms)});
@@ -136,14 +136,14 @@ Result<Exit> run_command(Context& context, const SearchCommand& command) {
   HM_TRY(const auto order, parse_sort(command.sort));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   const auto limit = static_cast<std::size_t>(command.limit);
-  HM_TRY(auto found, crawler::search(*services->index, filter, order, limit + 1));
+  HM_TRY(auto found, provenance::search(*services->index, filter, order, limit + 1));
   if (found.size() > limit) {
     found.pop_back();
     say_there_is_more(context, limit);
   }
   if (context.options.json) {
     json::array list;
-    for (const crawler::Found& f : found) list.push_back(to_json(f));
+    for (const provenance::Found& f : found) list.push_back(to_json(f));
     print_json(context.io.out, std::move(list));
   } else if (!found.empty()) {
     context.io.out << found_table(found);

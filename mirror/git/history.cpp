@@ -104,8 +104,7 @@ class LastChanges {
       HM_TRY(collect_changed(0, tree, from_git(*git_commit_tree_id(parent.get())), 1, changed));
       ++mark_;
       for (const std::size_t id : changed) marks_[id] = mark_;
-      const auto same =
-          std::partition(ids.begin(), ids.end(), [this](std::size_t id) { return marks_[id] == mark_; });
+      const auto same = std::partition(ids.begin(), ids.end(), [this](std::size_t id) { return marks_[id] == mark_; });
       if (same == ids.end()) continue;
       auto& there = waiting_[key_of(parent.get())];
       there.insert(there.end(), same, ids.end());

@@ -34,10 +34,10 @@ Result<CommitPage> commits_from(const Repository& repository, const GitOid& tip,
 /// handful of the Hub's repositories have.
 inline constexpr std::size_t kLastChangeCommitsMax = 10'000;
 
-/// For each of `paths` the commit that gave it what it has in `commit`, as `git log -1 <commit> -- <path>` says: a merge
-/// counts only where it differs from all its parents, and otherwise the first parent that is the same is followed.
-/// Directories count as changed with anything in them. Nullopt for what is not there. When `commits_max` is used up, the
-/// oldest commit reached is given: the change is not newer than that.
+/// For each of `paths` the commit that gave it what it has in `commit`, as `git log -1 <commit> -- <path>` says: a
+/// merge counts only where it differs from all its parents, and otherwise the first parent that is the same is
+/// followed. Directories count as changed with anything in them. Nullopt for what is not there. When `commits_max` is
+/// used up, the oldest commit reached is given: the change is not newer than that.
 Result<std::vector<std::optional<CommitFacts>>> last_changes(const Repository& repository, const GitOid& commit,
                                                              const std::vector<std::string>& paths,
                                                              std::size_t commits_max = kLastChangeCommitsMax);

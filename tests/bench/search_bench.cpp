@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "crawler/selection.hpp"
+#include "provenance/selection.hpp"
 #include "storage/columns.hpp"
 #include "storage/journal.hpp"
 
@@ -37,8 +37,8 @@ int main(int argc, char** argv) {
   if (argc < 2) return std::fprintf(stderr, "usage: %s DATA_DIR [RUNS]\n", argv[0]), 2;
   const int runs = argc > 2 ? std::max(1, std::atoi(argv[2])) : 7;
   const auto index = storage::open_index(std::string(argv[1]) + "/index", storage::Index::Mode::Read, {}).value();
-  auto ask = [&](const crawler::Filter& filter) {
-    return [&, filter] { return crawler::search(*index, filter, crawler::SortBy::Downloads, 20).value().size(); };
+  auto ask = [&](const provenance::Filter& filter) {
+    return [&, filter] { return provenance::search(*index, filter, provenance::SortBy::Downloads, 20).value().size(); };
   };
   measure("plain scan of one column of numbers", runs, [&] {
     std::size_t rows = 0;
@@ -49,21 +49,21 @@ int main(int argc, char** argv) {
                                });
     return rows;
   });
-  crawler::Filter two;
+  provenance::Filter two;
   two.licences = {"apache-2.0"};
   two.libraries = {"transformers"};
   measure("licence and library", runs, ask(two));
-  crawler::Filter words;
+  provenance::Filter words;
   words.words = {"lamara"};  // a family of the generated Hub
   words.kind = RepoKind::Model;
   measure("word and kind", runs, ask(words));
   words.words = {"jorsuhek"};
   measure("rare word and kind", runs, ask(words));
-  crawler::Filter tags;
+  provenance::Filter tags;
   tags.tags = {"safetensors"};
   tags.licences = {"mit", "apache-2.0"};
   measure("tag and licence", runs, ask(tags));
-  const auto some = crawler::search(*index, two, crawler::SortBy::Downloads, 1).value();
+  const auto some = provenance::search(*index, two, provenance::SortBy::Downloads, 1).value();
   if (some.empty()) return 0;
   const storage::Journal journal(*index);
   measure("history of one repository", runs, [&] {

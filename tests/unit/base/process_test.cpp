@@ -104,7 +104,7 @@ TEST(Process, TellsItsEndThroughADescriptor) {
   Program program = sh("read line; exit 7");
   program.in = in.read_end.get();
   ChildProcess child = ChildProcess::start(program).value();
-  struct pollfd ended {};
+  struct pollfd ended{};
   ended.fd = child.ended_descriptor(), ended.events = POLLIN;
   EXPECT_EQ(::poll(&ended, 1, 0), 0);
   ASSERT_EQ(::write(in.write_end.get(), "x\n", 2), 2);

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "crawler/crawl.hpp"
-#include "crawler/selection.hpp"
+#include "provenance/selection.hpp"
 #include "storage/journal.hpp"
 #include "storage/key_space.hpp"
 #include "tests/hub_at_scale/transport.hpp"

@@ -13,8 +13,8 @@ using test::FailsWith;
 using test::Succeeds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using testing::Origin;
+using ::testing::SizeIs;
 
 class HistoryTest : public testing::GitTest {
  protected:
@@ -89,8 +89,8 @@ TEST_F(HistoryTest, FindsTheLastChangeOfEveryPath) {
 TEST_F(HistoryTest, FollowsAMergeToTheParentThatIsTheSame) {
   const auto blob = [&](const std::string& text) { return origin_.blob(text); };
   const auto tree = [&](const std::string& a, const std::string& b, const std::string& c) {
-    return origin_.tree({{"100644", "a", blob(a)},
-                         {"40000", "d", origin_.tree({{"100644", "b", blob(b)}, {"100644", "c", blob(c)}})}});
+    return origin_.tree(
+        {{"100644", "a", blob(a)}, {"40000", "d", origin_.tree({{"100644", "b", blob(b)}, {"100644", "c", blob(c)}})}});
   };
   const GitOid base = origin_.commit(tree("1", "1", "1"), {}, "base");
   const GitOid left = origin_.commit(tree("2", "1", "1"), {base}, "left");
@@ -150,9 +150,9 @@ TEST_F(HistoryTest, WalksDirectoriesToo) {
                                   }),
               Succeeds());
   const auto is = [](const std::string& what, const GitOid& oid) { return what + " " + oid.hex().substr(0, 7); };
-  EXPECT_THAT(seen, ElementsAre(is("100644 a b", blob), is("040000 d", sub), is("040000 d/e", deep),
-                                is("100755 d/e/run", blob), is("120000 d/to", blob), is("100644 d0", blob),
-                                "160000 m 1111111"));
+  EXPECT_THAT(
+      seen, ElementsAre(is("100644 a b", blob), is("040000 d", sub), is("040000 d/e", deep), is("100755 d/e/run", blob),
+                        is("120000 d/to", blob), is("100644 d0", blob), "160000 m 1111111"));
 }
 }  // namespace
 }  // namespace hm::mirror

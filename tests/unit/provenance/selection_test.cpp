@@ -1,5 +1,5 @@
 // What a search finds is what a look at every row finds, in the same order.
-#include "crawler/selection.hpp"
+#include "provenance/selection.hpp"
 
 #include <gmock/gmock.h>
 
@@ -21,102 +21,104 @@ class SelectionTest : public CrawlTest {
     }
   }
   /// By the rows alone.
-  std::vector<std::string> by_rows(const std::function<bool(const Found&)>& wanted,
-                                   const std::function<std::uint64_t(const Found&)>& value, std::size_t limit) {
-    std::vector<Found> all;
+  std::vector<std::string> by_rows(const std::function<bool(const provenance::Found&)>& wanted,
+                                   const std::function<std::uint64_t(const provenance::Found&)>& value,
+                                   std::size_t limit) {
+    std::vector<provenance::Found> all;
     EXPECT_TRUE(storage::each_listing(*index_, [&](const RepoKey& key, const storage::ListingRow&) {
-      auto found = find_listed(*index_, key).value();
+      auto found = provenance::find_listed(*index_, key).value();
       if (wanted(*found)) all.push_back(std::move(*found));
       return true;
     }));
-    std::sort(all.begin(), all.end(), [&](const Found& a, const Found& b) {
+    std::sort(all.begin(), all.end(), [&](const provenance::Found& a, const provenance::Found& b) {
       return value(a) != value(b) ? value(a) > value(b) : a.row.ordinal < b.row.ordinal;
     });
     all.resize(std::min(all.size(), limit));
     return names(all);
   }
-  static std::vector<std::string> names(const std::vector<Found>& found) {
+  static std::vector<std::string> names(const std::vector<provenance::Found>& found) {
     std::vector<std::string> out;
-    for (const Found& f : found) out.push_back(f.key.text() + " " + f.row.name);
+    for (const provenance::Found& f : found) out.push_back(f.key.text() + " " + f.row.name);
     return out;
   }
-  void expect_same(const Filter& filter, SortBy order, const std::function<bool(const Found&)>& wanted,
-                   const std::function<std::uint64_t(const Found&)>& value, std::size_t at_least) {
+  void expect_same(const provenance::Filter& filter, provenance::SortBy order,
+                   const std::function<bool(const provenance::Found&)>& wanted,
+                   const std::function<std::uint64_t(const provenance::Found&)>& value, std::size_t at_least) {
     for (const std::size_t limit : {std::size_t{5}, std::size_t{10'000}}) {
       const auto expected = by_rows(wanted, value, limit);
-      EXPECT_EQ(names(search(*index_, filter, order, limit).value()), expected);
+      EXPECT_EQ(names(provenance::search(*index_, filter, order, limit).value()), expected);
       EXPECT_GE(expected.size(), std::min(at_least, limit));
     }
   }
 };
-const auto kDownloads = [](const Found& f) { return f.popularity.downloads; };
+const auto kDownloads = [](const provenance::Found& f) { return f.popularity.downloads; };
 
 TEST_F(SelectionTest, WordsOfNamesWithoutCase) {
-  const auto most = search(*index_, {}, SortBy::Downloads, 1).value();
+  const auto most = provenance::search(*index_, {}, provenance::SortBy::Downloads, 1).value();
   std::string word = most[0].row.name.substr(most[0].row.name.find('/') + 1, 4);
   for (char& c : word) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  Filter filter;
+  provenance::Filter filter;
   filter.words = {word};
   expect_same(
-      filter, SortBy::Downloads,
-      [&](const Found& f) { return ascii_lower(f.row.name).find(ascii_lower(word)) != std::string::npos; }, kDownloads,
-      5);
+      filter, provenance::SortBy::Downloads,
+      [&](const provenance::Found& f) { return ascii_lower(f.row.name).find(ascii_lower(word)) != std::string::npos; },
+      kDownloads, 5);
 }
 
 TEST_F(SelectionTest, LicenceKindAndGate) {
-  Filter filter;
+  provenance::Filter filter;
   filter.kind = RepoKind::Model;
   filter.licences = {"MIT", "apache-2.0"};
   filter.gated = false;
   expect_same(
-      filter, SortBy::Likes,
-      [](const Found& f) {
+      filter, provenance::SortBy::Likes,
+      [](const provenance::Found& f) {
         return f.key.kind == RepoKind::Model && f.facts.visibility == "public" &&
                std::any_of(f.facts.licences.begin(), f.facts.licences.end(),
                            [](const std::string& l) { return l == "mit" || l == "apache-2.0"; });
       },
-      [](const Found& f) { return f.popularity.likes; }, 20);
+      [](const provenance::Found& f) { return f.popularity.likes; }, 20);
 }
 
 TEST_F(SelectionTest, TagsLibraryTaskAndParameters) {
-  Filter filter;
+  provenance::Filter filter;
   filter.tags = {"safetensors"};
   filter.libraries = {"transformers"};
   filter.parameters_min = 100'000'000;
   filter.parameters_max = 9'000'000'000;
   expect_same(
-      filter, SortBy::Parameters,
-      [](const Found& f) {
+      filter, provenance::SortBy::Parameters,
+      [](const provenance::Found& f) {
         return f.facts.library == "transformers" && f.facts.parameters >= 100'000'000 &&
                f.facts.parameters <= 9'000'000'000 &&
                std::find(f.facts.tags.begin(), f.facts.tags.end(), "safetensors") != f.facts.tags.end();
       },
-      [](const Found& f) { return f.facts.parameters; }, 20);
+      [](const provenance::Found& f) { return f.facts.parameters; }, 20);
 }
 
 TEST_F(SelectionTest, OwnersGlobsAndTimes) {
-  const auto some = search(*index_, {}, SortBy::Downloads, 1).value();
+  const auto some = provenance::search(*index_, {}, provenance::SortBy::Downloads, 1).value();
   ASSERT_EQ(some.size(), 1U);
   const std::string owner = some[0].row.name.substr(0, some[0].row.name.find('/'));
-  Filter filter;
+  provenance::Filter filter;
   filter.owners = {owner};
   filter.names = {owner + "/*"};
   filter.created_since_ms = clock_.unix_ms() - 700 * kDayMs;
   expect_same(
-      filter, SortBy::Created,
-      [&](const Found& f) {
+      filter, provenance::SortBy::Created,
+      [&](const provenance::Found& f) {
         return f.row.name.starts_with(owner + "/") && f.facts.created_ms / 1000 >= *filter.created_since_ms / 1000;
       },
-      [](const Found& f) { return static_cast<std::uint64_t>(f.facts.created_ms) / 1000; }, 0);
+      [](const provenance::Found& f) { return static_cast<std::uint64_t>(f.facts.created_ms) / 1000; }, 0);
 }
 
 TEST_F(SelectionTest, WhatIsGoneIsLeftOutUnlessAskedFor) {
-  const auto most = search(*index_, {}, SortBy::Downloads, 1).value();
+  const auto most = provenance::search(*index_, {}, provenance::SortBy::Downloads, 1).value();
   ASSERT_TRUE(recorder_->record_listing_gone(most[0].key, 404));
-  EXPECT_NE(search(*index_, {}, SortBy::Downloads, 1).value()[0].key, most[0].key);
-  Filter filter;
+  EXPECT_NE(provenance::search(*index_, {}, provenance::SortBy::Downloads, 1).value()[0].key, most[0].key);
+  provenance::Filter filter;
   filter.gone_too = true;
-  EXPECT_EQ(search(*index_, filter, SortBy::Downloads, 1).value()[0].key, most[0].key);
+  EXPECT_EQ(provenance::search(*index_, filter, provenance::SortBy::Downloads, 1).value()[0].key, most[0].key);
 }
 
 TEST_F(SelectionTest, TwoWordsThatFoldToOneValueAreToldApartByTheRow) {
@@ -127,9 +129,9 @@ TEST_F(SelectionTest, TwoWordsThatFoldToOneValueAreToldApartByTheRow) {
   storage::Batch batch;
   columns.flush(batch);
   ASSERT_TRUE(index_->commit(batch));
-  Filter filter;
+  provenance::Filter filter;
   filter.licences = {"no-such-licence"};
-  EXPECT_TRUE(search(*index_, filter, SortBy::Downloads, 20).value().empty());
+  EXPECT_TRUE(provenance::search(*index_, filter, provenance::SortBy::Downloads, 20).value().empty());
 }
 }  // namespace
 }  // namespace hm::crawler

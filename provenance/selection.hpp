@@ -1,5 +1,6 @@
-// crawler/selection.hpp: which of all listed repositories are meant: filters over the columns, an order, a limit. Layer
-// 5. Millions of rows are narrowed down column by column; what is left is checked against the listing rows themselves.
+// provenance/selection.hpp: which of all listed repositories are meant: filters over the columns, an order, a limit.
+// Layer
+// 4. Millions of rows are narrowed down column by column; what is left is checked against the listing rows themselves.
 // Threads: safe; calls block on the index. A search reads half of the columns on a thread of its own.
 #pragma once
 #include <cstdint>
@@ -16,7 +17,7 @@
 #include "storage/index.hpp"
 #include "storage/listing_row.hpp"
 
-namespace hm::crawler {
+namespace hm::provenance {
 /// All that is given has to hold; of a list, one. Words compare without case.
 struct Filter {
   std::optional<RepoKind> kind;
@@ -36,8 +37,8 @@ using SortBy = config::RankBy;
 struct Found {
   RepoKey key;
   storage::ListingRow row;
-  provenance::ListingFacts facts;
-  provenance::Popularity popularity;
+  ListingFacts facts;
+  Popularity popularity;
 };
 /// Words compare without case.
 bool contains_fold(const std::vector<std::string>& list, std::string_view word);
@@ -51,4 +52,4 @@ Result<> each_match(const storage::Index& index, const Filter& filter, std::uint
                     const std::function<void(const Found&)>& visit);
 /// The first `limit` by `order`, largest first; among equals the one that was listed first.
 Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, SortBy order, std::size_t limit);
-}  // namespace hm::crawler
+}  // namespace hm::provenance

@@ -1,4 +1,4 @@
-#include "crawler/selection.hpp"
+#include "provenance/selection.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@
 #include "storage/key_space.hpp"
 #include "storage/rows.hpp"
 
-namespace hm::crawler {
+namespace hm::provenance {
 using storage::Column;
 using storage::ColumnChunk;
 using storage::kColumnChunk;
@@ -314,7 +314,7 @@ Result<std::optional<Found>> read_found(const storage::Index& index, storage::Co
   const std::uint32_t ordinal = row->ordinal;
   Found found{key, std::move(*row), {}, {}};
   HM_TRY(const json::value facts, parse_json(found.row.facts));
-  if (facts.is_object()) found.facts = provenance::read_facts(facts.get_object());
+  if (facts.is_object()) found.facts = read_facts(facts.get_object());
   HM_TRY(found.popularity.downloads, columns.number(Column::Downloads, ordinal));
   HM_TRY(found.popularity.likes, columns.number(Column::Likes, ordinal));
   HM_TRY(found.popularity.trending, columns.number(Column::Trending, ordinal));
@@ -411,4 +411,4 @@ Result<std::optional<Found>> find_listed(const storage::Index& index, const Repo
   HM_TRY(const auto name, storage::unpack_name(*bytes));
   return find_listed(index, name.key);
 }
-}  // namespace hm::crawler
+}  // namespace hm::provenance
