@@ -12,20 +12,29 @@
 
 namespace hm::app {
 namespace {
-std::string licences_of(const json::object& entry) {
-  const json::value* v = entry.if_contains("lic");
+/// "" when the field is absent.
+std::string texts_of(const json::object& entry, const char* field) {
+  const json::value* v = entry.if_contains(field);
   std::string out;
-  if (v == nullptr || !v->is_array()) return "none declared";
-  for (const json::value& licence : v->get_array())
-    if (licence.is_string()) out += (out.empty() ? "" : ", ") + std::string(licence.get_string());
+  if (v == nullptr || !v->is_array()) return out;
+  for (const json::value& text : v->get_array())
+    if (text.is_string()) out += (out.empty() ? "" : ", ") + std::string(text.get_string());
   return out;
+}
+
+std::string token_details(const json::object& e) {
+  std::string out = (text_of(e, "act") == "grant" ? "granted to " : "taken back from ") + text_of(e, "name");
+  for (const char* field : {"repos", "gated", "private"})
+    if (const std::string globs = texts_of(e, field); !globs.empty()) out += ", " + std::string(field) + " " + globs;
+  if (const std::int64_t expires_ms = number_of(e, "expires"); expires_ms != 0) out += ", until " + time_text(expires_ms);
+  return out + ", by " + text_of(e, "by");
 }
 
 std::string details(const json::object& e, const std::string& type) {
   constexpr std::size_t kCommitShown = 12;
   const std::string commit = text_of(e, "commit").substr(0, kCommitShown);
   if (type == "listed")
-    return text_of(e, "vis") + (commit.empty() ? "" : ", commit " + commit) + ", licence " + licences_of(e) +
+    return text_of(e, "vis") + (commit.empty() ? "" : ", commit " + commit) + ", licence " + (e.contains("lic") ? texts_of(e, "lic") : "none declared") +
            (e.contains("dis") ? ", disabled" : "");
   if (type == "moved") return "is now " + text_of(e, "to");
   if (type == "replaced") return "the name was that of " + text_of(e, "kind") + ":" + text_of(e, "was");
@@ -37,6 +46,7 @@ std::string details(const json::object& e, const std::string& type) {
            human_bytes(static_cast<std::uint64_t>(number_of(e, "bytes")));
   if (type == "policy")
     return text_of(e, "act") + " " + text_of(e, "rev") + text_of(e, "commit") + " " + text_of(e, "reason");
+  if (type == "token") return token_details(e);
   return {};
 }
 /// The words people use.

@@ -25,6 +25,7 @@ enum class Form : std::uint8_t {
   Duration,  ///< a text like "90d", as milliseconds; messages give bounds in days
   Since,     ///< text: a day, a time, or an age like "90d"
   Repos,     ///< list of repositories as parse_repo_spec() reads them
+  Ranges,    ///< list of addresses and networks, config/address_range.hpp
 };
 struct Rule {
   Form form = Form::Plain;
@@ -94,7 +95,7 @@ void each_setting(ConfigType& c, Visit&& visit) {
   visit("serve", "tls_certificate", c.serve.tls_certificate, Rule{Path});
   visit("serve", "tls_key", c.serve.tls_key, Rule{Path});
   visit("serve", "public_url", c.serve.public_url, Rule{Url});
-  visit("serve", "trusted_proxies", c.serve.trusted_proxies, Rule{});
+  visit("serve", "trusted_proxies", c.serve.trusted_proxies, Rule{Ranges});
   visit("serve", "access", c.serve.access, Rule{Choice, {}, 0, 0, {"open", "tokens"}});
   visit("serve", "gated", c.serve.gated, Rule{Choice, {}, 0, 0, {"check", "granted"}});
   visit("serve", "on_demand", c.serve.on_demand, Rule{Choice, {}, 0, 0, {"off", "metadata", "files"}});

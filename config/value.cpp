@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "base/ids.hpp"
 #include "base/text.hpp"
+#include "config/address_range.hpp"
 #include "config/policy.hpp"
 
 namespace hm::config {
@@ -186,6 +187,8 @@ Result<> check_value(const std::vector<std::string>& list, const Rule& rule) {
       HM_TRY(check_choice(text, rule));
     } else if (rule.form == Form::Repos) {
       HM_TRY(parse_repo_spec(text));
+    } else if (rule.form == Form::Ranges) {
+      HM_TRY(AddressRange::parse(text));
     }
   }
   if (rule.form == Form::Formats) return check_formats(list);

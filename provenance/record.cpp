@@ -1,5 +1,7 @@
 #include "provenance/record.hpp"
 
+#include <boost/json/value_from.hpp>
+
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "provenance/card.hpp"
@@ -170,6 +172,33 @@ Result<> Recorder::remove(const storage::RepoRow& row, const std::string& reason
 }
 Result<> Recorder::retire(const storage::RepoRow& row, const Commit& commit, const std::string& reason) {
   return decide(row, "retire", "commit", commit.hex(), reason);
+}
+
+Result<> Recorder::record_token(const storage::TokenRow& row, std::string_view act, const std::string& by) {
+  json::object e{{"t", "token"},    {"src", node_},     {"kind", json::string_view(storage::kMirrorItself)},
+                 {"node", node_},   {"id", row.id()},   {"name", row.name},
+                 {"by", printable(by)}, {"obs", clock_.unix_ms()}};
+  e["act"] = json::string_view(act.data(), act.size());
+  if (row.expires_ms != 0) e["expires"] = row.expires_ms;
+  for (const auto& [field, globs] :
+       {std::pair{"repos", &row.repos}, {"gated", &row.gated}, {"private", &row.private_repos}})
+    if (!globs->empty()) e[field] = json::value_from(*globs);
+  storage::Batch batch;
+  storage::put_token(batch, row);
+  std::vector<json::object> entries{std::move(e)};
+  return append(std::move(entries), std::move(batch));
+}
+Result<storage::TokenRow> Recorder::grant(storage::TokenRow row, const std::string& by) {
+  const std::lock_guard lock(mutex_);
+  row.created_ms = clock_.unix_ms();
+  HM_TRY(record_token(row, "grant", by));
+  return row;
+}
+Result<storage::TokenRow> Recorder::revoke(storage::TokenRow row, const std::string& by) {
+  const std::lock_guard lock(mutex_);
+  row.revoked_ms = clock_.unix_ms();
+  HM_TRY(record_token(row, "revoke", by));
+  return row;
 }
 
 namespace {

@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "storage/access_rows.hpp"
 #include "storage/index.hpp"
 #include "storage/journal.hpp"
 #include "storage/manifest.hpp"
@@ -65,6 +66,11 @@ class Recorder {
   Result<> remove(const storage::RepoRow& row, const std::string& reason);
   Result<> retire(const storage::RepoRow& row, const Commit& commit,
                   const std::string& reason);  ///< retention dropped one revision
+  /// A token of this mirror was handed out, or taken back: the row and the entry that tells who may read what since
+  /// when, in ONE batch. The entry has the id of the token, not its hash. @param by who ran the command
+  /// @returns the row as stored, with the time set.
+  Result<storage::TokenRow> grant(storage::TokenRow row, const std::string& by);
+  Result<storage::TokenRow> revoke(storage::TokenRow row, const std::string& by);
 
   /// One page of a listing, with `state` (where the lister is) in ONE durable batch. A repository whose facts are as
   /// stored costs one read and no row. Journals `listed` for what is new, comes back, or has another head, visibility
@@ -85,6 +91,7 @@ class Recorder {
   Result<> append(std::vector<json::object> entries, storage::Batch batch, Deriver& deriver);
   Result<> decide(const storage::RepoRow& row, std::string_view act, const char* field, const std::string& value,
                   const std::string& reason);
+  Result<> record_token(const storage::TokenRow& row, std::string_view act, const std::string& by);
   json::object entry(std::string_view type, const std::string& src, const RepoId& repo, const Rid& rid,
                      const json::storage_ptr& memory = {}) const;
   storage::Index& index_;

@@ -11,14 +11,14 @@ constexpr std::int64_t kEntryVersion = 1;
 constexpr std::size_t kSrcBytesMax = 253;  // a DNS name
 constexpr std::string_view kLastPrefix = "journal/last/";
 
-/// Meta: sequence of the newest entry of a repository of one source.
-std::string last_key(std::string_view src, const RepoKey& key) {
-  return std::string(kLastPrefix).append(src).append(1, '\0').append(key::repo(key));
+/// Meta: sequence of the newest entry of a repository of one source; of the mirror itself without a repository.
+std::string last_key(std::string_view src, const std::optional<RepoKey>& key) {
+  return std::string(kLastPrefix).append(src).append(1, '\0').append(key ? key::repo(*key) : std::string());
 }
 
 struct Subject {
   std::string src;
-  RepoKey key;
+  std::optional<RepoKey> key;  ///< none: the mirror itself
 };
 
 const json::string* string_field(const json::object& entry, std::string_view name) {
@@ -36,16 +36,20 @@ Result<Subject> subject_of(const json::object& entry) {
   const json::string* const src = string_field(entry, "src");
   if (src == nullptr || src->empty() || src->size() > kSrcBytesMax || src->find('\0') != json::string::npos)
     return missing("src", "the host of the source");
-  const json::string* const kind = string_field(entry, "kind");
-  const auto repo_kind = kind == nullptr ? std::nullopt : parse_repo_kind(std::string_view(*kind));
-  if (!repo_kind || name_of(*repo_kind) != std::string_view(*kind)) return missing("kind", "model, dataset or space");
-  const json::string* const rid = string_field(entry, "rid");
-  const auto id = rid == nullptr ? std::nullopt : Rid::parse(std::string_view(*rid));
-  if (!id) return missing("rid", "24 lowercase hex digits");
   const json::value* const obs = entry.if_contains("obs");
   if (obs == nullptr || !(obs->is_int64() ? obs->get_int64() >= 0 : obs->is_uint64()))
     return missing("obs", "POSIX milliseconds");
-  return Subject{std::string(*src), {*repo_kind, *id}};
+  const json::string* const kind = string_field(entry, "kind");
+  if (kind != nullptr && std::string_view(*kind) == kMirrorItself) {
+    if (entry.contains("rid")) return missing("rid", "absent, since it is about no repository");
+    return Subject{std::string(*src), std::nullopt};
+  }
+  const auto repo_kind = kind == nullptr ? std::nullopt : parse_repo_kind(std::string_view(*kind));
+  if (!repo_kind || name_of(*repo_kind) != std::string_view(*kind)) return missing("kind", "model, dataset, space or mirror");
+  const json::string* const rid = string_field(entry, "rid");
+  const auto id = rid == nullptr ? std::nullopt : Rid::parse(std::string_view(*rid));
+  if (!id) return missing("rid", "24 lowercase hex digits");
+  return Subject{std::string(*src), RepoKey{*repo_kind, *id}};
 }
 
 Result<JournalEntry> sealed(std::uint64_t sequence, json::object value) {
@@ -55,6 +59,15 @@ Result<JournalEntry> sealed(std::uint64_t sequence, json::object value) {
                                      std::to_string(kJournalEntryBytesMax) + " are allowed"};
   }
   return JournalEntry{sequence, std::move(bytes), std::move(value)};
+}
+
+/// @param key a last_key()
+Result<std::optional<std::uint64_t>> last_at(const Index& index, const std::string& key) {
+  HM_TRY(const auto stored, index.get(Family::Meta, key));
+  if (!stored) return std::optional<std::uint64_t>();
+  const auto sequence = key::parse_u64(*stored);
+  if (!sequence) return Error{Errc::Corrupt, "the index holds a malformed pointer to a newest journal entry"};
+  return sequence;
 }
 
 Error damaged(std::uint64_t sequence, std::string_view why) {
@@ -98,7 +111,7 @@ Result<std::uint64_t> Journal::append(std::vector<json::object> entries, Batch b
     HM_TRY(const Subject subject, subject_of(value));
     const std::string key = last_key(subject.src, subject.key);
     if (!last.contains(key)) {
-      HM_TRY(const auto before, last_of(subject.src, subject.key));
+      HM_TRY(const auto before, last_at(index_, key));
       if (before) last.emplace(key, *before);
     }
     const auto before = last.find(key);
@@ -157,11 +170,6 @@ Result<std::uint64_t> Journal::size() const {
 }
 
 Result<std::optional<std::uint64_t>> Journal::last_of(std::string_view src, const RepoKey& key) const {
-  HM_TRY(const auto stored, index_.get(Family::Meta, last_key(src, key)));
-  if (!stored) return std::optional<std::uint64_t>();
-  const auto sequence = key::parse_u64(*stored);
-  if (!sequence)
-    return Error{Errc::Corrupt, "the index holds a malformed pointer to the newest journal entry of " + key.rid.text()};
-  return sequence;
+  return within(last_at(index_, last_key(src, key)), [&] { return "looking for " + key.rid.text(); });
 }
 }  // namespace hm::storage

@@ -19,6 +19,7 @@
 
 namespace hm::storage {
 inline constexpr std::size_t kJournalEntryBytesMax = 65'535;
+inline constexpr std::string_view kMirrorItself = "mirror";  ///< `kind` of an entry about no repository: it has no rid
 
 struct JournalEntry {
   std::uint64_t sequence = 0;
