@@ -77,14 +77,13 @@ awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revis
 }
 
 Result<bool> record_unlisted(const storage::Index& index, provenance::Recorder& recorder, const std::string& src,
-                             const Surveyed& surveyed) {
-  HM_TRY(const auto row, storage::find_listing(index, surveyed.key));
-  if (row) return false;
-  HM_TRY(json::value info, parse_json(surveyed.info_json));
+                             const RepoKey& key, const RepoId& repo, std::string_view info_json) {
+  HM_TRY(const auto row, storage::find_listing(index, key));
+  if (row || info_json.empty()) return false;
+  HM_TRY(json::value info, parse_json(info_json));
   if (!info.is_object()) return false;
   info.get_object().erase("siblings");  // files are the survey's
-  const provenance::Listing seen =
-      provenance::read_listing(surveyed.repo, surveyed.key.rid, std::move(info.get_object()));
+  const provenance::Listing seen = provenance::read_listing(repo, key.rid, std::move(info.get_object()));
   HM_TRY(recorder.record_listing(src, {seen}, std::nullopt, {}));
   return true;
 }

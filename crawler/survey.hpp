@@ -28,9 +28,9 @@ struct Surveyed {
 /// commit; Gated for one that upstream has disabled; as Api::repo_info().
 awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revision, std::int64_t now_ms);
 /// A repository that no listing has told of is recorded as if one had: policies go by what listings tell.
-/// @returns true when that was so.
+/// @param info_json the Hub's answer as received; "" when it gave none @returns true when that was so.
 Result<bool> record_unlisted(const storage::Index& index, provenance::Recorder& recorder, const std::string& src,
-                             const Surveyed& surveyed);
+                             const RepoKey& key, const RepoId& repo, std::string_view info_json);
 /// To be committed under survey_key().
 void put_survey(storage::Batch& batch, const Surveyed& surveyed, std::string_view revision);
 

@@ -107,7 +107,8 @@ awaitable<void> Planner::ask_more(Asking& asking, SurveyParts& surveys) const {
       put_survey(batch, answer.assume_value(), revision);
       auto keep = [&]() -> Result<> {
         HM_TRY(surveys.index.commit(batch));
-        HM_TRY(const bool learnt, record_unlisted(p_.index, surveys.recorder, p_.src, answer.assume_value()));
+        HM_TRY(const bool learnt, record_unlisted(p_.index, surveys.recorder, p_.src, answer.assume_value().key,
+                                                       answer.assume_value().repo, answer.assume_value().info_json));
         asking.learnt = asking.learnt || learnt;
         return ok();
       };

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "crawler/survey.hpp"
 #include "provenance/card.hpp"
 
 namespace hm::crawler {
@@ -96,7 +97,12 @@ awaitable<Result<>> Visit::look() {
   seen.head = seen_.head;
   seen.refs = seen_.refs;
   seen.info_json = got.raw;
-  HM_CO_TRY(row_, co_await run_on(p_.git_pool, [this, &seen] { return p_.recorder.record_visit(seen); }));
+  HM_CO_TRY(row_, co_await run_on(p_.git_pool, [this, &seen]() -> Result<storage::RepoRow> {
+    HM_TRY(auto row, p_.recorder.record_visit(seen));
+    // What was mirrored without a crawl is found by searches and listings all the same.
+    HM_TRY(record_unlisted(p_.index, p_.recorder, seen.src, RepoKey{seen.repo.kind, row.rid}, seen.repo, seen.info_json));
+    return row;
+  }));
   report_.row = row_;
   report_.repo = repo_;
   event_.repo = repo_;

@@ -280,9 +280,14 @@ struct Candidate {
   }
 };
 
+/// Larger goes first; 0, which is not known, last.
+std::uint64_t rank_of(std::uint64_t value, bool ascending) { return ascending && value != 0 ? ~value : value; }
+
 /// The first `count` candidates in order.
-Result<std::vector<Candidate>> best_of(const storage::Index& index, const Marks& marks, SortBy order,
+Result<std::vector<Candidate>> best_of(const storage::Index& index, const Marks& marks, const Order& order,
                                        std::size_t count) {
+  std::optional<Candidate> behind;
+  if (order.after) behind = Candidate{rank_of(order.after->value, order.ascending), order.after->ordinal};
   std::priority_queue<Candidate> best;  // its top is the last of them
   std::array<std::uint64_t, kColumnChunk> values{};
   std::uint64_t least = 0;  // what is below it comes in no more
@@ -290,8 +295,10 @@ Result<std::vector<Candidate>> best_of(const storage::Index& index, const Marks&
     if (!marks.any_of(first, first + kColumnChunk)) return first + kColumnChunk < marks.size();
     chunk.numbers(values);
     for (std::uint32_t i = 0; i < chunk.size(); ++i) {
-      if (values[i] < least || !marks[first + i]) continue;
-      const Candidate candidate{values[i], first + i};
+      const std::uint64_t value = rank_of(values[i], order.ascending);
+      if (value < least || !marks[first + i]) continue;
+      const Candidate candidate{value, first + i};
+      if (behind && !(*behind < candidate)) continue;
       if (best.size() == count && !(candidate < best.top())) continue;
       if (best.size() == count) best.pop();
       best.push(candidate);
@@ -299,7 +306,7 @@ Result<std::vector<Candidate>> best_of(const storage::Index& index, const Marks&
     }
     return first + kColumnChunk < marks.size();
   };
-  HM_TRY(storage::scan_column(index, column_of(order), visit,
+  HM_TRY(storage::scan_column(index, column_of(order.by), visit,
                               [&](std::uint32_t first, std::uint32_t end) { return marks.any_of(first, end); }));
   std::vector<Candidate> out;
   for (; !best.empty(); best.pop()) out.push_back(best.top());
@@ -340,7 +347,7 @@ Result<std::optional<Found>> read_confirmed(const storage::Index& index, storage
 /// Looks at single names and tags of what would come first, as long as that promises more than a scan of all.
 /// @returns nullopt when it did not find `limit` of them.
 Result<std::optional<std::vector<Found>>> search_the_first(const storage::Index& index, const Filter& filter,
-                                                           const TextTest& texts, const Marks& marks, SortBy order,
+                                                           const TextTest& texts, const Marks& marks, const Order& order,
                                                            std::size_t limit) {
   using Answer = std::optional<std::vector<Found>>;
   HM_TRY(const auto candidates, best_of(index, marks, order, kSinglesMax));
@@ -380,7 +387,22 @@ Result<> each_match(const storage::Index& index, const Filter& filter, std::uint
   return ok();
 }
 
-Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, SortBy order, std::size_t limit) {
+Place place_of(const Found& found, SortBy by) {
+  Place place{0, found.row.ordinal};
+  auto seconds = [](std::int64_t ms) { return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0) / 1000); };
+  switch (by) {
+    case SortBy::Downloads: place.value = found.popularity.downloads; break;
+    case SortBy::Likes: place.value = found.popularity.likes; break;
+    case SortBy::Trending: place.value = found.popularity.trending; break;
+    case SortBy::Created: place.value = seconds(found.facts.created_ms); break;
+    case SortBy::Modified: place.value = seconds(found.facts.modified_ms); break;
+    case SortBy::Parameters: place.value = found.facts.parameters; break;
+  }
+  return place;
+}
+
+Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, const Order& order,
+                                  std::size_t limit) {
   HM_TRY(Marks marks, cheap_matches(index, filter));
   if (const TextTest texts(filter); !texts.empty()) {
     HM_TRY(auto first, search_the_first(index, filter, texts, marks, order, limit));

@@ -33,6 +33,19 @@ struct Filter {
   bool gone_too = false;
 };
 using SortBy = config::RankBy;
+/// A place in an order: behind everything up to it, whatever was added meanwhile.
+struct Place {
+  std::uint64_t value = 0;  ///< of the column that orders
+  std::uint32_t ordinal = 0;
+};
+/// Largest first, or smallest first; what has no such fact comes last. Among equals the one that was listed first.
+struct Order {
+  Order(SortBy b, bool is_ascending = false, std::optional<Place> a = std::nullopt)
+      : by(b), ascending(is_ascending), after(a) {}
+  SortBy by;
+  bool ascending;
+  std::optional<Place> after;
+};
 
 struct Found {
   RepoKey key;
@@ -50,6 +63,8 @@ Result<std::optional<Found>> find_listed(const storage::Index& index, const Repo
 /// @returns Refused, with nothing visited, when the columns let more than `count_max` pass.
 Result<> each_match(const storage::Index& index, const Filter& filter, std::uint64_t count_max,
                     const std::function<void(const Found&)>& visit);
-/// The first `limit` by `order`, largest first; among equals the one that was listed first.
-Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, SortBy order, std::size_t limit);
+Place place_of(const Found& found, SortBy by);
+/// The first `limit` in this order, or so many behind its place.
+Result<std::vector<Found>> search(const storage::Index& index, const Filter& filter, const Order& order,
+                                  std::size_t limit);
 }  // namespace hm::provenance

@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "config/config.hpp"
+#include "server/access.hpp"
 #include "server/http/request.hpp"
 #include "server/http/response.hpp"
 #include "server/hub_path.hpp"
@@ -94,4 +95,8 @@ awaitable<Response> answer_commits(const HubParts& parts, const RepoCall& call);
 // server/hub_files.cpp
 awaitable<Response> answer_resolve(const HubParts& parts, const RepoCall& call);
 awaitable<Response> answer_raw(const HubParts& parts, const RepoCall& call);
+// server/hub_listing.cpp
+/// A page of a listing, or of a search.
+awaitable<Response> answer_listing(const HubParts& parts, const Request& request, const HubPath& path,
+                                   std::shared_ptr<const Caller> caller, std::string base_url);
 }  // namespace hm::server

@@ -85,7 +85,7 @@ json::object listed_json(const provenance::Found& found) {
   if (auto facts = parse_json(found.row.facts); facts && facts.assume_value().is_object())
     for (auto& field : facts.assume_value().get_object())
       if (!out.contains(field.key())) out[field.key()] = std::move(field.value());
-  out["private"] = false;  // listings show nothing else
+  out["private"] = found.facts.visibility == "private";
   for (const char* field : {"xetEnabled", "inferenceProviderMapping", "resourceGroup"}) out.erase(field);
   return out;
 }
