@@ -1,0 +1,61 @@
+// server/lfs_routes.hpp: Git LFS, downloads only, with the transfer adapter "basic". Layer 5. The router has found the
+// repository and checked that the caller may have its bytes; here a blob is given only to those who ask for it through a
+// repository with a published revision that names it. Threads: called from all loops at once.
+#pragma once
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "server/http/request.hpp"
+#include "server/http/response.hpp"
+#include "server/published.hpp"
+#include "storage/blob_store.hpp"
+#include "storage/index.hpp"
+
+namespace hm::server {
+/// What a batch request asks for; texts are the client's.
+struct LfsBatch {
+  struct Object {
+    std::string oid;
+    std::uint64_t size = 0;
+    std::optional<Sha256> id;  ///< nullopt: malformed
+  };
+  std::string operation;
+  bool basic = true;  ///< the client can do with it
+  std::string hash_algo = "sha256";
+  std::vector<Object> objects;
+};
+inline constexpr std::size_t kLfsObjectsMax = 1'000;
+/// @returns BadInput: not of the form; Refused: more than kLfsObjectsMax objects.
+Result<LfsBatch> parse_lfs_batch(std::string_view json);
+
+class LfsRoutes {
+ public:
+  static constexpr std::uint64_t kRequestBytesMax = 1U << 20;  ///< of kLfsObjectsMax objects, six times over
+
+  /// @param pool for reads of the index and the blob store
+  LfsRoutes(const storage::Index& index, const storage::BlobStore& blobs, boost::asio::thread_pool& pool)
+      : index_(index), blobs_(blobs), pool_(pool) {}
+
+  /// POST …/info/lfs/objects/batch. @param base_url how the client reaches this mirror: "http://mirror:8080"
+  awaitable<Response> batch(const Request& request, RepoView repo, std::string base_url);
+  /// GET and HEAD …/info/lfs/objects/{oid}
+  awaitable<Response> object(const Request& request, RepoView repo, std::string oid);
+  /// …/info/lfs/locks and below: git-lfs does without when there are none.
+  static Response locks();
+
+ private:
+  Result<bool> is_of(const RepoKey& repo, const Sha256& blob) const;
+  Result<std::vector<std::optional<std::uint64_t>>> sizes(const RepoKey& repo, const LfsBatch& batch) const;
+  Result<FileBytes> open(const RepoKey& repo, const Sha256& blob) const;
+  const storage::Index& index_;
+  const storage::BlobStore& blobs_;
+  boost::asio::thread_pool& pool_;
+};
+}  // namespace hm::server
