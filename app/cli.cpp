@@ -128,6 +128,15 @@ void add_sync(Parser& parser) {
   status->add_flag("--all", s->all, "Every generation, newest first");
 }
 
+void add_serve(Parser& parser) {
+  auto [sub, c] = add_command<ServeCommand>(
+      parser, parser.cli, "serve", "Answer clients of the Hub, git and git-lfs from what is here");
+  sub->add_option("--listen", c->listen,
+                  "Where, instead of serve.listen: ADDRESS:PORT or unix:/PATH (port 0: any; repeatable)")
+      ->check(kNotEmpty)
+      ->type_name("ADDRESS");
+}
+
 void add_search(Parser& parser) {
   auto [sub, c] = add_command<SearchCommand>(parser, parser.cli, "search",
                                              "Find repositories among all that the crawl knows, mirrored or not");
@@ -322,6 +331,7 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   add_crawl(parser);
   add_sync(parser);
   add_mirror(parser);
+  add_serve(parser);
   add_search(parser);
   add_journal_commands(parser);
   add_reading_commands(parser);

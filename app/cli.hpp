@@ -60,6 +60,9 @@ struct StatusCommand {
   std::vector<std::string> diff;  ///< two numbers, or none
   bool all = false;
 };
+struct ServeCommand {
+  std::vector<std::string> listen;  ///< instead of serve.listen
+};
 struct LsCommand {
   std::string target;  ///< a repository (its files are listed) or a pattern
   bool long_form = false, unwanted = false;
@@ -114,7 +117,7 @@ struct ConfigPrintCommand {};
 struct VersionCommand {};
 
 using Command =
-    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, StatusCommand, SearchCommand, HistoryCommand,
+    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, StatusCommand, ServeCommand, SearchCommand, HistoryCommand,
                  ChangesCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand,
                  PathCommand, IndexRebuildCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
 struct Invocation {

@@ -12,6 +12,20 @@ namespace hm::server {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
+std::string_view name_of(Method method) {
+  switch (method) {
+    case Method::Get: return "GET";
+    case Method::Head: return "HEAD";
+    case Method::Post: return "POST";
+    case Method::Put: return "PUT";
+    case Method::Delete: return "DELETE";
+    case Method::Options: return "OPTIONS";
+    case Method::Patch: return "PATCH";
+    case Method::Other: break;
+  }
+  return "OTHER";
+}
+
 std::string_view Request::query() const {
   const std::size_t mark = target.find('?');
   return mark == std::string::npos ? std::string_view() : std::string_view(target).substr(mark + 1);

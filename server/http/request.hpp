@@ -14,6 +14,7 @@
 
 namespace hm::server {
 enum class Method : std::uint8_t { Get, Head, Post, Put, Delete, Options, Patch, Other };
+std::string_view name_of(Method method);  ///< "GET"
 
 struct Request {
   Method method = Method::Get;
