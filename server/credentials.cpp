@@ -45,13 +45,12 @@ std::optional<std::string> password_of(std::string_view encoded) {
 }  // namespace
 
 Credentials credentials_of(const Request& request) {
-  const auto names_it = [](const Request::Field& field) { return ascii_equal_fold(field.name, "Authorization"); };
-  const auto fields = std::count_if(request.fields.begin(), request.fields.end(), names_it);
+  const std::size_t fields = request.count_fields("Authorization");
   if (fields == 0) return {};
   Credentials out;
   out.kind = Credentials::Kind::Malformed;
   if (fields > 1) return out;
-  const std::string_view value = trim(std::find_if(request.fields.begin(), request.fields.end(), names_it)->value);
+  const std::string_view value = trim(request.header("Authorization"));
   const std::size_t blank = std::min(value.find(' '), value.size());
   const std::string_view scheme = value.substr(0, blank), rest = trim(value.substr(blank));
   std::optional<std::string> token;
