@@ -247,6 +247,27 @@ void add_keeping_commands(Parser& parser) {
   add_command<IndexRebuildCommand>(parser, *index, "rebuild", "Derive the index anew from the journal");
 }
 
+void add_token_commands(Parser& parser) {
+  CLI::App* token = parser.cli.add_subcommand("token", "Tokens of this mirror, for those who read it")
+                        ->require_subcommand(0, 1);
+  auto [create, c] = add_command<TokenCreateCommand>(parser, *token, "create", "Make a token and print it, once");
+  create->add_option("NAME", c->name, "Whose it is or what it is for; stands in the access log")
+      ->required()
+      ->type_name("");
+  auto globs = [sub = create](const char* name, std::vector<std::string>& into, const char* description) {
+    repeatable(sub->add_option(name, into, description)->check(kNotEmpty)->type_name("GLOB"));
+  };
+  globs("--repos", c->repos, "It sees only repositories that match, e.g. org/*, datasets/org/*; repeatable");
+  globs("--gated", c->gated, "It gets files of gated repositories that match; repeatable");
+  globs("--private", c->private_repos, "It sees private repositories that match; repeatable");
+  create->add_option("--expires", c->expires, "It ends after so long, e.g. 90d (default: never)")
+      ->check(kNotEmpty)
+      ->type_name("AGE");
+  add_command<TokenLsCommand>(parser, *token, "ls", "List tokens, revoked and expired ones too; never the tokens themselves");
+  auto [revoke, r] = add_command<TokenRevokeCommand>(parser, *token, "revoke", "Take a token back");
+  revoke->add_option("NAME-OR-ID", r->which, "As token ls shows it")->required()->check(kNotEmpty)->type_name("");
+}
+
 void add_config_commands(Parser& parser) {
   CLI::App* config = parser.cli.add_subcommand("config", "The configuration")->require_subcommand(0, 1);
   auto [check, c] =
@@ -336,6 +357,7 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   add_journal_commands(parser);
   add_reading_commands(parser);
   add_keeping_commands(parser);
+  add_token_commands(parser);
   add_config_commands(parser);
   try {
     parser.cli.parse(argc, argv);

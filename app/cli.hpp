@@ -110,6 +110,15 @@ struct PathCommand {
   bool git = false;
 };
 struct IndexRebuildCommand {};
+struct TokenCreateCommand {
+  std::string name;
+  std::vector<std::string> repos, gated, private_repos;  ///< globs
+  std::string expires;                                   ///< "90d"; "": never
+};
+struct TokenLsCommand {};
+struct TokenRevokeCommand {
+  std::string which;  ///< name or id
+};
 struct ConfigCheckCommand {
   std::string file;
 };
@@ -119,7 +128,8 @@ struct VersionCommand {};
 using Command =
     std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, StatusCommand, ServeCommand, SearchCommand, HistoryCommand,
                  ChangesCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand,
-                 PathCommand, IndexRebuildCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
+                 PathCommand, IndexRebuildCommand, TokenCreateCommand, TokenLsCommand, TokenRevokeCommand,
+                 ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
 struct Invocation {
   GlobalOptions global;
   Command command;

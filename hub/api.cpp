@@ -191,6 +191,25 @@ awaitable<Result<ListPage>> Api::list(RepoKind kind, std::string query, std::str
   co_return std::move(page);
 }
 
+awaitable<Result<bool>> Api::may_read(RepoId repo, Rid rid, std::string token) {
+  HM_CO_TRY(check_names(repo, "main"));
+  Call check("GET", api_url(repo, "/auth-check"), Bucket::Api, kWhoAmIBytesMax);
+  check.token = token;
+  const auto allowed = co_await exchange_.run(std::move(check));
+  if (!allowed) {
+    const Error& error = allowed.error();
+    const bool said_no = error.http_status != 0 && (error.code == Errc::Gated || error.code == Errc::NotFound);
+    if (said_no) co_return false;
+    co_return error;
+  }
+  Call look("GET", api_url(repo, "?expand=gated"), Bucket::Api, kInfoBytesMax);
+  look.token = std::move(token);
+  HM_CO_TRY(auto answer, co_await exchange_.run(std::move(look)));
+  HM_CO_TRY(const RepoInfo info, parsed(parse_repo_info(std::move(answer.body)), answer));
+  const RepoId named{repo.kind, info.id};
+  co_return (info.rid ? *info.rid : derived_rid(upstream().host_port(), named)) == rid;
+}
+
 awaitable<Result<WhoAmI>> Api::whoami() {
   Call call("GET", base_ + "/api/whoami-v2", Bucket::Api, kWhoAmIBytesMax);
   call.about_a_repo = false;

@@ -49,6 +49,10 @@ class Api {
   /// empty, query e.g. "limit=1000&full=true".
   awaitable<Result<ListPage>> list(RepoKind kind, std::string query, std::string next_url);
   awaitable<Result<WhoAmI>> whoami();
+  /// GET …/auth-check: whether the holder of `token` may read files of the repository. False too when the name belongs
+  /// to another repository than `rid` by now, which anybody could have made; a second call looks at that. The quotas
+  /// are those of the token's holder, so this wants an Api with a budget of its own.
+  awaitable<Result<bool>> may_read(RepoId repo, Rid rid, std::string token);
 
   /// LFS batch, download, transfer "basic"; at most kLfsBatchMax objects per call (chunked inside).
   awaitable<Result<std::vector<LfsObject>>> lfs_batch(RepoId repo, std::vector<LfsPointer> objects);

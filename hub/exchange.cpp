@@ -59,6 +59,7 @@ net::HttpRequest request_for(const Call& call, std::string url) {
   else
     request.headers.add("Accept-Encoding", "identity");  // Content-Length is then the file's
   if (!call.body.empty()) request.headers.add("Content-Type", call.content_type);
+  if (!call.token.empty()) request.headers.add("Authorization", "Bearer " + call.token);
   request.body = call.body;
   return request;
 }

@@ -24,6 +24,7 @@ struct Call {
   std::uint64_t body_bytes_max;  ///< after decompression
   std::string body;
   std::string content_type;  ///< of `body`; also what is accepted, when not empty
+  std::string token;         ///< asks in the name of its holder, instead of the client's own token; not in messages
   bool about_a_repo = true;  ///< then a 401 may mean that there is none
 };
 struct Answer {

@@ -44,6 +44,14 @@ std::size_t Request::count_fields(std::string_view name) const {
   }));
 }
 
+std::vector<std::string_view> Request::headers(std::string_view name) const {
+  std::vector<std::string_view> out;
+  for (const Span& f : fields_)
+    if (ascii_equal_fold(std::string_view(text_).substr(f.name, f.name_size), name))
+      out.push_back(std::string_view(text_).substr(f.value, f.value_size));
+  return out;
+}
+
 bool Request::has_header(std::string_view name) const { return count_fields(name) != 0; }
 
 void Request::add_field(std::string_view name, std::string_view value) {

@@ -30,6 +30,7 @@ struct Request {
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
   std::string_view query() const;                        ///< behind the '?', "" without one
   std::string_view header(std::string_view name) const;  ///< first field of this name, without case; "" if none
+  std::vector<std::string_view> headers(std::string_view name) const;  ///< all fields of this name, in order
   bool has_header(std::string_view name) const;
   bool is_read() const { return method == Method::Get || method == Method::Head; }
 
