@@ -107,9 +107,9 @@ Result<json::object> info_of(const storage::Index& index, const mirror::Catalog&
   add_if_absent(info, "tags", json::array());
   add_if_absent(info, "downloads", 0);
   add_if_absent(info, "likes", 0);
-  add_if_absent(info, "createdAt", iso8601(created_ms_of(repo.row.rid)));
+  add_if_absent(info, "createdAt", json::value(iso8601(created_ms_of(repo.row.rid))));
   if (repo.row.upstream_modified_ms != 0) info["lastModified"] = iso8601(repo.row.upstream_modified_ms);
-  add_if_absent(info, "lastModified", info["createdAt"]);
+  add_if_absent(info, "lastModified", json::value(info["createdAt"]));
   HM_TRY(const auto listed, provenance::find_listed(index, repo.key));
   if (listed) {
     info["downloads"] = listed->popularity.downloads;

@@ -32,7 +32,7 @@ std::uint64_t bytes_of(const PublishedRepo& repo) {
 
 const storage::RefRow* PublishedRepo::ref(std::string_view full_name) const {
   const auto at = std::lower_bound(refs.begin(), refs.end(), full_name,
-                                   [](const storage::RefRow& row, std::string_view name) { return row.ref < name; });
+                                   [](const storage::RefRow& r, std::string_view name) { return r.ref < name; });
   return at != refs.end() && at->ref == full_name ? &*at : nullptr;
 }
 
