@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <thread>
 
+#include "tests/support/result_matchers.hpp"
 #include "tests/unit/mirror/git/git_fixture.hpp"
 #include "tests/unit/server/route_server.hpp"
-#include "tests/support/result_matchers.hpp"
 
 namespace hm::server {
 namespace {
@@ -21,12 +21,12 @@ using mirror::testing::Origin;
 using mirror::testing::shell;
 using mirror::testing::shell_succeeds;
 using ::testing::Contains;
+using testing::exchange;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::StartsWith;
-using testing::exchange;
 using testing::RawClient;
 using testing::RouteServer;
+using ::testing::StartsWith;
 
 TEST(GitProtocolOf, PassesOnVersionsAndNothingElse) {
   EXPECT_EQ(git_protocol_of("version=2"), "version=2");
@@ -51,9 +51,7 @@ TEST(ListsRefs, KnowsTheCommandOfProtocolTwo) {
 /// Everything that starts git finds what is in this directory first.
 class PathPrefix {
  public:
-  explicit PathPrefix(const std::string& path) : before_(std::getenv("PATH")) {
-    ::setenv("PATH", path.c_str(), 1);
-  }
+  explicit PathPrefix(const std::string& path) : before_(std::getenv("PATH")) { ::setenv("PATH", path.c_str(), 1); }
   ~PathPrefix() { ::setenv("PATH", before_.c_str(), 1); }
   PathPrefix(const PathPrefix&) = delete;
   PathPrefix& operator=(const PathPrefix&) = delete;
@@ -187,9 +185,9 @@ TEST_F(GitRoutesTest, KeepsOurRefsToItselfButServesWhatTheyKeep) {
 TEST_F(GitRoutesTest, SaysWhichObjectIsNotThere) {
   origin_.grow_history(2);
   for (const std::string version : {"0", "2"}) {
-    const std::string said =
-        shell(directory_, "git init -q lost" + version + " && cd lost" + version + " && ! git -c protocol.version=" +
-                              version + " fetch " + url() + " " + std::string(40, '1') + " 2>&1");
+    const std::string said = shell(directory_, "git init -q lost" + version + " && cd lost" + version +
+                                                   " && ! git -c protocol.version=" + version + " fetch " + url() +
+                                                   " " + std::string(40, '1') + " 2>&1");
     EXPECT_THAT(said, HasSubstr("not our ref " + std::string(40, '1'))) << version;
   }
 }
@@ -220,11 +218,11 @@ TEST_F(GitRoutesTest, ReadsCompressedRequests) {
 
 TEST_F(GitRoutesTest, RefusesRequestsOfAnotherForm) {
   origin_.grow_history(1);
-  const std::string line = "POST /r.git/git-upload-pack", type = "Content-Type: application/x-git-upload-pack-request\r\n";
+  const std::string line = "POST /r.git/git-upload-pack",
+                    type = "Content-Type: application/x-git-upload-pack-request\r\n";
   EXPECT_THAT(exchange(server_->url(), line, "", "0000"), StartsWith("HTTP/1.1 415 "));
   EXPECT_THAT(exchange(server_->url(), line, type + "Content-Encoding: br\r\n", "0000"), StartsWith("HTTP/1.1 415 "));
-  EXPECT_THAT(exchange(server_->url(), line, type + "Content-Encoding: gzip\r\n", "0000"),
-              StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(exchange(server_->url(), line, type + "Content-Encoding: gzip\r\n", "0000"), StartsWith("HTTP/1.1 400 "));
   const std::string bomb =
       shell(directory_, "head -c " + std::to_string(GitRoutes::kInflatedBytesMax + 1) + " /dev/zero | gzip -9");
   EXPECT_THAT(exchange(server_->url(), line, type + "Content-Encoding: gzip\r\n", bomb), StartsWith("HTTP/1.1 413 "));
@@ -237,12 +235,10 @@ TEST_F(GitRoutesTest, RefusesPushesAndOldClientsInWords) {
   origin_.grow_history(1);
   clone("clone -q", "writer");
   EXPECT_THAT(shell(path("writer"), "! git push origin HEAD:refs/heads/new 2>&1"), HasSubstr("read-only"));
-  EXPECT_THAT(exchange(server_->url(), "GET /r.git/info/refs?service=git-receive-pack"),
-              StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(exchange(server_->url(), "GET /r.git/info/refs?service=git-receive-pack"), StartsWith("HTTP/1.1 403 "));
   EXPECT_THAT(exchange(server_->url(), "POST /r.git/git-receive-pack", "", "0000"), StartsWith("HTTP/1.1 403 "));
   EXPECT_THAT(exchange(server_->url(), "GET /r.git/info/refs"), HasSubstr("smart HTTP"));
-  EXPECT_THAT(exchange(server_->url(), "GET /r.git/info/refs?service=git-upload-archive"),
-              StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(exchange(server_->url(), "GET /r.git/info/refs?service=git-upload-archive"), StartsWith("HTTP/1.1 403 "));
 }
 
 TEST_F(GitRoutesTest, EndsGitWhenTheClientHasGone) {
@@ -252,8 +248,10 @@ TEST_F(GitRoutesTest, EndsGitWhenTheClientHasGone) {
   {
     const RawClient client(server_->url());
     const std::string body = "0032want " + tip + "\n00000009done\n";
-    client.send("POST /r.git/git-upload-pack HTTP/1.1\r\nHost: m\r\nContent-Type: application/x-git-upload-pack-request\r\n"
-                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    client.send(
+        "POST /r.git/git-upload-pack HTTP/1.1\r\nHost: m\r\nContent-Type: application/x-git-upload-pack-request\r\n"
+        "Content-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
     EXPECT_EQ(client.read(100'000).size(), 100'000U);
     EXPECT_EQ(processes_->running(), 1U);
   }
@@ -265,8 +263,8 @@ TEST_F(GitRoutesTest, GivesGitACleanEnvironment) {
   const PathPrefix fake(fake_git("printf '%s\\n' \"$@\"; env\n") + ":" + std::getenv("PATH"));
   ::setenv("GIT_DIR", "/elsewhere", 1);
   ::setenv("GIT_TRACE", "1", 1);
-  const std::string said = exchange(server_->url(), "GET /r.git/info/refs?service=git-upload-pack",
-                                    "Git-Protocol: version=1:x=`id`\r\n");
+  const std::string said =
+      exchange(server_->url(), "GET /r.git/info/refs?service=git-upload-pack", "Git-Protocol: version=1:x=`id`\r\n");
   ::unsetenv("GIT_DIR");
   ::unsetenv("GIT_TRACE");
   for (const std::string text : {"GIT_CONFIG_NOSYSTEM=1\n", "GIT_CONFIG_GLOBAL=/dev/null\n", "GIT_PROTOCOL=version=1\n",
@@ -280,7 +278,8 @@ TEST_F(GitRoutesTest, LetsTheRestWaitAndTurnsAwayWhomItCannotServe) {
   limits.at_once = 1, limits.wait_ms_max = 1;
   start(limits);
   const PathPrefix fake(fake_git("echo begun; exec sleep 1000\n") + ":" + std::getenv("PATH"));
-  const std::string line = "POST /r.git/git-upload-pack", type = "Content-Type: application/x-git-upload-pack-request\r\n";
+  const std::string line = "POST /r.git/git-upload-pack",
+                    type = "Content-Type: application/x-git-upload-pack-request\r\n";
   {
     const RawClient first(server_->url());
     first.send(line + " HTTP/1.1\r\nHost: m\r\n" + type + "Content-Length: 4\r\n\r\n0000");
@@ -298,8 +297,8 @@ TEST_F(GitRoutesTest, EndsGitThatTakesTooLongAndBreaksTheAnswerOff) {
   limits.seconds_max = 1;
   start(limits);
   const PathPrefix fake(fake_git("echo begun; sleep 1000\n") + ":" + std::getenv("PATH"));
-  const std::string answer =
-      exchange(server_->url(), "POST /r.git/git-upload-pack", "Content-Type: application/x-git-upload-pack-request\r\n", "0000");
+  const std::string answer = exchange(server_->url(), "POST /r.git/git-upload-pack",
+                                      "Content-Type: application/x-git-upload-pack-request\r\n", "0000");
   EXPECT_THAT(answer, HasSubstr("begun"));
   EXPECT_THAT(answer, Not(HasSubstr("\r\n0\r\n\r\n"))) << "nobody may take this for a whole answer";
   wait_until_nothing_runs();

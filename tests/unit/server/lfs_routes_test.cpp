@@ -7,13 +7,13 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
-#include "tests/unit/mirror/git/git_fixture.hpp"
-#include "tests/unit/server/route_server.hpp"
 #include "server/git_routes.hpp"
 #include "storage/blob_store_local.hpp"
 #include "storage/key_space.hpp"
 #include "tests/support/memory_index.hpp"
 #include "tests/support/result_matchers.hpp"
+#include "tests/unit/mirror/git/git_fixture.hpp"
+#include "tests/unit/server/route_server.hpp"
 
 namespace hm::server {
 namespace {
@@ -24,11 +24,11 @@ using mirror::testing::shell;
 using test::FailsWith;
 using test::Succeeds;
 using ::testing::EndsWith;
+using testing::exchange;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::StartsWith;
-using testing::exchange;
 using testing::RouteServer;
+using ::testing::StartsWith;
 
 const std::string kOid(64, 'a');
 
@@ -131,8 +131,8 @@ class LfsRoutesTest : public GitTest {
 };
 
 TEST_F(LfsRoutesTest, GivesGitLfsWhatItAsksFor) {
-  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + id_.hex() +
-                              "\nsize " + std::to_string(large_.size()) + "\n";
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + id_.hex() + "\nsize " +
+                              std::to_string(large_.size()) + "\n";
   origin_.set_ref("refs/heads/main",
                   origin_.commit(origin_.tree({{"100644", ".gitattributes", origin_.blob("*.bin filter=lfs -text\n")},
                                                {"100644", "large.bin", origin_.blob(pointer)}})));
@@ -146,10 +146,11 @@ TEST_F(LfsRoutesTest, TellsWhereAnObjectIs) {
   const std::string answer = batch(asking_for(id_.hex()), "ns/r", "Authorization: Bearer hf_x\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(answer, HasSubstr("Content-Type: application/vnd.git-lfs+json\r\n"));
-  EXPECT_EQ(body_of(answer), json::parse(R"({"transfer":"basic","hash_algo":"sha256","objects":[{"oid":")" + id_.hex() +
-                                         R"(","size":100000,"authenticated":true,"actions":{"download":{"href":"http://)" +
-                                         "mirror/datasets/ns/r.git/info/lfs/objects/" + id_.hex() +
-                                         R"(","header":{"Authorization":"Bearer hf_x"}}}}]})"));
+  EXPECT_EQ(body_of(answer),
+            json::parse(R"({"transfer":"basic","hash_algo":"sha256","objects":[{"oid":")" + id_.hex() +
+                        R"(","size":100000,"authenticated":true,"actions":{"download":{"href":"http://)" +
+                        "mirror/datasets/ns/r.git/info/lfs/objects/" + id_.hex() +
+                        R"(","header":{"Authorization":"Bearer hf_x"}}}}]})"));
   EXPECT_THAT(batch(asking_for(id_.hex())), Not(HasSubstr("header\":")));
 }
 

@@ -4,12 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <atomic>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -128,8 +128,7 @@ TEST(TurnsOfSeveralThreads, AreNeverMoreThanThereAre) {
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
       asio::io_context loop;
-      for (int i = 0; i < 5; ++i)
-        asio::co_spawn(loop, take_and_give(turns, at_once, most, 500), asio::detached);
+      for (int i = 0; i < 5; ++i) asio::co_spawn(loop, take_and_give(turns, at_once, most, 500), asio::detached);
       loop.run();
     });
   for (std::thread& thread : threads) thread.join();
