@@ -17,9 +17,9 @@ namespace {
 // Without a bitmap git looks at each object of a clone: 7 µs; with several packs it also searches deltas between them:
 // 20 µs.
 constexpr std::uint64_t kPacksMax = 20, kUnmappedObjectsMax = 20'000;
-constexpr std::uint64_t kGrowth = 4;                       // a quarter more than was packed before
-constexpr std::uint64_t kFreeBytesMin = 64U << 20;         // as a fetch leaves
-constexpr std::int64_t kStaleMs = 24 * 3'600'000;          // no run of git takes longer
+constexpr std::uint64_t kGrowth = 4;                // a quarter more than was packed before
+constexpr std::uint64_t kFreeBytesMin = 64U << 20;  // as a fetch leaves
+constexpr std::int64_t kStaleMs = 24 * 3'600'000;   // no run of git takes longer
 constexpr std::string_view kTemporary = "tmp_";
 
 struct Pack {
@@ -73,11 +73,10 @@ Result<> remove_stale_files(FileSystem& fs, const std::string& repository_path) 
 Result<std::string> make_pack(const std::string& repository_path, const std::atomic<bool>& stop) {
   const std::string base = pack_directory(repository_path) + "/pack";
   const Program program = git_program(
-      repository_path,
-      {"-c", "pack.threads=1", "-c", "pack.windowMemory=256m", "-c", "core.bigFileThreshold=64m",
-       "-c", "pack.writeReverseIndex=true", "-c", "core.fsync=pack,pack-metadata", "pack-objects", "--all",
-       "--keep-unreachable", "--pack-loose-unreachable", "--write-bitmap-index", "--delta-base-offset", "--non-empty",
-       "-q", base});
+      repository_path, {"-c", "pack.threads=1", "-c", "pack.windowMemory=256m", "-c", "core.bigFileThreshold=64m", "-c",
+                        "pack.writeReverseIndex=true", "-c", "core.fsync=pack,pack-metadata", "pack-objects", "--all",
+                        "--keep-unreachable", "--pack-loose-unreachable", "--write-bitmap-index", "--delta-base-offset",
+                        "--non-empty", "-q", base});
   HM_TRY(const std::string said, run_git(program, "", stop));
   const std::string_view name = trim(said);
   if (!GitOid::parse(name)) return Error{Errc::Internal, "git pack-objects said no name of a pack: " + printable(name)};

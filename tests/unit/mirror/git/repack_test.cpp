@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -12,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
 #include <optional>
+#include <thread>
 
 #include "git_fixture.hpp"
 #include "support/result_matchers.hpp"
@@ -39,9 +41,7 @@ class RepackTest : public testing::GitTest {
     origin_.git("update-ref refs/heads/gone " + lost.hex() + " && git repack -dq && git update-ref -d refs/heads/gone");
   }
   Result<RepackOutcome> repack_it(bool always) { return test::run(repack(fs_, pool_, origin_.path(), always)); }
-  std::string all_objects() const {
-    return origin_.git("cat-file --batch-all-objects --batch-check | sort -u");
-  }
+  std::string all_objects() const { return origin_.git("cat-file --batch-all-objects --batch-check | sort -u"); }
   FileSystem& fs_ = real_file_system();
   boost::asio::thread_pool pool_{1};
   const Origin origin_;
@@ -117,6 +117,28 @@ TEST_F(RepackTest, SaysWhenThereIsNoGit) {
   const auto outcome = repack_it(true);
   ::setenv("PATH", before.c_str(), 1);
   EXPECT_THAT(outcome, FailsWith(Errc::NotFound, "git"));
+}
+
+TEST_F(RepackTest, DoesNotDisturbACheckBesideIt) {
+  make_packs(1);
+  std::atomic<bool> enough{false};
+  std::vector<std::string> problems;
+  std::thread reader([&] {
+    while (!enough) {
+      const auto repository = Repository::open(origin_.path());
+      const auto count = repository.value().verify_objects(
+          [&](const GitOid& oid, const std::string& problem) { problems.push_back(oid.hex() + " " + problem); });
+      if (!count) problems.push_back(count.error().what);
+    }
+  });
+  for (int round = 0; round < 8; ++round) {
+    origin_.grow_history(3);
+    origin_.git("repack -q");
+    EXPECT_THAT(repack_it(true), Succeeds());
+  }
+  enough = true;
+  reader.join();
+  EXPECT_THAT(problems, ::testing::IsEmpty());
 }
 
 asio::awaitable<void> repack_into(FileSystem& fs, asio::thread_pool& pool, std::string repository,
