@@ -129,8 +129,8 @@ void add_sync(Parser& parser) {
 }
 
 void add_serve(Parser& parser) {
-  auto [sub, c] = add_command<ServeCommand>(
-      parser, parser.cli, "serve", "Answer clients of the Hub, git and git-lfs from what is here");
+  auto [sub, c] = add_command<ServeCommand>(parser, parser.cli, "serve",
+                                            "Answer clients of the Hub, git and git-lfs from what is here");
   sub->add_option("--listen", c->listen,
                   "Where, instead of serve.listen: ADDRESS:PORT or unix:/PATH (port 0: any; repeatable)")
       ->check(kNotEmpty)
@@ -248,8 +248,8 @@ void add_keeping_commands(Parser& parser) {
 }
 
 void add_token_commands(Parser& parser) {
-  CLI::App* token = parser.cli.add_subcommand("token", "Tokens of this mirror, for those who read it")
-                        ->require_subcommand(0, 1);
+  CLI::App* token =
+      parser.cli.add_subcommand("token", "Tokens of this mirror, for those who read it")->require_subcommand(0, 1);
   auto [create, c] = add_command<TokenCreateCommand>(parser, *token, "create", "Make a token and print it, once");
   create->add_option("NAME", c->name, "Whose it is or what it is for; stands in the access log")
       ->required()
@@ -263,7 +263,8 @@ void add_token_commands(Parser& parser) {
   create->add_option("--expires", c->expires, "It ends after so long, e.g. 90d (default: never)")
       ->check(kNotEmpty)
       ->type_name("AGE");
-  add_command<TokenLsCommand>(parser, *token, "ls", "List tokens, revoked and expired ones too; never the tokens themselves");
+  add_command<TokenLsCommand>(parser, *token, "ls",
+                              "List tokens, revoked and expired ones too; never the tokens themselves");
   auto [revoke, r] = add_command<TokenRevokeCommand>(parser, *token, "revoke", "Take a token back");
   revoke->add_option("NAME-OR-ID", r->which, "As token ls shows it")->required()->check(kNotEmpty)->type_name("");
 }

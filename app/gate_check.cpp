@@ -38,6 +38,7 @@ server::awaitable<Result<bool>> UpstreamGateCheck::allowed(RepoId repo, Rid rid,
   auto question = ask(*client_, upstream_, std::move(repo), std::move(rid), std::move(token));
   auto outcome = co_await (std::move(question) || deadline.async_wait(asio::use_awaitable));
   if (auto* answer = std::get_if<0>(&outcome)) co_return std::move(*answer);
-  co_return Error(Errc::Unreachable, upstream_.host_port() + " did not answer within " + std::to_string(deadline_ms_) + " ms");
+  co_return Error(Errc::Unreachable,
+                  upstream_.host_port() + " did not answer within " + std::to_string(deadline_ms_) + " ms");
 }
 }  // namespace hm::app

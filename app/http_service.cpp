@@ -65,9 +65,8 @@ HttpService::HttpService(const config::Serve& settings, Parts parts, server::Pee
                peers_,
                pages_,
                [this](const server::Request& request, const server::Response& response, const server::Sent& sent,
-                      const std::string& caller, const std::string& address) {
-                 note(request, response, sent, caller, address);
-               }}) {}
+                      const std::string& caller,
+                      const std::string& address) { note(request, response, sent, caller, address); }}) {}
 
 Result<std::unique_ptr<HttpService>> HttpService::open(const config::Serve& settings, Parts parts) {
   HM_TRY(auto peers, server::PeerRules::make(settings));

@@ -36,9 +36,9 @@ class HttpService {
     const storage::Index& index;
     const storage::BlobStore& blobs;
     const mirror::Catalog& catalog;
-    server::GateCheck* gate = nullptr;       ///< none: nobody is let through a gate by the upstream's word
-    boost::asio::any_io_executor asks_on;    ///< of the gate
-    server::OwnPageTexts texts;              ///< what /-/ says beside the server's own figures
+    server::GateCheck* gate = nullptr;     ///< none: nobody is let through a gate by the upstream's word
+    boost::asio::any_io_executor asks_on;  ///< of the gate
+    server::OwnPageTexts texts;            ///< what /-/ says beside the server's own figures
   };
   /// Binds, and reads what it needs; answers nobody yet.
   /// @returns BadInput for an address, a proxy or a certificate that cannot be used; Io.

@@ -26,7 +26,8 @@ std::string token_details(const json::object& e) {
   std::string out = (text_of(e, "act") == "grant" ? "granted to " : "taken back from ") + text_of(e, "name");
   for (const char* field : {"repos", "gated", "private"})
     if (const std::string globs = texts_of(e, field); !globs.empty()) out += ", " + std::string(field) + " " + globs;
-  if (const std::int64_t expires_ms = number_of(e, "expires"); expires_ms != 0) out += ", until " + time_text(expires_ms);
+  if (const std::int64_t expires_ms = number_of(e, "expires"); expires_ms != 0)
+    out += ", until " + time_text(expires_ms);
   return out + ", by " + text_of(e, "by");
 }
 
@@ -34,8 +35,8 @@ std::string details(const json::object& e, const std::string& type) {
   constexpr std::size_t kCommitShown = 12;
   const std::string commit = text_of(e, "commit").substr(0, kCommitShown);
   if (type == "listed")
-    return text_of(e, "vis") + (commit.empty() ? "" : ", commit " + commit) + ", licence " + (e.contains("lic") ? texts_of(e, "lic") : "none declared") +
-           (e.contains("dis") ? ", disabled" : "");
+    return text_of(e, "vis") + (commit.empty() ? "" : ", commit " + commit) + ", licence " +
+           (e.contains("lic") ? texts_of(e, "lic") : "none declared") + (e.contains("dis") ? ", disabled" : "");
   if (type == "moved") return "is now " + text_of(e, "to");
   if (type == "replaced") return "the name was that of " + text_of(e, "kind") + ":" + text_of(e, "was");
   if (type == "gone") return "upstream answers " + std::to_string(number_of(e, "status"));

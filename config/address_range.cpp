@@ -38,7 +38,8 @@ Result<AddressRange> AddressRange::parse(std::string_view text) {
     return range;
   }
   auto wrong = [&](const std::string& why) {
-    return Error{Errc::BadInput, "\"" + printable(text) + "\" " + why + "; write e.g. \"10.0.0.7\", \"10.0.0.0/8\", \"fd00::/8\" or \"unix\""};
+    return Error{Errc::BadInput, "\"" + printable(text) + "\" " + why +
+                                     "; write e.g. \"10.0.0.7\", \"10.0.0.0/8\", \"fd00::/8\" or \"unix\""};
   };
   const std::size_t slash = text.find('/');
   const std::string_view host = text.substr(0, slash);
@@ -61,7 +62,8 @@ bool AddressRange::contains(std::string_view address) const {
   if (!other) return false;
   const std::size_t whole = bits_ / 8;
   const unsigned rest = bits_ % 8;
-  if (!std::equal(address_.begin(), address_.begin() + static_cast<std::ptrdiff_t>(whole), other->begin())) return false;
+  if (!std::equal(address_.begin(), address_.begin() + static_cast<std::ptrdiff_t>(whole), other->begin()))
+    return false;
   return rest == 0 || (address_[whole] >> (8 - rest)) == ((*other)[whole] >> (8 - rest));
 }
 }  // namespace hm::config

@@ -52,6 +52,7 @@ awaitable<Result<>> Visit::run() {
   }
   HM_CO_TRY(co_await move_refs());  // names last, and only those of what is published
   HM_CRASH_POINT("pipeline.refs_moved");
+  co_await pack_anew();
   co_return first_problem;
 }
 

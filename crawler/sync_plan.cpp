@@ -108,7 +108,7 @@ awaitable<void> Planner::ask_more(Asking& asking, SurveyParts& surveys) const {
       auto keep = [&]() -> Result<> {
         HM_TRY(surveys.index.commit(batch));
         HM_TRY(const bool learnt, record_unlisted(p_.index, surveys.recorder, p_.src, answer.assume_value().key,
-                                                       answer.assume_value().repo, answer.assume_value().info_json));
+                                                  answer.assume_value().repo, answer.assume_value().info_json));
         asking.learnt = asking.learnt || learnt;
         return ok();
       };

@@ -7,6 +7,7 @@
 #include "base/run_on.hpp"
 #include "base/text.hpp"
 #include "crawler/survey.hpp"
+#include "mirror/git/repack.hpp"
 #include "provenance/card.hpp"
 
 namespace hm::crawler {
@@ -98,11 +99,12 @@ awaitable<Result<>> Visit::look() {
   seen.refs = seen_.refs;
   seen.info_json = got.raw;
   HM_CO_TRY(row_, co_await run_on(p_.git_pool, [this, &seen]() -> Result<storage::RepoRow> {
-    HM_TRY(auto row, p_.recorder.record_visit(seen));
-    // What was mirrored without a crawl is found by searches and listings all the same.
-    HM_TRY(record_unlisted(p_.index, p_.recorder, seen.src, RepoKey{seen.repo.kind, row.rid}, seen.repo, seen.info_json));
-    return row;
-  }));
+              HM_TRY(auto row, p_.recorder.record_visit(seen));
+              // What was mirrored without a crawl is found by searches and listings all the same.
+              HM_TRY(record_unlisted(p_.index, p_.recorder, seen.src, RepoKey{seen.repo.kind, row.rid}, seen.repo,
+                                     seen.info_json));
+              return row;
+            }));
   report_.row = row_;
   report_.repo = repo_;
   event_.repo = repo_;
@@ -541,6 +543,19 @@ awaitable<Result<>> Visit::move_refs() {
   HM_CO_TRY(auto row, co_await run_on(p_.git_pool, [this] { return catalog_.find(key()); }));
   if (row) report_.row = std::move(*row);
   co_return ok();
+}
+
+/// For those who clone from here. What goes wrong costs nobody anything but that.
+awaitable<void> Visit::pack_anew() {
+  account(Stage::Git);
+  const auto outcome = co_await mirror::repack(p_.fs, p_.git_pool, git_path());
+  if (!outcome && outcome.error().code != Errc::Cancelled)
+    log(LogLevel::Warning, "not packed anew", {{"repo", repo_.text()}, {"why", outcome.error().what}});
+  if (outcome && outcome.value().repacked)
+    log(LogLevel::Info, "packed anew",
+        {{"repo", repo_.text()},
+         {"packs", std::to_string(outcome.value().before.packs)},
+         {"bytes", std::to_string(outcome.value().after.bytes)}});
 }
 
 MirrorReport Visit::finish(std::optional<Error> error) {

@@ -45,6 +45,7 @@ class Visit {
   awaitable<Result<>> fetch_blobs();
   awaitable<Result<>> publish_group(bool whole);
   awaitable<Result<>> move_refs();
+  awaitable<void> pack_anew();
 
   Result<> select_targets(const mirror::Repository& repository);
   Result<std::optional<Commit>> commit_of_request(const mirror::Repository& repository,

@@ -175,8 +175,8 @@ Result<> Recorder::retire(const storage::RepoRow& row, const Commit& commit, con
 }
 
 Result<> Recorder::record_token(const storage::TokenRow& row, std::string_view act, const std::string& by) {
-  json::object e{{"t", "token"},    {"src", node_},     {"kind", json::string_view(storage::kMirrorItself)},
-                 {"node", node_},   {"id", row.id()},   {"name", row.name},
+  json::object e{{"t", "token"},        {"src", node_},           {"kind", json::string_view(storage::kMirrorItself)},
+                 {"node", node_},       {"id", row.id()},         {"name", row.name},
                  {"by", printable(by)}, {"obs", clock_.unix_ms()}};
   e["act"] = json::string_view(act.data(), act.size());
   if (row.expires_ms != 0) e["expires"] = row.expires_ms;

@@ -347,8 +347,8 @@ Result<std::optional<Found>> read_confirmed(const storage::Index& index, storage
 /// Looks at single names and tags of what would come first, as long as that promises more than a scan of all.
 /// @returns nullopt when it did not find `limit` of them.
 Result<std::optional<std::vector<Found>>> search_the_first(const storage::Index& index, const Filter& filter,
-                                                           const TextTest& texts, const Marks& marks, const Order& order,
-                                                           std::size_t limit) {
+                                                           const TextTest& texts, const Marks& marks,
+                                                           const Order& order, std::size_t limit) {
   using Answer = std::optional<std::vector<Found>>;
   HM_TRY(const auto candidates, best_of(index, marks, order, kSinglesMax));
   storage::ColumnReader columns(index);
@@ -391,12 +391,24 @@ Place place_of(const Found& found, SortBy by) {
   Place place{0, found.row.ordinal};
   auto seconds = [](std::int64_t ms) { return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0) / 1000); };
   switch (by) {
-    case SortBy::Downloads: place.value = found.popularity.downloads; break;
-    case SortBy::Likes: place.value = found.popularity.likes; break;
-    case SortBy::Trending: place.value = found.popularity.trending; break;
-    case SortBy::Created: place.value = seconds(found.facts.created_ms); break;
-    case SortBy::Modified: place.value = seconds(found.facts.modified_ms); break;
-    case SortBy::Parameters: place.value = found.facts.parameters; break;
+    case SortBy::Downloads:
+      place.value = found.popularity.downloads;
+      break;
+    case SortBy::Likes:
+      place.value = found.popularity.likes;
+      break;
+    case SortBy::Trending:
+      place.value = found.popularity.trending;
+      break;
+    case SortBy::Created:
+      place.value = seconds(found.facts.created_ms);
+      break;
+    case SortBy::Modified:
+      place.value = seconds(found.facts.modified_ms);
+      break;
+    case SortBy::Parameters:
+      place.value = found.facts.parameters;
+      break;
   }
   return place;
 }

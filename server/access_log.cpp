@@ -1,9 +1,9 @@
 #include "server/access_log.hpp"
 
-#include <boost/json/serialize.hpp>
-#include <boost/json/string.hpp>
 #include <fcntl.h>
 #include <unistd.h>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -158,7 +158,8 @@ void AccessLog::write(const std::vector<AccessEntry>& batch) {
   const std::size_t written = done - std::min(done, before.size());
   if (done >= before.size()) told_dropped_ = dropped;
   if (done != 0) torn_ = done < before.size() || (written != 0 && lines[written - 1] != '\n');
-  dropped_ += static_cast<std::uint64_t>(std::count(lines.begin() + static_cast<std::ptrdiff_t>(written), lines.end(), '\n'));
+  dropped_ +=
+      static_cast<std::uint64_t>(std::count(lines.begin() + static_cast<std::ptrdiff_t>(written), lines.end(), '\n'));
   if (!std::exchange(complained_, true))
     log(LogLevel::Error, "access log not written", {{"why", errno_error("write", path_, why).what}});
 }

@@ -60,8 +60,8 @@ class AccessLog {
   std::atomic<std::uint64_t> dropped_ = 0;
   // The writer's own.
   int file_;
-  bool torn_ = false;            ///< the file ends within a line
-  bool complained_ = false;      ///< the log knows that it cannot be written
+  bool torn_ = false;        ///< the file ends within a line
+  bool complained_ = false;  ///< the log knows that it cannot be written
   std::uint64_t told_dropped_ = 0;
   std::thread thread_;
 };

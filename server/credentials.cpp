@@ -14,9 +14,9 @@ constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 bool is_token(std::string_view text) {
   static constexpr std::string_view kPunctuation = "-._~+/=";
   return !text.empty() && text.size() <= kTokenBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                  kPunctuation.find(c) != std::string_view::npos;
-         });
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           kPunctuation.find(c) != std::string_view::npos;
+  });
 }
 
 /// RFC 4648 §4; without padding too, as some clients send it.

@@ -20,9 +20,9 @@ using boost::asio::awaitable;
 enum class GateAnswer : std::uint8_t { Yes, No, Unknown };
 
 struct GateLimits {
-  std::int64_t yes_ms = 600'000;      ///< access that was taken back upstream ends here after so long
-  std::int64_t no_ms = 30'000;        ///< somebody who was let in upstream waits so long
-  std::int64_t unknown_ms = 5'000;    ///< an upstream that does not answer is left alone for so long
+  std::int64_t yes_ms = 600'000;        ///< access that was taken back upstream ends here after so long
+  std::int64_t no_ms = 30'000;          ///< somebody who was let in upstream waits so long
+  std::int64_t unknown_ms = 5'000;      ///< an upstream that does not answer is left alone for so long
   std::size_t remembered_max = 65'536;  ///< of Yes, and as many of the rest; 100 bytes each
   std::size_t open_max = 64;            ///< questions under way
   std::size_t per_minute_max = 600;     ///< questions begun; the Hub grants an address 100 anonymous ones a minute

@@ -39,21 +39,14 @@ constexpr std::uint64_t kPrivateBytesMax = 8ULL << 30;
 std::vector<std::string> arguments_of(const UploadPackCall& call) {
   std::vector<std::string> out{
       // What git serves to protocol 2 in any case, it serves to older clients too: see the decision.
-      "-c", "uploadpack.allowAnySHA1InWant=true",
-      "-c", "transfer.hideRefs=refs/hubmirror",
-      "-c", "uploadpack.allowFilter=true",
-      "-c", "uploadpackfilter.allow=false",
-      "-c", "uploadpackfilter.blob:none.allow=true",
-      "-c", "uploadpackfilter.blob:limit.allow=true",
-      "-c", "uploadpackfilter.tree.allow=true",
-      "-c", "uploadpackfilter.object:type.allow=true",
-      "-c", "uploadpackfilter.combine.allow=true",
+      "-c", "uploadpack.allowAnySHA1InWant=true", "-c", "transfer.hideRefs=refs/hubmirror", "-c",
+      "uploadpack.allowFilter=true", "-c", "uploadpackfilter.allow=false", "-c",
+      "uploadpackfilter.blob:none.allow=true", "-c", "uploadpackfilter.blob:limit.allow=true", "-c",
+      "uploadpackfilter.tree.allow=true", "-c", "uploadpackfilter.object:type.allow=true", "-c",
+      "uploadpackfilter.combine.allow=true",
       // One thread each: there may be as many of them as git_processes_max, and a repacked repository needs no deltas.
-      "-c", "pack.threads=1",
-      "-c", "pack.windowMemory=64m",
-      "-c", "pack.deltaCacheSize=64m",
-      "-c", "core.bigFileThreshold=64m",
-      "upload-pack", "--strict", "--stateless-rpc"};
+      "-c", "pack.threads=1", "-c", "pack.windowMemory=64m", "-c", "pack.deltaCacheSize=64m", "-c",
+      "core.bigFileThreshold=64m", "upload-pack", "--strict", "--stateless-rpc"};
   if (call.advertise) out.emplace_back("--http-backend-info-refs");
   out.push_back(call.repository);
   return out;

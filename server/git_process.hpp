@@ -24,7 +24,7 @@ class GitProcesses {
  public:
   struct Limits {
     int at_once = 16;
-    std::int64_t seconds_max = 3'600;  ///< of one process
+    std::int64_t seconds_max = 3'600;   ///< of one process
     std::int64_t wait_ms_max = 50'000;  ///< for a turn; a proxy in front gives up after 60 s, by default
   };
   explicit GitProcesses(Limits limits);

@@ -85,9 +85,7 @@ std::uint64_t GitRoutes::body_bytes_max(const Request& head) {
   return std::min(announced.value_or(kRequestBytesMax), kRequestBytesMax);
 }
 
-Response GitRoutes::refuse_push() {
-  return refusal(403, "this mirror is read-only: push to the upstream it copies");
-}
+Response GitRoutes::refuse_push() { return refusal(403, "this mirror is read-only: push to the upstream it copies"); }
 
 awaitable<Response> GitRoutes::info_refs(const Request& request, RepoView repo) {
   const std::string service = service_of(request);

@@ -1,6 +1,6 @@
 // server/git_routes.hpp: git's smart HTTP, reading only: protocol 0, 1 and 2, shallow and partial clones. Layer 5.
-// The router has found the repository and checked that the caller may have its bytes. docs/decisions/0012-git-program.md
-// Threads: called from all loops at once.
+// The router has found the repository and checked that the caller may have its bytes.
+// docs/decisions/0012-git-program.md Threads: called from all loops at once.
 #pragma once
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>

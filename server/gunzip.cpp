@@ -31,15 +31,16 @@ Result<std::string> gunzip(std::string_view bytes, std::size_t bytes_max) {
   std::string out;
   for (int rc = Z_OK; rc != Z_STREAM_END;) {
     const std::size_t done = out.size();
-    if (done > bytes_max)
-      return Error{Errc::Refused, "the request inflates to more than " + human_bytes(bytes_max)};
     out.resize(done + std::min(kStepBytes, bytes_max + 1 - done));
     stream.z.next_out = reinterpret_cast<Bytef*>(out.data() + done);
     stream.z.avail_out = static_cast<uInt>(out.size() - done);
     rc = ::inflate(&stream.z, Z_NO_FLUSH);
     const bool stuck = stream.z.avail_out != 0 && stream.z.avail_in == 0 && rc != Z_STREAM_END;
-    if ((rc != Z_OK && rc != Z_STREAM_END) || stuck) return Error{Errc::BadInput, "the request is no whole gzip stream"};
+    if ((rc != Z_OK && rc != Z_STREAM_END) || stuck)
+      return Error{Errc::BadInput, "the request is no whole gzip stream"};
     out.resize(out.size() - stream.z.avail_out);
+    if (out.size() > bytes_max)
+      return Error{Errc::Refused, "the request inflates to more than " + human_bytes(bytes_max)};
   }
   if (stream.z.avail_in != 0) return Error{Errc::BadInput, "something stands behind the request's gzip stream"};
   return out;

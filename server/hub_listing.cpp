@@ -71,8 +71,12 @@ std::optional<Response> read_filter(const std::vector<Parameter>& query, RepoKin
       if (!tag.empty()) filter.tags.emplace_back(tag);
   add_all(filter.tasks, values_of(query, "pipeline_tag"));
   add_all(filter.libraries, values_of(query, "library"));
-  for (const auto& [name, prefix] : {std::pair{"license", "license:"}, {"language", ""}, {"other", ""},
-                                     {"trained_dataset", "dataset:"}, {"apps", ""}, {"tags", ""}})
+  for (const auto& [name, prefix] : {std::pair{"license", "license:"},
+                                     {"language", ""},
+                                     {"other", ""},
+                                     {"trained_dataset", "dataset:"},
+                                     {"apps", ""},
+                                     {"tags", ""}})
     for (const std::string& value : values_of(query, name)) filter.tags.push_back(prefix + value);
   if (value_of(query, "gated")) filter.gated = is_true(query, "gated");
   if (const auto bounds = value_of(query, "num_parameters"); bounds && !read_parameter_bounds(*bounds, filter))
@@ -88,8 +92,9 @@ std::optional<Response> read_order(const std::vector<Parameter>& query, Question
   }
   const auto sort = sort_of(value_of(query, "sort").value_or("trendingScore"));
   if (!sort)
-    return hub_error(400, "", "sort must be one of createdAt, lastModified, downloads, likes, trendingScore, "
-                              "num_parameters");
+    return hub_error(400, "",
+                     "sort must be one of createdAt, lastModified, downloads, likes, trendingScore, "
+                     "num_parameters");
   const std::string direction = value_of(query, "direction").value_or("-1");
   if (direction != "1" && direction != "-1") return hub_error(400, "", "direction must be 1 or -1");
   out.order = provenance::Order(*sort, direction == "1");
@@ -139,7 +144,8 @@ Result<CachedAnswer> render(const storage::Index& index, Question question, cons
         rows.push_back(item_of(found[i], question));
     }
   }
-  if (more) out.next = std::to_string(question.order.after->value) + "." + std::to_string(question.order.after->ordinal);
+  if (more)
+    out.next = std::to_string(question.order.after->value) + "." + std::to_string(question.order.after->ordinal);
   out.body = json::serialize(rows);
   return out;
 }

@@ -89,8 +89,7 @@ Result<LfsBatch> parse_lfs_batch(std::string_view text) {
 }
 
 Result<bool> LfsRoutes::is_of(const RepoKey& repo, const Sha256& blob) const {
-  const std::string prefix =
-      storage::key::blob_ref(blob, repo, Commit()).substr(0, Sha256::kSize + kRepoKeyBytes);
+  const std::string prefix = storage::key::blob_ref(blob, repo, Commit()).substr(0, Sha256::kSize + kRepoKeyBytes);
   bool found = false;
   HM_TRY(index_.scan(storage::Family::BlobRefs, prefix, [&found](std::string_view, std::string_view) {
     found = true;

@@ -1,6 +1,6 @@
 // server/lfs_routes.hpp: Git LFS, downloads only, with the transfer adapter "basic". Layer 5. The router has found the
-// repository and checked that the caller may have its bytes; here a blob is given only to those who ask for it through a
-// repository with a published revision that names it. Threads: called from all loops at once.
+// repository and checked that the caller may have its bytes; here a blob is given only to those who ask for it through
+// a repository with a published revision that names it. Threads: called from all loops at once.
 #pragma once
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>

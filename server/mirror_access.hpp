@@ -1,8 +1,8 @@
 // server/mirror_access.hpp: the rules of docs/operations.md "Who may read", put to work: tokens of this mirror, and for
 // gated and private repositories the upstream's word. Layer 5. Threads: safe.
 #pragma once
-#include <boost/asio/any_io_executor.hpp>
 #include <array>
+#include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>

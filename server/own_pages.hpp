@@ -1,5 +1,5 @@
-// server/own_pages.hpp: what operators see under /-/: health, readiness, status, metrics. Layer 5. Threads: safe; a text
-// that takes a while is made elsewhere and handed in.
+// server/own_pages.hpp: what operators see under /-/: health, readiness, status, metrics. Layer 5. Threads: safe; a
+// text that takes a while is made elsewhere and handed in.
 #pragma once
 #include <array>
 #include <atomic>

@@ -1,5 +1,5 @@
-// server/peer.hpp: who a request came from and what it called us, through the reverse proxies that are trusted. Layer 5;
-// values, thread-safe.
+// server/peer.hpp: who a request came from and what it called us, through the reverse proxies that are trusted. Layer
+// 5; values, thread-safe.
 #pragma once
 #include <optional>
 #include <string>

@@ -72,8 +72,8 @@ Response refusal(Verdict verdict, const storage::RepoRow& row, const Caller& cal
                      face);
     case Verdict::Unknown: {
       Response response = refused(
-          503, "", restricted(row) + ", and " + row.src + " could not be asked whether you have access. Try again later.",
-          face);
+          503, "",
+          restricted(row) + ", and " + row.src + " could not be asked whether you have access. Try again later.", face);
       response.add("Retry-After", kRetryAfterSeconds);
       return response;
     }
@@ -98,18 +98,12 @@ Response whoami(const Caller& caller) {
   if (ours) token["createdAt"] = iso8601(caller.since_ms());
   json::object auth{{"type", "access_token"}, {"accessToken", std::move(token)}};
   // Whose Hub token it is only the upstream knows, and it is not asked: its answers to this are few.
-  json::object user{{"type", "user"},
-                    {"id", std::string(24, '0')},
-                    {"name", json_of(name)},
-                    {"fullname", json_of(ours ? name : "holder of a Hub token")},
-                    {"email", nullptr},
-                    {"emailVerified", false},
-                    {"isPro", false},
-                    {"canPay", false},
-                    {"periodEnd", nullptr},
-                    {"avatarUrl", ""},
-                    {"orgs", json::array()},
-                    {"auth", std::move(auth)}};
+  json::object user{{"type", "user"},        {"id", std::string(24, '0')},
+                    {"name", json_of(name)}, {"fullname", json_of(ours ? name : "holder of a Hub token")},
+                    {"email", nullptr},      {"emailVerified", false},
+                    {"isPro", false},        {"canPay", false},
+                    {"periodEnd", nullptr},  {"avatarUrl", ""},
+                    {"orgs", json::array()}, {"auth", std::move(auth)}};
   Response response = json_response(json::serialize(user));
   response.add("Cache-Control", "no-store");
   return response;

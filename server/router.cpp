@@ -27,8 +27,10 @@ Want want_of(Route route) {
     case Route::GitInfoRefs:
     case Route::GitUploadPack:
     case Route::LfsBatch:
-    case Route::LfsObject: return Want::Bytes;
-    default: return Want::Facts;
+    case Route::LfsObject:
+      return Want::Bytes;
+    default:
+      return Want::Facts;
   }
 }
 
@@ -41,8 +43,10 @@ bool names_a_repo(Route route) {
     case Route::Whoami:
     case Route::Telemetry:
     case Route::AgentHarnesses:
-    case Route::TagsByType: return false;
-    default: return true;
+    case Route::TagsByType:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -80,10 +84,14 @@ Response no_pages() {
 
 std::uint64_t Router::body_bytes_max(const Request& head) {
   switch (parse_hub_path(head.path()).route) {
-    case Route::GitUploadPack: return GitRoutes::body_bytes_max(head);
-    case Route::LfsBatch: return LfsRoutes::kRequestBytesMax;
-    case Route::PathsInfo: return kApiBodyMax;
-    default: return kSwallowedBodyMax;
+    case Route::GitUploadPack:
+      return GitRoutes::body_bytes_max(head);
+    case Route::LfsBatch:
+      return LfsRoutes::kRequestBytesMax;
+    case Route::PathsInfo:
+      return kApiBodyMax;
+    default:
+      return kSwallowedBodyMax;
   }
 }
 
@@ -124,15 +132,20 @@ awaitable<Response> Router::without_repo(const Request& request, const HubPath& 
   if (path.route == Route::Telemetry) co_return json_response(std::string("{}"));
   if (!request.is_read()) co_return path.route == Route::Unknown ? wrong_method("GET, HEAD") : read_only();
   switch (path.route) {
-    case Route::Whoami: co_return whoami(*caller);
-    case Route::AgentHarnesses: co_return json_response(std::string("{\"harnesses\":{}}"));
+    case Route::Whoami:
+      co_return whoami(*caller);
+    case Route::AgentHarnesses:
+      co_return json_response(std::string("{\"harnesses\":{}}"));
     case Route::Listing: {
       const auto base = p_.peers.base_url(request);
       co_return co_await answer_listing(p_.hub, request, path, std::move(caller), base.value_or(""));
     }
-    case Route::TagsByType: co_return json_response(std::string("{}"));
-    case Route::UnknownApi: co_return hub_error(404, "", "Not Found");
-    default: co_return no_pages();
+    case Route::TagsByType:
+      co_return json_response(std::string("{}"));
+    case Route::UnknownApi:
+      co_return hub_error(404, "", "Not Found");
+    default:
+      co_return no_pages();
   }
 }
 
@@ -149,8 +162,7 @@ awaitable<Response> Router::of_absent(const Request& request, const HubPath& pat
   co_return absent(*caller, face_of(request));
 }
 
-awaitable<Response> Router::of_repo(const Request& request, const HubPath& path,
-                                    std::shared_ptr<const Caller> caller) {
+awaitable<Response> Router::of_repo(const Request& request, const HubPath& path, std::shared_ptr<const Caller> caller) {
   const RepoId asked{path.kind, path.name};
   if (path.kernel || !is_valid_repo_name(path.name)) co_return co_await of_absent(request, path, caller);
   auto found = p_.hub.published.find_now(asked);
@@ -184,25 +196,41 @@ awaitable<Response> Router::of_published(const Request& request, const HubPath& 
   const RepoCall call(request, path, repo, p_.peers.base_url(request).value_or(""));
   switch (path.route) {
     case Route::Info:
-    case Route::Revision: co_return co_await answer_info(p_.hub, call);
-    case Route::Tree: co_return co_await answer_tree(p_.hub, call);
-    case Route::TreeSize: co_return co_await answer_tree_size(p_.hub, call);
-    case Route::PathsInfo: co_return co_await answer_paths_info(p_.hub, call);
-    case Route::Refs: co_return co_await answer_refs(p_.hub, call);
-    case Route::Commits: co_return co_await answer_commits(p_.hub, call);
-    case Route::AuthCheck: co_return json_response(std::string("{}"));
-    case Route::Scan: co_return json_response(std::string("{\"scansDone\":false,\"filesWithIssues\":[]}"));
+    case Route::Revision:
+      co_return co_await answer_info(p_.hub, call);
+    case Route::Tree:
+      co_return co_await answer_tree(p_.hub, call);
+    case Route::TreeSize:
+      co_return co_await answer_tree_size(p_.hub, call);
+    case Route::PathsInfo:
+      co_return co_await answer_paths_info(p_.hub, call);
+    case Route::Refs:
+      co_return co_await answer_refs(p_.hub, call);
+    case Route::Commits:
+      co_return co_await answer_commits(p_.hub, call);
+    case Route::AuthCheck:
+      co_return json_response(std::string("{}"));
+    case Route::Scan:
+      co_return json_response(std::string("{\"scansDone\":false,\"filesWithIssues\":[]}"));
     case Route::Discussions:
       co_return json_response(std::string("{\"discussions\":[],\"count\":0,\"start\":0,\"numClosedDiscussions\":0}"));
-    case Route::Resolve: co_return co_await answer_resolve(p_.hub, call);
-    case Route::Raw: co_return co_await answer_raw(p_.hub, call);
-    case Route::GitInfoRefs: co_return co_await p_.git.info_refs(request, std::move(repo));
-    case Route::GitUploadPack: co_return co_await p_.git.upload_pack(request, std::move(repo));
-    case Route::LfsBatch: co_return co_await p_.lfs.batch(request, std::move(repo), call.base_url);
-    case Route::LfsObject: co_return co_await p_.lfs.object(request, std::move(repo), std::string(path.rest));
+    case Route::Resolve:
+      co_return co_await answer_resolve(p_.hub, call);
+    case Route::Raw:
+      co_return co_await answer_raw(p_.hub, call);
+    case Route::GitInfoRefs:
+      co_return co_await p_.git.info_refs(request, std::move(repo));
+    case Route::GitUploadPack:
+      co_return co_await p_.git.upload_pack(request, std::move(repo));
+    case Route::LfsBatch:
+      co_return co_await p_.lfs.batch(request, std::move(repo), call.base_url);
+    case Route::LfsObject:
+      co_return co_await p_.lfs.object(request, std::move(repo), std::string(path.rest));
     case Route::Compare:
-    case Route::OtherOfRepo: co_return hub_error(501, "", "This mirror does not have this part of the Hub");
-    default: co_return no_pages();
+    case Route::OtherOfRepo:
+      co_return hub_error(501, "", "This mirror does not have this part of the Hub");
+    default:
+      co_return no_pages();
   }
 }
 }  // namespace hm::server

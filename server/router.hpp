@@ -1,5 +1,5 @@
-// server/router.hpp: from a request to its answer: what the path means, who asks, whether that caller may, and which room
-// answers. Layer 5. Threads: called from all loops at once.
+// server/router.hpp: from a request to its answer: what the path means, who asks, whether that caller may, and which
+// room answers. Layer 5. Threads: called from all loops at once.
 #pragma once
 #include <array>
 #include <atomic>

@@ -19,7 +19,9 @@ json::array array_of(const std::vector<std::string>& texts) {
   return out;
 }
 
-Error wrong_row() { return {Errc::Corrupt, "a token's row in the index cannot be read; put back index/ from a backup"}; }
+Error wrong_row() {
+  return {Errc::Corrupt, "a token's row in the index cannot be read; put back index/ from a backup"};
+}
 
 bool read_texts(const json::object& row, const char* field, std::vector<std::string>& into) {
   const json::value* value = row.if_contains(field);

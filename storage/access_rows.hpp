@@ -15,8 +15,8 @@
 namespace hm::storage {
 /// A row stays after its end: a token that was taken back must not pass for somebody's Hub token, and an auditor asks.
 struct TokenRow {
-  Sha256 hash;       ///< of the token
-  std::string name;  ///< whose or what for, as the operator called it
+  Sha256 hash;                                                  ///< of the token
+  std::string name;                                             ///< whose or what for, as the operator called it
   std::int64_t created_ms = 0, expires_ms = 0, revoked_ms = 0;  ///< 0: never
   /// Globs over RepoId::text(), without case. `repos`: what it sees, empty: all that is public. `gated`: of which gated
   /// repositories it gets files. `private_repos`: which private ones it sees, files and all.

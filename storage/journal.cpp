@@ -45,7 +45,8 @@ Result<Subject> subject_of(const json::object& entry) {
     return Subject{std::string(*src), std::nullopt};
   }
   const auto repo_kind = kind == nullptr ? std::nullopt : parse_repo_kind(std::string_view(*kind));
-  if (!repo_kind || name_of(*repo_kind) != std::string_view(*kind)) return missing("kind", "model, dataset, space or mirror");
+  if (!repo_kind || name_of(*repo_kind) != std::string_view(*kind))
+    return missing("kind", "model, dataset, space or mirror");
   const json::string* const rid = string_field(entry, "rid");
   const auto id = rid == nullptr ? std::nullopt : Rid::parse(std::string_view(*rid));
   if (!id) return missing("rid", "24 lowercase hex digits");

@@ -24,12 +24,12 @@ bool is_id(std::string_view text) {
 }
 
 Result<> check_name(const std::string& name) {
-  static constexpr std::string_view kAllowed =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-";
+  static constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-";
   if (!name.empty() && name.size() <= kNameBytesMax && name.find_first_not_of(kAllowed) == std::string::npos &&
       name[0] != '-' && !is_id(name))
     return ok();
-  return Error{Errc::BadInput, "\"" + printable(name) + "\" cannot be the name of a token: letters, digits and ._@-, at most " +
+  return Error{Errc::BadInput, "\"" + printable(name) +
+                                   "\" cannot be the name of a token: letters, digits and ._@-, at most " +
                                    std::to_string(kNameBytesMax) + ", and not like an id; write e.g. ci-cluster"};
 }
 
@@ -141,8 +141,8 @@ Result<Exit> run_command(Context& context, const TokenRevokeCommand& command) {
     return !row.revoked() && (row.id() == command.which || row.name == command.which);
   });
   if (found == rows.end())
-    return Error{Errc::NotFound, "no token that was not revoked already has the name or id \"" + printable(command.which) +
-                                     "\"; hubmirror token ls lists them"};
+    return Error{Errc::NotFound, "no token that was not revoked already has the name or id \"" +
+                                     printable(command.which) + "\"; hubmirror token ls lists them"};
   HM_TRY(const auto row, store->recorder.revoke(*found, user_name()));
   if (context.options.json) print_json(context.io.out, token_json(row, row.revoked_ms));
   if (!context.options.json && !context.options.quiet)

@@ -41,8 +41,8 @@ Result<std::string> run_git(Program program, const std::string& input, const std
     if (stop) return Error{Errc::Cancelled, "git stopped"};
   }
   if (*status != 0)
-    return Error{Errc::Internal, "git: " + describe_exit(*status) + ": " +
-                                     printable(trim(read_memory_file(words, kWordsBytesMax)))};
+    return Error{Errc::Internal,
+                 "git: " + describe_exit(*status) + ": " + printable(trim(read_memory_file(words, kWordsBytesMax)))};
   return read_memory_file(out, kOutputBytesMax);
 }
 }  // namespace hm::mirror

@@ -9,8 +9,8 @@
 #include "base/result.hpp"
 
 namespace hm::mirror {
-/// `git --git-dir=<repository> <arguments>` that reads no configuration but the repository's and ours, runs no hook, asks
-/// nobody, reaches no other place and speaks English; limits and descriptors are the caller's.
+/// `git --git-dir=<repository> <arguments>` that reads no configuration but the repository's and ours, runs no hook,
+/// asks nobody, reaches no other place and speaks English; limits and descriptors are the caller's.
 Program git_program(const std::string& repository_path, const std::vector<std::string>& arguments);
 
 /// Runs it to its end and returns what it wrote, which must be little. @param stop looked at ten times a second.

@@ -6,7 +6,9 @@
 #include <array>
 #include <memory>
 #include <span>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/file.hpp"
@@ -16,6 +18,7 @@
 namespace hm::mirror {
 namespace {
 constexpr std::size_t kReadBytes = 1U << 20;
+constexpr int kTriesMax = 5;  // packing anew takes longer than reading what it made
 using Report = std::function<void(const GitOid&, const std::string&)>;
 
 /// Packs and their indexes end in the SHA-1 of all that precedes.
@@ -141,9 +144,7 @@ int collect(const git_oid* oid, void* payload) {
   static_cast<std::vector<GitOid>*>(payload)->push_back(from_git(*oid));
   return 0;
 }
-}  // namespace
-
-Result<std::uint64_t> check_store(const std::string& repository_path, const RefMap& refs, const Report& report) {
+Result<std::uint64_t> check_once(const std::string& repository_path, const RefMap& refs, const Report& report) {
   HM_TRY(check_pack_files(repository_path, report));
   git_odb* raw = nullptr;
   const std::string objects = repository_path + "/objects";
@@ -157,5 +158,31 @@ Result<std::uint64_t> check_store(const std::string& repository_path, const RefM
   for (const auto& [name, oid] : refs) check.need(oid, ObjectKind::None, oid);
   check.links();
   return check.count();
+}
+
+/// Sorted.
+Result<std::vector<std::string>> pack_names(const std::string& repository_path) {
+  HM_TRY(const auto entries, real_file_system().list(repository_path + "/objects/pack"));
+  std::vector<std::string> out;
+  for (const DirectoryEntry& entry : entries)
+    if (entry.name.ends_with(".pack")) out.push_back(entry.name);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+}  // namespace
+
+Result<std::uint64_t> check_store(const std::string& repository_path, const RefMap& refs, const Report& report) {
+  for (int tries = 1;; ++tries) {
+    std::vector<std::pair<GitOid, std::string>> problems;
+    HM_TRY(const auto before, pack_names(repository_path));
+    auto count = check_once(repository_path, refs, [&](const GitOid& oid, const std::string& problem) {
+      problems.emplace_back(oid, problem);
+    });
+    HM_TRY(const auto after, pack_names(repository_path));
+    const bool packs_went = !std::includes(after.begin(), after.end(), before.begin(), before.end());
+    if (packs_went && tries < kTriesMax) continue;  // packed anew meanwhile: what was looked for is in another pack
+    for (const auto& [oid, problem] : problems) report(oid, problem);
+    return count;
+  }
 }
 }  // namespace hm::mirror

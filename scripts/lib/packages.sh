@@ -1,7 +1,7 @@
 # Which Debian 12 packages each job needs. Only lists; scripts/lib/setup.sh installs what is missing.
 # shellcheck shell=bash disable=SC2034
 
-# To build hubmirror and to run it.
+# To build hubmirror and to run it. git is not for building alone: it packs what `hubmirror serve` gives to clones.
 HM_PACKAGES_BUILD=(
   g++ cmake ninja-build pkg-config ccache lld git ca-certificates python3 zstd
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev

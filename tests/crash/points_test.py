@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 
 from crash_case import CrashCase
@@ -52,9 +53,18 @@ class PointsTest(CrashCase):
         yield None, ("gc",), True
         self.restart_hub(git_v2=False, lfs_batch=False)
         repo.commit("third", {"y.bin": LfsRandom(3000, "y")})
-        yield None, ("mirror", "org/a", "org/b"), False
+        yield self.scatter, ("mirror", "org/a", "org/b"), False
         repo.commit("fourth", {"z.bin": LfsRandom(3000, "z")})
         yield self.choose, ("sync", "--policies", os.path.join(self.dir, "policies")), False
+
+    def scatter(self):
+        """So many packs that mirroring makes one of them."""
+        git = ["git", "-C", self.hm("path", "org/a").out.strip()]
+        for i in range(21):
+            blob = subprocess.run([*git, "hash-object", "-w", "--stdin"], input=f"scattered {i}".encode(), check=True, capture_output=True).stdout
+            subprocess.run([*git, "pack-objects", "-q", "objects/pack/pack"], input=blob, check=True, capture_output=True)
+            oid = blob.decode().strip()
+            os.remove(os.path.join(git[2], "objects", oid[:2], oid[2:]))
 
     def choose(self):
         os.makedirs(os.path.join(self.dir, "policies"), exist_ok=True)
