@@ -179,7 +179,8 @@ TEST_F(MirrorAccessTest, KeepsOneRepositorysGrantFromOpeningAnother) {
 TEST_F(MirrorAccessTest, AsksForNamesThatMeanNothingTooWhereThereIsSomethingPrivate) {
   auto miss = [&](const std::string& token) {
     auto one = [](MirrorAccess& a, std::shared_ptr<const Caller> who) -> awaitable<int> {
-      co_await a.miss(who, RepoId{RepoKind::Model, "org/nothing"});
+      RepoId name{RepoKind::Model, "org/nothing"};
+      co_await a.miss(who, std::move(name));
       co_return 0;
     };
     finish(one(*access, caller(token)));
