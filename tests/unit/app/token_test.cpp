@@ -46,7 +46,8 @@ TEST_F(TokenTest, IsPrintedOnceAndKeptNowhere) {
   EXPECT_THAT(out.str(), HasSubstr("in force"));
   EXPECT_THAT(out.str() + err.str(), Not(HasSubstr(token.substr(9))));
   auto& files = real_file_system();
-  for (const DirectoryEntry& entry : files.list(directory.path() + "/data/index").value()) {
+  const auto entries = files.list(directory.path() + "/data/index");
+  for (const DirectoryEntry& entry : entries.assume_value()) {
     if (!entry.is_regular) continue;
     const auto bytes = read_small_file(files, directory.path() + "/data/index/" + entry.name, 64 << 20);
     EXPECT_THAT(bytes.value(), Not(HasSubstr(token.substr(9)))) << entry.name;
@@ -75,7 +76,8 @@ TEST_F(TokenTest, IsTakenBackByNameAndById) {
   EXPECT_EQ(hubmirror({"token", "revoke", "a"}), Exit::Done);
   const std::string id(listed().as_array().at(1).at("id").as_string());
   EXPECT_EQ(hubmirror({"token", "revoke", id.c_str()}), Exit::Done);
-  for (const json::value& row : listed().as_array()) EXPECT_EQ(row.at("state").as_string(), "revoked");
+  const json::value rows = listed();
+  for (const json::value& row : rows.as_array()) EXPECT_EQ(row.at("state").as_string(), "revoked");
   EXPECT_EQ(hubmirror({"token", "revoke", "a"}), Exit::Incomplete);
   EXPECT_THAT(err.str(), HasSubstr("hubmirror token ls"));
   EXPECT_EQ(hubmirror({"token", "create", "a"}), Exit::Done) << "the name is free again";
