@@ -99,7 +99,7 @@ TEST_F(MayReadTest, FollowsARenameWithTheToken) {
 TEST_F(MayReadTest, SendsTheTokenToNoOtherOrigin) {
   for (const char* elsewhere : {"https://evil.example/x", "http://hub.example/x", "https://hub.example:444/x"}) {
     client.answer(302).with("Location", elsewhere);
-    EXPECT_THAT(may_read(model), FailsWith(Errc::Refused, "leaves https://hub.example")) << elsewhere;
+    EXPECT_THAT(may_read(model), FailsWith(Errc::Refused, "redirect")) << elsewhere;
   }
   EXPECT_EQ(client.requests().size(), 3U);
 }
