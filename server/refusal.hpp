@@ -1,5 +1,5 @@
 // server/refusal.hpp: how a caller is told no, in the words that clients of the Hub, git and git-lfs go by. Layer 5;
-// pure. docs/hub_protocol.md "Errors". Nothing here depends on whether a repository is there, but what it is told.
+// pure. docs/operations.md "Who may read". Nothing here depends on whether a repository is there, but what it is told.
 #pragma once
 #include <cstdint>
 

@@ -137,12 +137,15 @@ Result<Exit> run_command(Context& context, const TokenLsCommand&) {
 Result<Exit> run_command(Context& context, const TokenRevokeCommand& command) {
   HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "token revoke"));
   HM_TRY(const auto rows, storage::list_tokens(*store->index));
-  const auto found = std::find_if(rows.begin(), rows.end(), [&](const storage::TokenRow& row) {
-    return !row.revoked() && (row.id() == command.which || row.name == command.which);
-  });
-  if (found == rows.end())
-    return Error{Errc::NotFound, "no token that was not revoked already has the name or id \"" +
-                                     printable(command.which) + "\"; hubmirror token ls lists them"};
+  const std::int64_t now_ms = system_clock().unix_ms();
+  const storage::TokenRow* found = nullptr;
+  for (const storage::TokenRow& row : rows) {
+    const bool meant = !row.revoked() && (row.id() == command.which || row.name == command.which);
+    if (meant && (found == nullptr || row.in_force(now_ms))) found = &row;  // a name may have expired tokens too
+  }
+  if (found == nullptr)
+    return Error{Errc::NotFound, "no token that was not revoked already has the name or id \"" + printable(command.which) +
+                                     "\"; hubmirror token ls lists them"};
   HM_TRY(const auto row, store->recorder.revoke(*found, user_name()));
   if (context.options.json) print_json(context.io.out, token_json(row, row.revoked_ms));
   if (!context.options.json && !context.options.quiet)

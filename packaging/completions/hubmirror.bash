@@ -1,7 +1,7 @@
 # bash completion for hubmirror
 _hubmirror() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-  local commands="init crawl mirror sync status search history changes ls show verify pin unpin rm gc path index config version"
+  local commands="init crawl mirror sync status search history changes ls show verify pin unpin rm gc path index token config version"
   local global="--data-dir --config --upstream --allow-private --jobs --json --quiet --log-level --log-format --help --help-all --version"
   local i command="" words=""
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -19,10 +19,10 @@ _hubmirror() {
     --from) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --formats) mapfile -t COMPREPLY < <(compgen -W "safetensors gguf onnx pytorch" -- "$cur"); return ;;
     --kind | --kinds) mapfile -t COMPREPLY < <(compgen -W "models datasets spaces" -- "$cur"); return ;;
-    --gated) mapfile -t COMPREPLY < <(compgen -W "yes no" -- "$cur"); return ;;
+    --gated) [[ $command == token ]] || mapfile -t COMPREPLY < <(compgen -W "yes no" -- "$cur"); return ;;
     --sort) mapfile -t COMPREPLY < <(compgen -W "downloads likes trending created modified parameters" -- "$cur"); return ;;
     --name | --owner | --licence | --license | --library | --task | --tag | --min-downloads | --min-likes | --min-params | --max-params | --max-size | --created-since | --changed-since | --since | --limit) return ;;
-    --upstream | --allow-private | --jobs | --include | --exclude | --max-file-size | --revision | --rate | --reason) return ;;
+    --upstream | --allow-private | --jobs | --include | --exclude | --max-file-size | --revision | --rate | --reason | --repos | --private | --expires) return ;;
   esac
   case $command in
     "") words="$commands $global" ;;
@@ -40,6 +40,7 @@ _hubmirror() {
     path) words="--revision --git $global" ;;
     gc) words="--dry-run --trust-index $global" ;;
     index) words="rebuild $global" ;;
+    token) words="create ls revoke --repos --gated --private --expires $global" ;;
     config) words="check print $global" ;;
     *) words=$global ;;
   esac

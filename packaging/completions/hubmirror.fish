@@ -1,5 +1,5 @@
 # fish completion for hubmirror
-set -l commands init crawl mirror sync status search history changes ls show verify pin unpin rm gc path index config version
+set -l commands init crawl mirror sync status search history changes ls show verify pin unpin rm gc path index token config version
 complete -c hubmirror -f
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a init -d "Make the data directory"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a crawl -d "Know the whole Hub"
@@ -18,9 +18,15 @@ complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a rm -d "L
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a gc -d "Remove what nothing needs any more"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a path -d "Print where something lies"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a index -d "Maintain the index"
+complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a token -d "Give and take back tokens of this mirror"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a config -d "Check or print the configuration"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a version -d "Print versions"
 complete -c hubmirror -n "__fish_seen_subcommand_from index" -a rebuild -d "Make the derived part again"
+complete -c hubmirror -n "__fish_seen_subcommand_from token" -a "create ls revoke"
+complete -c hubmirror -n "__fish_seen_subcommand_from token" -l repos -x -d "Only repositories that match"
+complete -c hubmirror -n "__fish_seen_subcommand_from token" -l gated -x -d "Files of gated repositories that match"
+complete -c hubmirror -n "__fish_seen_subcommand_from token" -l private -x -d "Private repositories that match"
+complete -c hubmirror -n "__fish_seen_subcommand_from token" -l expires -x -d "Ends after so long"
 complete -c hubmirror -n "__fish_seen_subcommand_from config" -a "check print"
 complete -c hubmirror -l data-dir -r -F -d "Where everything is kept"
 complete -c hubmirror -l config -r -F -d "Configuration file"

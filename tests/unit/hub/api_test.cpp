@@ -55,6 +55,73 @@ TEST_F(ApiTest, KeepsAPathPrefixOfTheUpstream) {
   EXPECT_EQ(behind.git_url(dataset), "http://127.0.0.1:8080/hub/datasets/squad.git");
 }
 
+constexpr const char* kRidText = "621ffdc036468d709f17434d";
+const std::string kSameRepo = std::string(R"({"_id":")") + kRidText + R"(","id":"org/name"})";
+
+struct MayReadTest : ApiTest {
+  Result<bool> may_read(const RepoId& repo) { return test::run(api.may_read(repo, *Rid::parse(kRidText), "hf_callers")); }
+};
+
+TEST_F(MayReadTest, AsksWithTheCallersTokenAndLooksWhoseNameItIs) {
+  client.answer(200, "{}");
+  client.answer(200, kSameRepo);
+  EXPECT_TRUE(may_read(model).value());
+  EXPECT_EQ(request(0).url, "https://hub.example/api/models/org/name/auth-check");
+  EXPECT_EQ(request(1).url, "https://hub.example/api/models/org/name?expand=gated");
+  for (const net::HttpRequest& sent : client.requests()) EXPECT_EQ(sent.headers.get("Authorization"), "Bearer hf_callers");
+}
+
+TEST_F(MayReadTest, TakesARefusalForAnAnswer) {
+  for (const auto& [status, code] : {std::pair{401, ""}, {401, "GatedRepo"}, {403, "GatedRepo"}, {403, ""}, {404, "RepoNotFound"}}) {
+    client.answer(status).with("X-Error-Code", code);
+    EXPECT_FALSE(may_read(dataset).value()) << status << code;
+  }
+  EXPECT_EQ(request(0).url, "https://hub.example/api/datasets/squad/auth-check");
+  EXPECT_EQ(client.left(), 0U);
+}
+
+TEST_F(MayReadTest, TakesAnotherRepositoryOfThatNameForNone) {
+  client.answer(200, "{}");
+  client.answer(200, R"({"_id":"ffffffffffffffffffffffff","id":"org/name"})");
+  EXPECT_FALSE(may_read(model).value());
+}
+
+TEST_F(MayReadTest, FollowsARenameWithTheToken) {
+  client.answer(307).with("Location", "/api/models/new/name/auth-check");
+  client.answer(200, "{}");
+  client.answer(307).with("Location", "/api/models/new/name");
+  client.answer(200, kSameRepo);
+  EXPECT_TRUE(may_read(model).value());
+  EXPECT_EQ(request(3).url, "https://hub.example/api/models/new/name?expand=gated");
+  EXPECT_EQ(request(3).headers.get("Authorization"), "Bearer hf_callers");
+}
+
+TEST_F(MayReadTest, SendsTheTokenToNoOtherOrigin) {
+  for (const char* elsewhere : {"https://evil.example/x", "http://hub.example/x", "https://hub.example:444/x"}) {
+    client.answer(302).with("Location", elsewhere);
+    EXPECT_THAT(may_read(model), FailsWith(Errc::Refused, "redirect")) << elsewhere;
+  }
+  EXPECT_EQ(client.requests().size(), 3U);
+}
+
+TEST_F(MayReadTest, SaysWhenThereIsNoAnswerAndNeverTheToken) {
+  RetryPolicy once = policy();
+  once.attempts_max = 1;
+  RateBudget own(0, clock.sleeper(), clock);
+  Api asking(client, net::parse_url("https://hub.example").value(), own, once);
+  auto ask = [&] { return test::run(asking.may_read(model, *Rid::parse(kRidText), "hf_callers")); };
+  client.answer(503);
+  client.answer(429).with("Retry-After", "60");
+  client.answer(405);
+  client.fail(Errc::Unreachable, "no route");
+  for (int i = 0; i < 4; ++i) {
+    const auto answer = ask();
+    ASSERT_FALSE(answer) << i;
+    EXPECT_EQ(answer.error().what.find("hf_callers"), std::string::npos) << answer.error().what;
+    clock.advance(3'600'000);
+  }
+}
+
 TEST_F(ApiTest, LearnsTheNewNameOfARenamedRepository) {
   client.answer(307, "Temporary Redirect").with("Location", "/api/models/new-org/name");
   client.answer(200, R"({"id":"new-org/name"})");

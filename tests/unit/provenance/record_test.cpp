@@ -274,5 +274,43 @@ TEST_F(RecordTest, EntriesChainPerRepository) {
   }));
   EXPECT_THAT(previous, testing::ElementsAre(-1, -1, 0));
 }
+
+TEST_F(RecordTest, JournalsWhoWasGrantedWhatAndWhoTookItBack) {
+  storage::TokenRow row;
+  row.hash = sha256("a token");
+  row.name = "ci";
+  row.expires_ms = clock_.now + 1'000;
+  row.gated = {"org/*"};
+  row = recorder_->grant(row, "alice").value();
+  EXPECT_EQ(row.created_ms, clock_.now);
+  EXPECT_THAT(storage::list_tokens(*index_).value(), testing::ElementsAre(row));
+  clock_.now += 5;
+  const auto taken_back = recorder_->revoke(row, "bob").value();
+  EXPECT_EQ(taken_back.revoked_ms, clock_.now);
+  EXPECT_THAT(storage::list_tokens(*index_).value(), testing::ElementsAre(taken_back));
+
+  const auto granted = journal_->get(0).value()->value, revoked = journal_->get(1).value()->value;
+  EXPECT_EQ(granted.at("act").as_string(), "grant");
+  EXPECT_EQ(granted.at("by").as_string(), "alice");
+  EXPECT_EQ(granted.at("id").as_string(), json::string(row.id()));
+  EXPECT_EQ(granted.at("gated"), json::value({"org/*"}));
+  EXPECT_FALSE(granted.contains("private"));
+  EXPECT_EQ(revoked.at("act").as_string(), "revoke");
+  EXPECT_EQ(revoked.at("by").as_string(), "bob");
+  EXPECT_EQ(revoked.at("prev").as_int64(), 0);
+  EXPECT_THAT(journal_->get(0).value()->bytes, testing::Not(testing::HasSubstr(row.hash.hex())));
+}
+
+TEST_F(RecordTest, TokensOutliveARebuild) {
+  ASSERT_TRUE(recorder_->record_visit(seen()));
+  storage::TokenRow row;
+  row.hash = sha256("a token");
+  row.name = "ci";
+  row = recorder_->grant(row, "alice").value();
+  const auto before = derived();
+  EXPECT_EQ(rebuild_index(*index_, *journal_).value(), 2U);
+  EXPECT_EQ(derived(), before);
+  EXPECT_THAT(storage::list_tokens(*index_).value(), testing::ElementsAre(row));
+}
 }  // namespace
 }  // namespace hm::provenance

@@ -172,6 +172,19 @@ TEST_F(JournalTest, NoticesGapsAndDamage) {
   EXPECT_THAT(journal_->get(2), FailsWith(Errc::Corrupt, "journal entry 2"));
 }
 
+TEST_F(JournalTest, ChainsWhatIsAboutTheMirrorItself) {
+  json::object about_us = entry(kRid, "mirror", "node-a");
+  EXPECT_THAT(append({about_us}), FailsWith(Errc::BadInput, "rid"));
+  about_us.erase("rid");
+  EXPECT_EQ(append({about_us, entry(), about_us}).value(), 0U);
+  about_us["src"] = "node-b";
+  EXPECT_EQ(append({about_us}).value(), 3U);
+  EXPECT_EQ(prevs(), (std::vector<std::int64_t>{-1, -1, 0, -1}));
+  json::object about_nothing = entry();
+  about_nothing.erase("rid");
+  EXPECT_THAT(append({about_nothing}), FailsWith(Errc::BadInput, "rid"));
+}
+
 TEST_F(JournalTest, EntriesOfANewerVersionAreRefused) {
   EXPECT_THAT(parse_journal_entry(
                   0, R"({"kind":"model","obs":1,"prev":-1,"rid":"0123456789abcdef01234567","src":"a","t":"x","v":2})"),
