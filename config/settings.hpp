@@ -16,6 +16,7 @@ enum class Form : std::uint8_t {
   Bytes,     ///< an integer or a text like "1.5GiB"
   Path,      ///< "~/" is the home directory; relative paths in a file start at the file's folder
   Url,       ///< http or https, no user name or password inside
+  UrlOrNone, ///< like Url, or empty
   Proxy,     ///< like Url, other schemes of proxies too; credentials are hidden when printed
   Choice,    ///< one of `choices`; of a list, each
   Formats,   ///< list of weight formats (config/policy.hpp)
@@ -93,7 +94,7 @@ void each_setting(ConfigType& c, Visit&& visit) {
   visit("serve", "listen", c.serve.listen, Rule{});
   visit("serve", "tls_certificate", c.serve.tls_certificate, Rule{Path});
   visit("serve", "tls_key", c.serve.tls_key, Rule{Path});
-  visit("serve", "public_url", c.serve.public_url, Rule{Url});
+  visit("serve", "public_url", c.serve.public_url, Rule{UrlOrNone});
   visit("serve", "trusted_proxies", c.serve.trusted_proxies, Rule{});
   visit("serve", "access", c.serve.access, Rule{Choice, {}, 0, 0, {"open", "tokens"}});
   visit("serve", "gated", c.serve.gated, Rule{Choice, {}, 0, 0, {"check", "granted"}});
