@@ -137,6 +137,13 @@ void add_serve(Parser& parser) {
       ->type_name("ADDRESS");
 }
 
+void add_daemon(Parser& parser) {
+  auto [sub, c] = add_command<DaemonCommand>(
+      parser, parser.cli, "daemon", "Crawl, sync the policies on their schedules and serve, until told to end");
+  auto* status = sub->add_flag("--status", c->status, "Only tell what the one that runs is doing, as JSON");
+  sub->add_flag("--metrics", c->metrics, "Only print its figures, as Prometheus reads them")->excludes(status);
+}
+
 void add_search(Parser& parser) {
   auto [sub, c] = add_command<SearchCommand>(parser, parser.cli, "search",
                                              "Find repositories among all that the crawl knows, mirrored or not");
@@ -336,6 +343,33 @@ Result<Invocation> taken(const Parser& parser) {
 }
 }  // namespace
 
+bool changes_the_store(const Command& command) {
+  struct Visitor {
+    bool operator()(const InitCommand&) const { return true; }
+    bool operator()(const CrawlCommand&) const { return true; }
+    bool operator()(const MirrorCommand&) const { return true; }
+    bool operator()(const SyncCommand& c) const { return !c.offline; }
+    bool operator()(const VerifyCommand& c) const { return c.repair; }
+    bool operator()(const PinCommand&) const { return true; }
+    bool operator()(const UnpinCommand&) const { return true; }
+    bool operator()(const RmCommand&) const { return true; }
+    bool operator()(const GcCommand& c) const { return !c.dry_run; }
+    bool operator()(const IndexRebuildCommand&) const { return true; }
+    bool operator()(const DaemonCommand&) const { return false; }  // it is the one
+    bool operator()(const StatusCommand&) const { return false; }
+    bool operator()(const SearchCommand&) const { return false; }
+    bool operator()(const HistoryCommand&) const { return false; }
+    bool operator()(const ChangesCommand&) const { return false; }
+    bool operator()(const LsCommand&) const { return false; }
+    bool operator()(const ShowCommand&) const { return false; }
+    bool operator()(const PathCommand&) const { return false; }
+    bool operator()(const ConfigCheckCommand&) const { return false; }
+    bool operator()(const ConfigPrintCommand&) const { return false; }
+    bool operator()(const VersionCommand&) const { return false; }
+  };
+  return std::visit(Visitor(), command);
+}
+
 Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const char* const* argv) {
   if (argc > kArgumentsMax)
     return Error{Errc::BadInput, "more than " + std::to_string(kArgumentsMax) +
@@ -352,6 +386,7 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   add_global_options(parser);
   add_crawl(parser);
   add_sync(parser);
+  add_daemon(parser);
   add_mirror(parser);
   add_serve(parser);
   add_search(parser);

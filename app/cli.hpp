@@ -22,11 +22,12 @@ Exit exit_of(const Error& error);
 
 /// Where a command reads and writes. Facts go to `out`, everything else to `err`.
 struct Streams {
-  std::istream& in;
+  std::istream& in;  ///< the thread of the command reads and writes
   std::ostream& out;
   std::ostream& err;
   bool in_is_terminal = false;
   bool err_is_terminal = false;
+  std::string in_name = "standard input";
 };
 
 struct GlobalOptions {
@@ -55,6 +56,10 @@ struct SyncCommand {
   std::vector<std::string> policies;  ///< names; empty: all
   std::string directory;              ///< of the policies
   bool plan = false, offline = false, due = false, anew = false;
+};
+/// Crawls, syncs and serves until it is told to end; or asks the one that runs.
+struct DaemonCommand {
+  bool status = false, metrics = false;
 };
 struct StatusCommand {
   std::vector<std::string> diff;  ///< two numbers, or none
@@ -126,7 +131,7 @@ struct ConfigPrintCommand {};
 struct VersionCommand {};
 
 using Command =
-    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, StatusCommand, ServeCommand, SearchCommand,
+    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, DaemonCommand, StatusCommand, ServeCommand, SearchCommand,
                  HistoryCommand, ChangesCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand,
                  RmCommand, GcCommand, PathCommand, IndexRebuildCommand, TokenCreateCommand, TokenLsCommand,
                  TokenRevokeCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
@@ -138,6 +143,8 @@ struct Invocation {
 struct HelpText {
   std::string text;
 };
+/// It changes what is stored: it needs the writer's lock, or the daemon that holds it.
+bool changes_the_store(const Command& command);
 /// @returns BadInput saying what is wrong and which help to read.
 Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const char* const* argv);
 

@@ -28,7 +28,7 @@ namespace {
 }
 }  // namespace
 
-Interrupt::Interrupt() {
+Signals::Signals() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
@@ -43,7 +43,7 @@ Interrupt::Interrupt() {
   thread_ = std::thread([this, signals_fd] { watch(signals_fd); });
 }
 
-Interrupt::~Interrupt() {
+Signals::~Signals() {
   const std::uint64_t one = 1;
   while (::write(wake_fd_, &one, sizeof one) < 0 && errno == EINTR) {
   }
@@ -51,13 +51,26 @@ Interrupt::~Interrupt() {
   ::close(wake_fd_);
 }
 
-void Interrupt::watch(int signals_fd) {
+void Signals::on_hangup(std::function<void()> call) {
+  const std::lock_guard lock(hangup_mutex_);
+  hangup_ = std::move(call);
+}
+
+bool Signals::is_hangup_for_somebody(int number) {
+  const std::lock_guard lock(hangup_mutex_);
+  if (number != SIGHUP || !hangup_) return false;
+  hangup_();
+  return true;
+}
+
+void Signals::watch(int signals_fd) {
   for (;;) {
     std::array<pollfd, 2> watched{pollfd{signals_fd, POLLIN, 0}, pollfd{wake_fd_, POLLIN, 0}};
     if (::poll(watched.data(), watched.size(), -1) < 0) continue;  // EINTR
     if (watched[1].revents != 0) break;
     signalfd_siginfo info{};
     if (::read(signals_fd, &info, sizeof info) != sizeof info) continue;
+    if (is_hangup_for_somebody(static_cast<int>(info.ssi_signo))) continue;
     if (!taken_over_) die_of(static_cast<int>(info.ssi_signo));
     if (stop_.stop_requested()) ::_exit(static_cast<int>(Exit::CannotContinue));
     stop_.request_stop();

@@ -57,13 +57,13 @@ class Run : public std::enable_shared_from_this<Run> {
       waiting_.erase(next);
       begin_one(slot);
     }
-    if (!active_.empty()) return;
+    if (!active_.empty() || noting_ != 0) return;
     const std::lock_guard lock(mutex_);
     finished_ = true;
     ended_.notify_all();
   }
-  /// The first request whose repository is not at work already: two visits of one bare repository would trip over each
-  /// other.
+  /// The first request whose repository is not at work already: the pipeline would let it wait, in a place that another
+  /// one can use.
   std::deque<std::size_t>::iterator next_waiting() {
     return std::find_if(waiting_.begin(), waiting_.end(),
                         [this](std::size_t slot) { return !busy_.contains(name_of_slot(slot)); });
@@ -73,7 +73,6 @@ class Run : public std::enable_shared_from_this<Run> {
   void begin_one(std::size_t slot) {
     busy_.insert(name_of_slot(slot));
     outcomes_[slot].begun = true;
-    if (options_.on_begin) options_.on_begin(slot);
     auto signal = std::make_shared<asio::cancellation_signal>();
     active_[slot] = signal;
     auto progress = [this, slot](const crawler::ProgressEvent& event) {
@@ -97,9 +96,19 @@ class Run : public std::enable_shared_from_this<Run> {
     if (outcome.report.error && crawler::stops_everything(*outcome.report.error)) stopping_ = true;
     active_.erase(slot);
     busy_.erase(name_of_slot(slot));
-    if (options_.on_end) options_.on_end(slot, outcome);
+    if (options_.on_end) note(slot);
     display_.finished(slot, options_.summary ? options_.summary(outcome) : std::string());
     begin_more();
+  }
+  void note(std::size_t slot) {
+    ++noting_;
+    asio::post(network_.git_pool, [self = shared_from_this(), slot] {
+      self->options_.on_end(slot, self->outcomes_[slot]);
+      asio::post(*self->network_.context, [self] {
+        --self->noting_;
+        self->begin_more();
+      });
+    });
   }
   static std::string reason_of(const std::exception_ptr& thrown) {
     try {
@@ -125,6 +134,7 @@ class Run : public std::enable_shared_from_this<Run> {
   std::deque<std::size_t> waiting_;
   std::map<std::size_t, std::shared_ptr<asio::cancellation_signal>> active_;
   std::set<std::string> busy_;
+  std::size_t noting_ = 0;  ///< calls of on_end under way
   bool stopping_ = false;
 
   std::mutex mutex_;

@@ -30,8 +30,7 @@ struct MirrorOutcome {
 
 struct MirrorRunOptions {
   int parallel = 2;
-  /// Network thread, before a repository is begun and after it ended; both block only briefly.
-  std::function<void(std::size_t slot)> on_begin;
+  /// On the git pool, after a repository ended; may block. The run ends after the last of them.
   std::function<void(std::size_t slot, const MirrorOutcome& outcome)> on_end;
   /// The line that the display prints when a repository is through; "" for none.
   std::function<std::string(const MirrorOutcome& outcome)> summary;

@@ -4,6 +4,7 @@
 
 namespace hm::app {
 Result<std::vector<config::MirrorPolicy>> policies_in_force(const Context& context, std::string_view consequence) {
+  if (context.policies) return *context.policies;
   const std::string directory = config::policies_directory(context.config, context.config_file);
   if (directory.empty()) return std::vector<config::MirrorPolicy>();
   auto policies = config::load_mirror_policies(directory);

@@ -5,10 +5,11 @@
 #include "app/cli.hpp"
 #include "app/commands/commands.hpp"
 #include "app/context.hpp"
+#include "app/daemon/client.hpp"
 #include "app/interrupt.hpp"
+#include "app/metrics.hpp"
 #include "app/output.hpp"
-#include "base/file.hpp"
-#include "base/log.hpp"
+#include "app/settings.hpp"
 #include "base/text.hpp"
 
 namespace hm::app {
@@ -61,41 +62,9 @@ Exit report(const Error& error, Exit exit, Streams& io, bool json) {
 Error interrupted(std::string what_next) { return {Errc::Cancelled, "stopped; " + std::move(what_next)}; }
 
 namespace {
-Result<> apply_options(config::Config& config, const GlobalOptions& options) {
-  if (options.data_dir && options.data_dir->empty())
-    return Error{Errc::BadInput, "--data-dir is empty; write the path of the data directory, or leave the option out"};
-  if (options.data_dir) config.storage.data_dir = *options.data_dir;
-  if (options.upstream) config.upstream.url = *options.upstream;
-  if (options.log_level) config.log.level = *options.log_level;
-  if (options.log_format) config.log.format = *options.log_format;
-  if (options.jobs) config.mirror.repos_parallel = *options.jobs;
-  for (const std::string& host : options.allow_private) config.upstream.allow_private.push_back(host);
-  return within(config::check_config(config), [] { return "reading the command line"; });
-}
-
 /// `config check FILE` and `version` must work whatever the file in force says.
 bool needs_configuration(const Command& command) {
   return !std::holds_alternative<ConfigCheckCommand>(command) && !std::holds_alternative<VersionCommand>(command);
-}
-
-Result<> configure(Context& context) {
-  if (context.options.config_file)
-    context.config_file = *context.options.config_file;
-  else
-    context.config_file = config::find_config_file();
-  if (!context.config_file.empty()) {
-    HM_TRY(context.config, config::load_config_file(context.config_file));
-  }
-  HM_TRY(config::apply_environment(context.config));
-  HM_TRY(apply_options(context.config, context.options));
-  HM_TRY(context.data_dir, config::data_dir_of(context.config));
-  return ok();
-}
-
-void start_log(const config::Log& settings) {
-  LogLevel level = LogLevel::Warning;
-  bool off = false;
-  if (parse_log_level(settings.level, level, off) && !off) set_up_log(level, settings.format == "json");
 }
 
 /// Of a command line that could not be read.
@@ -110,21 +79,34 @@ Exit report_unwritable_output(Streams& io) {
                 Exit::CannotContinue, io, false);
 }
 
-Exit run_invocation(const Invocation& invocation, Streams& io) {
-  Interrupt interrupt;  // before any other thread
-  Context context{io, invocation.global, {}, {}, {}, interrupt};
+Exit run_invocation(const Invocation& invocation, const std::vector<std::string>& arguments, Streams& io) {
+  Signals interrupt;  // before any other thread
+  OwnStores stores;
+  Metrics metrics;
+  Context context{io, invocation.global, {}, {}, {}, interrupt, stores, metrics, {}};
   if (needs_configuration(invocation.command)) {
-    if (auto configured = configure(context); !configured)
-      return report(configured.assume_error(), Exit::Usage, io, context.options.json);
+    auto settings = load_settings(context.options);
+    if (!settings) return report(settings.assume_error(), Exit::Usage, io, context.options.json);
+    context.config = std::move(settings.assume_value().config);
+    context.config_file = std::move(settings.assume_value().config_file);
+    context.data_dir = std::move(settings.assume_value().data_dir);
   }
   start_log(context.config.log);
-  auto result = std::visit([&](const auto& command) { return run_command(context, command); }, invocation.command);
-  io.out << std::flush;
-  if (!result) return report(result.assume_error(), exit_of(result.assume_error()), io, context.options.json);
-  if (!io.out) return report_unwritable_output(io);
-  return result.assume_value();
+  if (changes_the_store(invocation.command)) {
+    if (auto daemon = connect_in(context.data_dir))
+      return run_in_the_daemon(context, std::move(*daemon), invocation.command, arguments);
+  }
+  return run_to_end(context, invocation.command);
 }
 }  // namespace
+
+Exit run_to_end(Context& context, const Command& command) {
+  auto result = std::visit([&](const auto& c) { return run_command(context, c); }, command);
+  context.io.out << std::flush;
+  if (!result) return report(result.assume_error(), exit_of(result.assume_error()), context.io, context.options.json);
+  if (!context.io.out) return report_unwritable_output(context.io);
+  return result.assume_value();
+}
 
 Exit run(int argc, const char* const* argv, Streams streams) {
   auto parsed = parse_command_line(argc, argv);
@@ -133,6 +115,6 @@ Exit run(int argc, const char* const* argv, Streams streams) {
     streams.out << help->text << std::flush;
     return streams.out ? Exit::Done : report_unwritable_output(streams);
   }
-  return run_invocation(std::get<Invocation>(parsed.assume_value()), streams);
+  return run_invocation(std::get<Invocation>(parsed.assume_value()), {argv, argv + argc}, streams);
 }
 }  // namespace hm::app

@@ -101,6 +101,8 @@ mirror::DownloadOptions download_options_of(const config::Config& config) {
   return options;
 }
 
+}  // namespace
+
 mirror::GitLimits git_limits_of(const config::Config& config) {
   mirror::GitLimits limits;
   limits.pack_bytes_max = config.mirror.git_pack_bytes_max;
@@ -110,7 +112,6 @@ mirror::GitLimits git_limits_of(const config::Config& config) {
   limits.tree_depth_max = static_cast<std::uint32_t>(config.mirror.git_tree_depth_max);
   return limits;
 }
-}  // namespace
 
 std::string product_version() { return "hubmirror/" HM_VERSION; }
 
@@ -127,10 +128,13 @@ Result<std::unique_ptr<ReadServices>> ReadServices::open(const config::Config& c
   return std::make_unique<ReadServices>(std::move(dir), std::move(index), std::move(blobs));
 }
 
-Result<> WriteServices::take_back_leases(storage::TaskQueue& queue) const {
+Result<> WriteServices::take_back_leases() {
+  const std::lock_guard guard(leases_mutex_);
+  if (leases_taken_back_) return ok();
   const bool crashed = lock.predecessor_crashed();
-  HM_TRY(queue.recover([](const std::string&) { return false; }, [&](const std::string&) { return crashed; }));
+  HM_TRY(tasks.recover([](const std::string&) { return false; }, [&](const std::string&) { return crashed; }));
   lock.note_crashes();
+  leases_taken_back_ = true;
   return ok();
 }
 
@@ -143,7 +147,8 @@ WriteServices::WriteServices(storage::DataDir d, storage::WriterLock l, std::uni
       mark(real_file_system(), dir),
       journal(*index, mark_fits ? &mark : nullptr),
       recorder(*index, journal, system_clock(), node_name()),
-      catalog(*index, *blobs, dir) {}
+      catalog(*index, *blobs, dir),
+      tasks(*index, system_clock()) {}
 
 Result<std::unique_ptr<WriteServices>> WriteServices::open(const config::Config& config, const std::string& data_dir,
                                                            std::string_view command, Create create,

@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,13 +69,18 @@ struct WriteServices {
   storage::Journal journal;  ///< its mark stays where it is when the index is older than the store
   provenance::Recorder recorder;
   mirror::Catalog catalog;
+  storage::TaskQueue tasks;  ///< the only one over this index
 
   WriteServices(storage::DataDir d, storage::WriterLock l, std::unique_ptr<storage::Index> i,
                 std::unique_ptr<storage::BlobStore> b, bool mark_fits);
 
-  /// Gives back every lease: we hold the writer lock, so nobody else is at work. What a process that crashed was at is
-  /// suspect; from here on ours would be.
-  Result<> take_back_leases(storage::TaskQueue& queue) const;
+  /// Gives back every lease, the first time it is called: we hold the writer lock, so nobody else is at work. What a
+  /// process that crashed was at is suspect; from here on ours would be.
+  Result<> take_back_leases();
+
+ private:
+  std::mutex leases_mutex_;
+  bool leases_taken_back_ = false;
 };
 
 /// For commands that talk to a Hub. One network thread runs `*context` and with it every coroutine, the HTTP client and
@@ -112,6 +118,8 @@ struct NetworkServices {
   NetworkServices& operator=(const NetworkServices&) = delete;
 };
 
+/// The section [mirror] as git fetches want it.
+mirror::GitLimits git_limits_of(const config::Config& config);
 /// "hubmirror/0.1.0".
 std::string product_version();
 }  // namespace hm::app

@@ -14,6 +14,8 @@
 #include "storage/key_space.hpp"
 
 namespace hm::app {
+using storage::Family;
+
 namespace {
 constexpr std::string_view kRequestPrefix = "mirror/request/";  // Meta rows; the task's key follows
 constexpr std::int64_t kLeaseMs =
@@ -80,8 +82,8 @@ Result<StoredRequest> unpack_request(std::string_view bytes) {
   return stored;
 }
 
-UnfinishedList::UnfinishedList(storage::Index& index, std::string upstream)
-    : index_(index), upstream_(std::move(upstream)), queue_(index, system_clock()) {}
+UnfinishedList::UnfinishedList(storage::Index& index, storage::TaskQueue& queue, std::string upstream)
+    : index_(index), upstream_(std::move(upstream)), queue_(queue) {}
 
 storage::TaskKey UnfinishedList::key_of(const crawler::MirrorRequest& request) const {
   return crawler::task_by_hand(upstream_, request.spec.repo, request.spec.revision);
@@ -96,7 +98,7 @@ Result<> UnfinishedList::add_to(std::vector<crawler::MirrorRequest>& requests) {
     return true;
   }));
   for (const storage::TaskKey& key : open) {
-    HM_TRY(const auto row, index_.get(storage::Family::Meta, request_row(key)));
+    HM_TRY(const auto row, index_.get(Family::Meta, request_row(key)));
     if (!row) continue;
     HM_TRY(StoredRequest stored, unpack_request(*row));
     if (stored.upstream != upstream_ || !named.insert(identity(stored.request)).second) continue;
@@ -106,54 +108,51 @@ Result<> UnfinishedList::add_to(std::vector<crawler::MirrorRequest>& requests) {
 }
 
 Result<> UnfinishedList::begin(const std::vector<crawler::MirrorRequest>& requests) {
-  HM_TRY(queue_.recover([](const std::string&) { return false; }));  // we hold the writer lock: nobody else is at work
   storage::Batch batch;
   std::vector<storage::NewTask> tasks;
+  std::vector<storage::TaskKey> keys;
   for (const crawler::MirrorRequest& request : requests) {
     slots_.push_back({key_of(request), 0, false});
+    keys.push_back(slots_.back().key);
     tasks.push_back({slots_.back().key, 128, 0, kLane});
-    batch.put(storage::Family::Meta, request_row(slots_.back().key), pack_request(request, upstream_));
+    batch.put(Family::Meta, request_row(slots_.back().key), pack_request(request, upstream_));
   }
   HM_TRY(queue_.enqueue(tasks, std::move(batch)));
-  return lease_all();
+  HM_TRY(queue_.wake(keys));  // whoever asks again for what took workers with it means it
+  return lease(0, slots_.size());
 }
 
-/// Takes every task that is due. Those of an earlier run that was killed and are not asked for now go back as failed:
-/// unfinished, but not ours to do.
-Result<> UnfinishedList::lease_all() {
+Result<> UnfinishedList::lease(std::size_t first, std::size_t count) {
   std::map<storage::TaskKey, std::size_t> places;
-  for (std::size_t slot = 0; slot < slots_.size(); ++slot) places[slots_[slot].key] = slot;
-  const std::string owner = "mirror:" + std::to_string(::getpid());
-  for (;;) {
-    HM_TRY(const auto leased, queue_.lease(storage::kLeaseCountMax, owner, kLeaseMs, kLane));
-    if (leased.empty()) return ok();
-    for (const storage::Task& task : leased) {
-      const auto place = places.find(task.key);
-      if (place == places.end()) {
-        HM_TRY(queue_.fail(task.key, task.lease->fence, {"stopped", "the run was ended before it was done"}));
-        continue;
-      }
-      slots_[place->second].fence = task.lease->fence;
-      slots_[place->second].open = true;
-    }
+  std::vector<storage::TaskKey> keys;
+  for (std::size_t slot = first; slot < first + count; ++slot)
+    if (places.emplace(slots_[slot].key, slot).second) keys.push_back(slots_[slot].key);
+  HM_TRY(const auto leased, queue_.lease_these(std::move(keys), "mirror:" + std::to_string(::getpid()), kLeaseMs));
+  for (const storage::Task& task : leased) {
+    Slot& at = slots_[places.at(task.key)];
+    at.fence = task.lease->fence;
+    at.open = true;
   }
+  return ok();
+}
+
+Result<> UnfinishedList::note(Slot& at, const MirrorOutcome& outcome) {
+  storage::Batch batch;
+  const storage::RepoRow& row = outcome.report.row;
+  if (!row.repo.name.empty()) crawler::note_by_hand(batch, {row.repo.kind, row.rid});
+  if (!is_final(outcome)) return queue_.fail(at.key, at.fence, {"unfinished", reason_of(outcome)}, std::move(batch));
+  batch.remove(Family::Meta, request_row(at.key));
+  return queue_.complete(at.key, at.fence, std::move(batch));
 }
 
 void UnfinishedList::ended(std::size_t slot, const MirrorOutcome& outcome) {
   const std::lock_guard lock(mutex_);
   Slot& at = slots_[slot];
-  if (!at.open) return;
+  if (at.told) return;
+  at.told = true;
+  Result<> noted = at.open ? ok() : lease(slot, 1);  // another run had it
+  if (noted && at.open) noted = note(at, outcome);
   at.open = false;
-  Result<> noted = ok();
-  storage::Batch batch;
-  const storage::RepoRow& row = outcome.report.row;
-  if (!row.repo.name.empty()) crawler::note_by_hand(batch, {row.repo.kind, row.rid});
-  if (is_final(outcome)) {
-    batch.remove(storage::Family::Meta, request_row(at.key));
-    noted = queue_.complete(at.key, at.fence, std::move(batch));
-  } else {
-    noted = queue_.fail(at.key, at.fence, {"unfinished", reason_of(outcome)}, std::move(batch));
-  }
   if (!noted && !problem_) problem_ = noted.assume_error();
 }
 

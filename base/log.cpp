@@ -12,9 +12,15 @@
 namespace hm {
 namespace {
 std::atomic<bool> json_lines{false};
-std::shared_ptr<spdlog::logger>& logger() {
-  static std::shared_ptr<spdlog::logger> instance;
-  return instance;
+/// One for the process; what is set of it may change while others write.
+spdlog::logger& logger() {
+  static const auto instance = [] {
+    auto made = std::make_shared<spdlog::logger>("hubmirror", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->set_level(spdlog::level::off);
+    made->flush_on(spdlog::level::debug);
+    return made;
+  }();
+  return *instance;
 }
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
@@ -32,19 +38,16 @@ spdlog::level::level_enum level_of(LogLevel level) {
 bool needs_quotes(std::string_view value) { return value.empty() || value.find_first_of(" =\"") != value.npos; }
 }  // namespace
 
-void set_up_log(LogLevel least, bool json) {
+void set_up_log(LogLevel least, bool json, bool off) {
+  spdlog::logger& out = logger();
   json_lines = json;
-  auto made = std::make_shared<spdlog::logger>(
-      "hubmirror", std::make_shared<spdlog::sinks::stderr_sink_mt>());  // not registered: may be set up again
-  made->set_pattern(json ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ %L %v", spdlog::pattern_time_type::utc);
-  made->set_level(level_of(least));
-  made->flush_on(spdlog::level::debug);
-  logger() = std::move(made);
+  out.set_pattern(json ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ %L %v", spdlog::pattern_time_type::utc);
+  out.set_level(off ? spdlog::level::off : level_of(least));
 }
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
-  const auto& out = logger();
-  if (!out || !out->should_log(level_of(level))) return;
+  spdlog::logger& out = logger();
+  if (!out.should_log(level_of(level))) return;
   if (json_lines) {
     namespace json = boost::json;
     static constexpr const char* kNames[] = {"debug", "info", "warning", "error"};
@@ -55,7 +58,7 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
                       {"level", kNames[static_cast<int>(level)]},
                       {"event", json::string(event.data(), event.size())}};
     for (const LogField& f : fields) line[json::string_view(f.key.data(), f.key.size())] = printable(f.value);
-    out->log(level_of(level), "{}", json::serialize(line));
+    out.log(level_of(level), "{}", json::serialize(line));
     return;
   }
   std::string line(event);
@@ -67,7 +70,7 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
     else
       line.append(value);
   }
-  out->log(level_of(level), "{}", line);
+  out.log(level_of(level), "{}", line);
 }
 
 bool parse_log_level(std::string_view text, LogLevel& into, bool& off) {

@@ -8,3 +8,4 @@ install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/hubmirror.bash DESTINA
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/_hubmirror DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/hubmirror.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/operations.md ${PROJECT_SOURCE_DIR}/docs/policies.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/hubmirror.service ${PROJECT_SOURCE_DIR}/packaging/systemd/hubmirror.socket DESTINATION lib/systemd/system)

@@ -49,6 +49,7 @@ struct Crawl {
   std::uint64_t visits_per_day_max = 50'000;  ///< repositories looked into; 0: none
   int attention_days = 42;                    ///< a change is news for so long
   int revisit_days = 90;                      ///< looked into again though nothing speaks for a change
+  bool operator==(const Crawl&) const = default;
 };
 struct Sync {
   std::string policies;  ///< directory; empty: `policies` beside the configuration file, config/mirror_policy.hpp

@@ -12,20 +12,21 @@
 
 namespace hm::config {
 enum class Form : std::uint8_t {
-  Plain,     ///< numbers, booleans and text as they are
-  Bytes,     ///< an integer or a text like "1.5GiB"
-  Path,      ///< "~/" is the home directory; relative paths in a file start at the file's folder
-  Url,       ///< http or https, no user name or password inside
-  Proxy,     ///< like Url, other schemes of proxies too; credentials are hidden when printed
-  Choice,    ///< one of `choices`; of a list, each
-  Formats,   ///< list of weight formats (config/policy.hpp)
-  Hosts,     ///< list of "host" or "host:port"
-  Count,     ///< an integer or a text like "7B", powers of 1000
-  Depth,     ///< an integer; true is the largest, false 0
-  Duration,  ///< a text like "90d", as milliseconds; messages give bounds in days
-  Since,     ///< text: a day, a time, or an age like "90d"
-  Repos,     ///< list of repositories as parse_repo_spec() reads them
-  Ranges,    ///< list of addresses and networks, config/address_range.hpp
+  Plain,      ///< numbers, booleans and text as they are
+  Bytes,      ///< an integer or a text like "1.5GiB"
+  Path,       ///< "~/" is the home directory; relative paths in a file start at the file's folder
+  Url,        ///< http or https, no user name or password inside
+  UrlOrNone,  ///< like Url, or empty
+  Proxy,      ///< like Url, other schemes of proxies too; credentials are hidden when printed
+  Choice,     ///< one of `choices`; of a list, each
+  Formats,    ///< list of weight formats (config/policy.hpp)
+  Hosts,      ///< list of "host" or "host:port"
+  Count,      ///< an integer or a text like "7B", powers of 1000
+  Depth,      ///< an integer; true is the largest, false 0
+  Duration,   ///< a text like "90d", as milliseconds; messages give bounds in days
+  Since,      ///< text: a day, a time, or an age like "90d"
+  Repos,      ///< list of repositories as parse_repo_spec() reads them
+  Ranges,     ///< list of addresses and networks, config/address_range.hpp
 };
 struct Rule {
   Form form = Form::Plain;
@@ -94,7 +95,7 @@ void each_setting(ConfigType& c, Visit&& visit) {
   visit("serve", "listen", c.serve.listen, Rule{});
   visit("serve", "tls_certificate", c.serve.tls_certificate, Rule{Path});
   visit("serve", "tls_key", c.serve.tls_key, Rule{Path});
-  visit("serve", "public_url", c.serve.public_url, Rule{Url});
+  visit("serve", "public_url", c.serve.public_url, Rule{UrlOrNone});
   visit("serve", "trusted_proxies", c.serve.trusted_proxies, Rule{Ranges});
   visit("serve", "access", c.serve.access, Rule{Choice, {}, 0, 0, {"open", "tokens"}});
   visit("serve", "gated", c.serve.gated, Rule{Choice, {}, 0, 0, {"check", "granted"}});

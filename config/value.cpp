@@ -171,7 +171,8 @@ Raw number_or_text(const std::string& text) {
 
 Result<> check_value(const std::string& text, const Rule& rule) {
   HM_TRY(check_text_bytes(text));
-  if (rule.form == Form::Url) return check_url(text);
+  if (rule.form == Form::UrlOrNone && text.empty()) return ok();
+  if (rule.form == Form::Url || rule.form == Form::UrlOrNone) return check_url(text);
   if (rule.form == Form::Since) return check_since(text);
   return rule.form == Form::Choice ? check_choice(text, rule) : ok();
 }

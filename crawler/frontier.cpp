@@ -100,7 +100,7 @@ Result<std::optional<storage::Task>> Frontier::next(std::string_view owner) {
   HM_TRY(const auto lane, next_lane());
   // Without one the call still finds leases that ran out.
   const auto from = lane ? static_cast<std::uint8_t>(*lane) : static_cast<std::uint8_t>(o_.first_lane);
-  HM_TRY(auto leased, queue_.lease(1, owner, o_.lease_ms, from));
+  HM_TRY(auto leased, queue_.lease(1, owner, o_.lease_ms, from, lanes()));
   if (leased.empty()) return task;
   probing_ = breaker_open_until_ms_.has_value();
   task = std::move(leased.front());
@@ -194,8 +194,7 @@ Result<> Frontier::heartbeat(const storage::Task& task) {
 
 Result<std::optional<std::int64_t>> Frontier::wait_ms() const {
   const std::lock_guard lock(mutex_);
-  HM_TRY(const auto due,
-         queue_.next_due_ms(static_cast<std::uint8_t>(o_.first_lane), static_cast<std::uint8_t>(o_.lanes)));
+  HM_TRY(const auto due, queue_.next_due_ms(lanes()));
   if (!due) return due;
   std::int64_t wait = std::max<std::int64_t>(*due - clock_.unix_ms(), 0);
   if (breaker_open_until_ms_) wait = std::max(wait, *breaker_open_until_ms_ - clock_.monotonic_ms());

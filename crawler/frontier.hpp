@@ -78,6 +78,9 @@ class Frontier {
   Result<std::optional<std::int64_t>> wait_ms() const;
 
  private:
+  storage::Lanes lanes() const {
+    return {static_cast<std::uint8_t>(o_.first_lane), static_cast<std::uint8_t>(o_.lanes)};
+  }
   Result<std::optional<Lane>> next_lane();
   std::int64_t backoff_ms(std::uint32_t attempts) const;
   void upstream_answered();

@@ -33,6 +33,7 @@ std::string_view name_of(Stage stage) {
 awaitable<Result<>> Visit::run() {
   HM_CO_TRY(co_await look());  // info and refs: what upstream says it is
   HM_CRASH_POINT("pipeline.visited");
+  HM_CO_TRY(co_await hold());  // one visit of a repository at a time
   if (co_await nothing_new()) co_return ok();
   HM_CO_TRY(co_await fetch_git());  // objects, quarantined and checked; no ref moves
   HM_CRASH_POINT("pipeline.git_fetched");
@@ -58,7 +59,7 @@ awaitable<Result<>> Visit::run() {
 
 awaitable<MirrorReport> Pipeline::mirror(MirrorRequest request, std::function<void(const ProgressEvent&)> progress) {
   const std::int64_t begin_ms = p_.clock.monotonic_ms();
-  Visit visit(p_, std::move(request), std::move(progress));
+  Visit visit(p_, at_work_, std::move(request), std::move(progress));
   std::optional<Error> error;
   try {
     auto outcome = co_await visit.run();

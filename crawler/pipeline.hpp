@@ -14,6 +14,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "config/policy.hpp"
+#include "crawler/at_work.hpp"
 #include "hub/api.hpp"
 #include "mirror/catalog.hpp"
 #include "mirror/git/fetch.hpp"
@@ -88,10 +89,14 @@ class Pipeline {
   };
   explicit Pipeline(Parts parts) : p_(std::move(parts)) {}
   /// Never throws and never fails as a call: what went wrong is in the report. Running it again goes on where it
-  /// stopped.
+  /// stopped. Of several visits of one repository, the later wait.
   awaitable<MirrorReport> mirror(MirrorRequest request, std::function<void(const ProgressEvent&)> progress);
+
+  /// Of fetches that are begun from now on. Network thread.
+  void set_git_limits(mirror::GitLimits limits) { p_.git_limits = limits; }
 
  private:
   Parts p_;
+  AtWork at_work_;
 };
 }  // namespace hm::crawler

@@ -293,8 +293,8 @@ class Verification {
     if (!o_.only.empty()) return ok();
     static const std::map<std::string, std::set<std::string, std::less<>>> kOurs{
         {"",
-         {"VERSION", "VERSION.new", "LOCK", "JOURNAL", "JOURNAL.new", "blobs", "git", "index", "quarantine",
-          "lost+found"}},
+         {"VERSION", "VERSION.new", "LOCK", "daemon.sock", "JOURNAL", "JOURNAL.new", "blobs", "git", "index",
+          "quarantine", "lost+found"}},
         {"/blobs", {"sha256", "partial"}},
         {"/git", {"model", "dataset", "space"}}};
     for (const auto& [folder, names] : kOurs) {

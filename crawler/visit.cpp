@@ -28,8 +28,10 @@ std::string_view visibility_of(const hub::RepoInfo& info) {
 
 bool stops_everything(const Error& error) { return error.code == Errc::NoSpace || error.code == Errc::Cancelled; }
 
-Visit::Visit(Pipeline::Parts& parts, MirrorRequest request, std::function<void(const ProgressEvent&)> progress)
+Visit::Visit(Pipeline::Parts& parts, AtWork& at_work, MirrorRequest request,
+             std::function<void(const ProgressEvent&)> progress)
     : p_(parts),
+      at_work_(at_work),
       catalog_(parts.index, parts.blobs, parts.dir),
       request_(std::move(request)),
       progress_(std::move(progress)),
@@ -109,6 +111,17 @@ awaitable<Result<>> Visit::look() {
   report_.repo = repo_;
   event_.repo = repo_;
   co_return ok();
+}
+
+/// From here on no other visit touches this repository.
+awaitable<Result<>> Visit::hold() {
+  const RepoKey wanted = key();
+  HM_CO_TRY(hold_, co_await at_work_.hold(wanted));
+  if (!hold_.waited()) co_return ok();
+  HM_CO_TRY(co_await look());  // what was seen before the other visit ended may be older than what that one published
+  if (key() == wanted) co_return ok();
+  co_return Error{Errc::Unreachable,
+                  "the name " + repo_.text() + " became another repository's while this one was at work; run it again"};
 }
 
 /// Waits before the next attempt of a git request. @returns the error when trying again cannot help, or was tried often

@@ -19,7 +19,8 @@ bool stops_everything(const Error& error);
 
 class Visit {
  public:
-  Visit(Pipeline::Parts& parts, MirrorRequest request, std::function<void(const ProgressEvent&)> progress);
+  Visit(Pipeline::Parts& parts, AtWork& at_work, MirrorRequest request,
+        std::function<void(const ProgressEvent&)> progress);
 
   awaitable<Result<>> run();
   MirrorReport finish(std::optional<Error> error);
@@ -35,6 +36,7 @@ class Visit {
   };
 
   awaitable<Result<>> look();
+  awaitable<Result<>> hold();
   awaitable<Result<>> list_refs();
   awaitable<Result<mirror::FetchOutcome>> fetch_objects();
   awaitable<Result<>> pause_after(hub::Backoff& backoff, Error error);
@@ -69,6 +71,7 @@ class Visit {
   std::string git_path() const { return p_.dir.git(key()); }
 
   Pipeline::Parts& p_;
+  AtWork& at_work_;
   mirror::Catalog catalog_;
   MirrorRequest request_;
   std::function<void(const ProgressEvent&)> progress_;
@@ -78,6 +81,7 @@ class Visit {
   Stage timed_stage_ = Stage::Visit;
   RepoId repo_;           ///< under upstream's present name
   storage::RepoRow row_;  ///< after the visit was recorded
+  AtWork::Hold hold_;     ///< from then on
   mirror::Advertisement seen_;
   hub::BudgetedClient git_client_;
   std::optional<mirror::GitRemote> remote_;

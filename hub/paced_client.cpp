@@ -31,12 +31,11 @@ std::uint64_t ahead_bytes(std::uint64_t bytes_per_second) {
 }  // namespace
 
 PacedClient::PacedClient(std::unique_ptr<net::HttpClient> inner, RateBudget& budget)
-    : inner_(std::move(inner)),
-      budget_(budget),
-      ahead_bytes_max_(ahead_bytes(budget.ceilings().lowest_bytes_per_second())) {}
+    : inner_(std::move(inner)), budget_(budget) {}
 
 awaitable<Result<net::HttpResponse>> PacedClient::send(net::HttpRequest request) {
-  if (ahead_bytes_max_ != 0) request.ahead_bytes_max = ahead_bytes_max_;
+  if (const auto ahead = ahead_bytes(budget_.ceilings().lowest_bytes_per_second()); ahead != 0)
+    request.ahead_bytes_max = ahead;
   HM_CO_TRY(auto response, co_await inner_->send(std::move(request)));
   response.body = std::make_unique<PacedBody>(std::move(response.body), budget_);
   co_return std::move(response);

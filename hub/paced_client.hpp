@@ -20,6 +20,5 @@ class PacedClient final : public net::HttpClient {
  private:
   std::unique_ptr<net::HttpClient> inner_;
   RateBudget& budget_;
-  const std::uint64_t ahead_bytes_max_;
 };
 }  // namespace hm::hub

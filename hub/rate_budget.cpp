@@ -203,6 +203,7 @@ void RateBudget::answered(Admission admission, int status, const net::Headers& h
     window_of(route, admission.bucket_).lost();
     route.told = route.told || status < 500;  // what is broken in front of the upstream knows nothing of buckets
   }
+  if (status == 429) ++answers_429_;
   if (status != 429 && status != 503) return;
   const auto retry_after = headers.get("Retry-After");
   const auto wait_ms = retry_after ? parse_retry_after(*retry_after, clock_->unix_ms()) : std::nullopt;
@@ -229,6 +230,11 @@ awaitable<Result<>> RateBudget::pace(TokenBucket& pacer, std::uint64_t config::C
 awaitable<Result<>> RateBudget::receive(std::uint64_t bytes) {
   received_bytes_ += bytes;
   co_return co_await pace(bytes_, &config::Ceilings::bytes_per_second, bytes, 0);
+}
+
+void RateBudget::set_ceilings(config::CeilingPlan plan) {
+  plan_ = std::move(plan);
+  open_ = plan_.open();
 }
 
 std::optional<RateBudget::State> RateBudget::state(Bucket bucket) const {
@@ -259,6 +265,7 @@ BudgetStatus RateBudget::status() const {
   }
   status.admitted_unlimited = unlimited_counts_.admitted;
   status.received_bytes = received_bytes_;
+  status.answers_429 = answers_429_;
   status.ceilings = plan_.at(clock_->unix_ms());
   return status;
 }

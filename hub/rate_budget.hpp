@@ -61,6 +61,7 @@ struct BudgetStatus {
   std::array<BucketStatus, kBuckets> buckets;
   std::uint64_t admitted_unlimited = 0;  ///< to hosts that count nothing
   std::uint64_t received_bytes = 0;      ///< of bodies, since the start
+  std::uint64_t answers_429 = 0;         ///< since the start; in a steady state there are none
   config::Ceilings ceilings;             ///< in force
 };
 
@@ -87,6 +88,8 @@ class RateBudget {
   /// Bytes of a body have come: waits as long as our ceiling wants. @returns Cancelled.
   awaitable<Result<>> receive(std::uint64_t bytes);
   const config::CeilingPlan& ceilings() const { return plan_; }
+  /// Other ceilings from now on; those that wait see it within ten seconds.
+  void set_ceilings(config::CeilingPlan plan);
 
   struct State {
     std::uint64_t remaining = 0;           ///< by the answers, less what was admitted since
@@ -125,13 +128,13 @@ class RateBudget {
   std::int64_t max_wait_ms_;
   Sleep sleep_;
   const Clock* clock_;
-  const config::CeilingPlan plan_;
-  const bool open_;
+  config::CeilingPlan plan_;
+  bool open_;
   TokenBucket requests_{0}, bytes_{0};
   std::array<RateWindow, kBuckets> windows_;
   std::array<Counts, kBuckets> counts_;
   Counts unlimited_counts_;
-  std::uint64_t received_bytes_ = 0;
+  std::uint64_t received_bytes_ = 0, answers_429_ = 0;
   std::unordered_map<std::string, Route> routes_;
 };
 

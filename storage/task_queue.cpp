@@ -226,18 +226,28 @@ Result<> TaskQueue::scan_order(const std::string& prefix, const std::string& fro
   return ok();
 }
 
-Result<std::vector<TaskKey>> TaskQueue::expired(std::size_t count, std::int64_t now_ms) const {
+/// Of a task under a lease, whose place in the order does not tell its lane.
+Result<bool> TaskQueue::is_of(const TaskKey& key, Lanes lanes) const {
+  HM_TRY(const auto task, get(key));
+  return task && lanes.has(task->lane);
+}
+
+Result<std::vector<TaskKey>> TaskQueue::expired(std::size_t count, std::int64_t now_ms, Lanes lanes) const {
   std::vector<TaskKey> out;
   bool damaged = false;
+  Result<> looked = ok();
   const std::string prefix(1, kLeaseTag);
   HM_TRY(scan_order(prefix, prefix, [&](std::string_view key) {
     const auto until = key::parse_u64(key.substr(1, 8));
     const auto task = until ? parse_task_key(key.substr(9)) : std::nullopt;
     damaged = !task;
     if (damaged || out.size() >= count || static_cast<std::int64_t>(*until) > now_ms) return false;
-    out.push_back(*task);
-    return true;
+    const auto ours = is_of(*task, lanes);
+    if (!ours) looked = ours.error();
+    if (ours && ours.assume_value()) out.push_back(*task);
+    return ours.has_value();
   }));
+  HM_TRY(std::move(looked));
   if (damaged) return Error{Errc::Corrupt, "the order of leases holds a malformed key"};
   return out;
 }
@@ -277,13 +287,30 @@ Result<bool> TaskQueue::is_due(std::uint8_t lane) const {
 }
 
 Result<std::vector<Task>> TaskQueue::lease(std::size_t count, std::string_view owner, std::int64_t duration_ms,
-                                           std::optional<std::uint8_t> lane) {
+                                           std::optional<std::uint8_t> lane, Lanes ours) {
   const std::lock_guard lock(change_mutex_);
   const std::int64_t now = clock_.unix_ms();
   count = std::min(count, kLeaseCountMax);
-  HM_TRY(auto keys, expired(count, now));
+  HM_TRY(auto keys, expired(count, now, ours));
   HM_TRY(const auto queued, due(count - keys.size(), now, lane));
   keys.insert(keys.end(), queued.begin(), queued.end());
+  return lease_waiting(keys, owner, now + duration_ms);
+}
+
+Result<std::vector<Task>> TaskQueue::lease_these(std::vector<TaskKey> keys, std::string_view owner,
+                                                 std::int64_t duration_ms) {
+  const std::lock_guard lock(change_mutex_);
+  std::vector<TaskKey> queued;
+  for (TaskKey& key : keys) {
+    HM_TRY(const auto task, get(key));
+    if (task && task->state == TaskState::Queued) queued.push_back(std::move(key));
+  }
+  return lease_waiting(queued, owner, clock_.unix_ms() + duration_ms);
+}
+
+/// @pre each is queued, or leased by somebody whose time is over; none is named twice
+Result<std::vector<Task>> TaskQueue::lease_waiting(const std::vector<TaskKey>& keys, std::string_view owner,
+                                                   std::int64_t until_ms) {
   std::vector<Task> out;
   if (keys.empty()) return out;
   HM_TRY(const auto stored_fence, index_.get(Family::Meta, kFenceKey));
@@ -305,7 +332,7 @@ Result<std::vector<Task>> TaskQueue::lease(std::size_t count, std::string_view o
     }
     task->state = TaskState::Leased;
     task->attempts += task->attempts < UINT32_MAX ? 1U : 0U;
-    task->lease = Lease{printable(owner), ++fence, now + duration_ms};
+    task->lease = Lease{printable(owner), ++fence, until_ms};
     put_row(batch, *task);
     out.push_back(std::move(*task));
   }
@@ -390,7 +417,7 @@ Result<> TaskQueue::wake(const std::vector<TaskKey>& keys) {
 Result<std::uint64_t> TaskQueue::recover(const std::function<bool(const std::string&)>& is_alive,
                                          const std::function<bool(const std::string&)>& has_crashed) {
   const std::lock_guard lock(change_mutex_);
-  HM_TRY(const auto keys, expired(SIZE_MAX, INT64_MAX));  // every lease there is: as many as there are workers
+  HM_TRY(const auto keys, expired(SIZE_MAX, INT64_MAX, Lanes()));  // every lease there is: as many as there are workers
   Batch batch;
   std::uint64_t count = 0;
   for (const TaskKey& key : keys) {
@@ -441,24 +468,30 @@ Result<> each_task_of(const Index& index, const RepoKey& repo, const std::functi
   return ok();
 }
 
-Result<std::optional<std::int64_t>> TaskQueue::next_due_ms(std::uint8_t first, std::uint8_t end) const {
+Result<std::optional<std::int64_t>> TaskQueue::next_due_ms(Lanes lanes) const {
   const std::lock_guard lock(change_mutex_);
   std::optional<std::int64_t> soonest;
   auto consider = [&](std::optional<std::uint64_t> when) {
     if (when && (!soonest || static_cast<std::int64_t>(*when) < *soonest)) soonest = static_cast<std::int64_t>(*when);
   };
   const std::string leases(1, kLeaseTag), queue(1, kQueueTag);
+  std::size_t others = 0;
+  Result<> looked = ok();
   HM_TRY(scan_order(leases, leases, [&](std::string_view key) {
-    consider(key::parse_u64(key.substr(1, 8)));
-    return false;
+    const auto task = parse_task_key(key.substr(9));
+    const auto ours = task ? is_of(*task, lanes) : Result<bool>(true);
+    if (!ours) looked = ours.error();
+    if (ours && ours.assume_value()) consider(key::parse_u64(key.substr(1, 8)));
+    return ours && !ours.assume_value() && ++others < kLeaseCountMax;  // behind so many it will be asked again
   }));
-  std::string from{kQueueTag, static_cast<char>(first)};
+  HM_TRY(std::move(looked));
+  std::string from{kQueueTag, static_cast<char>(lanes.first)};
   for (bool more = true; more;) {  // the first of each lane and priority
     more = false;
     const std::string start = from;
     HM_TRY(scan_order(queue, start, [&](std::string_view key) {
       const auto when = queue_time(key);
-      if (!when || static_cast<std::uint8_t>(key[1]) >= end) return false;
+      if (!when || static_cast<std::uint8_t>(key[1]) >= lanes.end) return false;
       consider(when);
       from = behind_priority(key);
       more = true;

@@ -24,6 +24,12 @@ inline constexpr std::size_t kLeaseCountMax = 1000;      ///< tasks of one lease
 inline constexpr std::uint8_t kTaskLanes = 8;            ///< lanes are 0 to 7: who leases says from which
 inline constexpr std::uint32_t kTaskCrashesMax = 2;      ///< workers that one task may take with it
 
+/// From `first` to before `end`.
+struct Lanes {
+  std::uint8_t first = 0, end = kTaskLanes;
+  bool has(std::uint8_t lane) const { return lane >= first && lane < end; }
+};
+
 /// Parked: waits for wake(), not for a time.
 enum class TaskState : std::uint8_t { Queued, Leased, Parked, Done, Failed };
 std::string_view name_of(TaskState state);
@@ -78,10 +84,12 @@ class TaskQueue {
   /// queued again, parked ones stay parked. `batch` is committed with them.
   /// @returns BadInput for a malformed `what`, time or lane: nothing is written then.
   Result<> enqueue(const std::vector<NewTask>& tasks, Batch batch = {});
-  /// Up to `count` due tasks, first those whose lease ran out, whatever their lane; then of `lane`, or of all from the
-  /// lowest. Empty when nothing is due.
+  /// Up to `count` due tasks, first those of `ours` whose lease ran out; then of `lane`, or of all from the lowest.
+  /// Empty when nothing is due.
   Result<std::vector<Task>> lease(std::size_t count, std::string_view owner, std::int64_t duration_ms,
-                                  std::optional<std::uint8_t> lane = std::nullopt);
+                                  std::optional<std::uint8_t> lane = std::nullopt, Lanes ours = {});
+  /// Those of `keys` that are queued, due or not; others are somebody's, done or set aside.
+  Result<std::vector<Task>> lease_these(std::vector<TaskKey> keys, std::string_view owner, std::int64_t duration_ms);
   Result<bool> is_due(std::uint8_t lane) const;  ///< a queued task of that lane could be leased now
   /// Prolongs a lease to `duration_ms` from now. @returns Busy when `fence` is not that of the present lease, as do the
   /// next two.
@@ -100,16 +108,18 @@ class TaskQueue {
   Result<std::optional<Task>> get(const TaskKey& key) const;
   /// In order of their keys, until `visit` returns false.
   Result<> each(const std::function<bool(const Task&)>& visit) const;
-  /// When the next queued task of the lanes from `first` to before `end` is due, or the next lease ends; nullopt when
-  /// there is neither.
-  Result<std::optional<std::int64_t>> next_due_ms(std::uint8_t first = 0, std::uint8_t end = kTaskLanes) const;
+  /// When the next queued task of these lanes is due, or the next lease of one ends; nullopt when there is neither.
+  Result<std::optional<std::int64_t>> next_due_ms(Lanes lanes = {}) const;
 
  private:
   void put_row(Batch& batch, const Task& task);
   Result<> scan_order(const std::string& prefix, const std::string& from,
                       const std::function<bool(std::string_view key)>& visit) const;
+  Result<std::vector<Task>> lease_waiting(const std::vector<TaskKey>& keys, std::string_view owner,
+                                          std::int64_t until_ms);
   Result<Task> leased(const TaskKey& key, std::uint64_t fence) const;
-  Result<std::vector<TaskKey>> expired(std::size_t count, std::int64_t now_ms) const;
+  Result<std::vector<TaskKey>> expired(std::size_t count, std::int64_t now_ms, Lanes lanes) const;
+  Result<bool> is_of(const TaskKey& key, Lanes lanes) const;
   Result<std::vector<TaskKey>> due(std::size_t count, std::int64_t now_ms, std::optional<std::uint8_t> lane) const;
 
   Index& index_;

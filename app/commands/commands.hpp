@@ -10,6 +10,7 @@ Result<Exit> run_command(Context& context, const CrawlCommand& command);
 Result<Exit> run_command(Context& context, const MirrorCommand& command);
 Result<Exit> run_command(Context& context, const SyncCommand& command);
 Result<Exit> run_command(Context& context, const ServeCommand& command);
+Result<Exit> run_command(Context& context, const DaemonCommand& command);
 Result<Exit> run_command(Context& context, const StatusCommand& command);
 Result<Exit> run_command(Context& context, const SearchCommand& command);
 Result<Exit> run_command(Context& context, const HistoryCommand& command);

@@ -57,6 +57,46 @@ class CrawlLines {
   std::uint64_t told_ = 0;  ///< visits of the last line about them
 };
 
+/// What the crawl brings, for whoever watches the process. Network thread.
+class CrawlFigures {
+ public:
+  CrawlFigures(Metrics& metrics, const crawler::VisitReport& visits)
+      : metrics_(metrics),
+        visits_(visits),
+        asked_(metrics.counter("hubmirror_crawl_visits_total", kVisits, {{"outcome", "told"}})),
+        failed_(metrics.counter("hubmirror_crawl_visits_total", kVisits, {{"outcome", "failed"}})) {}
+  void apply(const crawler::CrawlEvent& event) {
+    const std::string kind(api_segment(event.kind));
+    metrics_.counter("hubmirror_crawl_list_calls_total", "Pages of listings read.", {{"kind", kind}})
+        .add(event.page.pages);
+    const crawler::ListingReport& page = event.page;
+    for (const auto& [change, count] :
+         {std::pair("new", page.added), std::pair("changed", page.changed), std::pair("renamed", page.moved),
+          std::pair("replaced", page.replaced), std::pair("gone", page.gone)})
+      metrics_
+          .counter("hubmirror_crawl_changes_total", "What listings told of repositories.",
+                   {{"kind", kind}, {"change", change}})
+          .add(count);
+    if (event.task == crawler::ListerTask::Tail)
+      metrics_
+          .gauge("hubmirror_crawl_last_tail_timestamp_seconds", "When the newest changes were last read.",
+                 {{"kind", kind}})
+          .set(static_cast<double>(system_clock().unix_ms()) / 1000);
+    add_up(asked_, visits_.asked, told_asked_);
+    add_up(failed_, visits_.failed, told_failed_);
+  }
+
+ private:
+  static constexpr std::string_view kVisits = "Repositories whose files were asked for.";
+  static void add_up(Metrics::Counter& counter, std::uint64_t now, std::uint64_t& told) {
+    counter.add(now - std::exchange(told, now));
+  }
+  Metrics& metrics_;
+  const crawler::VisitReport& visits_;
+  Metrics::Counter &asked_, &failed_;
+  std::uint64_t told_asked_ = 0, told_failed_ = 0;
+};
+
 json::object to_json(const crawler::ListingReport& report) {
   return {{"list_calls", report.pages}, {"listed", report.listed},      {"new", report.added},
           {"changed", report.changed},  {"renamed", report.moved},      {"replaced", report.replaced},
@@ -82,15 +122,13 @@ Result<crawler::CrawlOptions> options_of(const CrawlCommand& command, const conf
 /// The visits of a crawl that goes on; with --once, and where the configuration wants none, there are none.
 class Visiting {
  public:
-  Visiting(const config::Crawl& settings, const crawler::CrawlOptions& options, crawler::ListerParts parts)
+  Visiting(const config::Crawl& settings, const crawler::CrawlOptions& options, crawler::ListerParts parts,
+           storage::TaskQueue& queue)
       : wanted_(!options.once && settings.visits_per_day_max != 0),
-        queue_(parts.index, system_clock()),
-        frontier_(queue_, system_clock(), frontier_options()),
+        frontier_(queue, system_clock(), frontier_options()),
         visits_(std::move(parts), frontier_, "crawl:" + std::to_string(::getpid()),
                 visit_options(settings, options.kinds), hub::sleep_on_timer) {}
 
-  /// Takes back what a process that is no more had at work.
-  Result<> prepare(const WriteServices& store) { return wanted_ ? store.take_back_leases(queue_) : ok(); }
   const crawler::VisitReport& report() const { return visits_.report(); }
   /// Beside the listings; what ends one ends the other.
   net::awaitable<Result<crawler::ListingReport>> run(crawler::Crawl& crawl,
@@ -133,7 +171,6 @@ class Visiting {
     scope.cancel();
   }
   const bool wanted_;
-  storage::TaskQueue queue_;
   crawler::Frontier frontier_;
   crawler::DeepVisits visits_;
 };
@@ -142,18 +179,21 @@ class Visiting {
 Result<Exit> run_command(Context& context, const CrawlCommand& command) {
   HM_TRY(const auto options, options_of(command, context.config.crawl));
   HM_TRY(auto plan, NetworkServices::plan(context.config));
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "crawl", Create::IfAbsent));
-  HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
+  HM_TRY(const auto store, context.stores.open(context, {"crawl", Claim::Crawl, Create::IfAbsent}));
+  HM_TRY(store->take_back_leases());
+  HM_TRY(const auto network, context.stores.open_network(context, *store, std::move(plan)));
   const crawler::ListerParts parts{network->api, *store->index, store->recorder, network->disk_pool.get_executor(),
                                    system_clock()};
   crawler::Crawl crawl(parts, options, hub::sleep_on_timer);
-  Visiting visiting(context.config.crawl, options, parts);
-  HM_TRY(visiting.prepare(*store));
+  Visiting visiting(context.config.crawl, options, parts, store->tasks);
   CrawlLines lines(context.io.err, context.shows_progress(), visiting.report());
   const std::stop_token stop = context.interrupt.take_over();
-  const auto report = wait_for(*network->context,
-                               visiting.run(crawl, [&lines](const crawler::CrawlEvent& e) { lines.apply(e); }), stop);
-  network->stop();
+  CrawlFigures figures(context.metrics, visiting.report());
+  const auto told = [&](const crawler::CrawlEvent& event) {
+    lines.apply(event);
+    figures.apply(event);
+  };
+  const auto report = wait_for(*network->context, visiting.run(crawl, told), stop);
   if (!report && !stop.stop_requested()) return report.error();
   if (!report) {
     context.io.err << "hubmirror: stopped; what was listed is kept. Go on with: hubmirror crawl\n";

@@ -37,7 +37,7 @@ std::string named(const mirror::Catalog& catalog, const storage::RepoRow& row, c
 }  // namespace
 
 Result<Exit> run_command(Context& context, const InitCommand&) {
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "init", Create::IfAbsent));
+  HM_TRY(const auto store, context.stores.open(context, {"init", Claim::Share, Create::IfAbsent}));
   if (context.options.json)
     print_json(context.io.out,
                json::object{{"data_dir", json_text(context.data_dir)}, {"version", storage::kDataDirVersion}});
@@ -48,7 +48,7 @@ Result<Exit> run_command(Context& context, const InitCommand&) {
 Result<Exit> run_command(Context& context, const PinCommand& command) {
   HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
   HM_TRY(check_reason(command.reason));
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "pin"));
+  HM_TRY(const auto store, context.stores.open(context, {"pin"}));
   HM_TRY(const auto row, store->catalog.find(spec));
   HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
   HM_TRY(store->recorder.pin(row, revision, command.reason));
@@ -60,7 +60,7 @@ Result<Exit> run_command(Context& context, const PinCommand& command) {
 
 Result<Exit> run_command(Context& context, const UnpinCommand& command) {
   HM_TRY(const RepoSpec spec, repo_spec_of(command.repo));
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "unpin"));
+  HM_TRY(const auto store, context.stores.open(context, {"unpin"}));
   HM_TRY(const auto row, store->catalog.find(spec));
   HM_TRY(const std::string revision, pinned_revision(store->catalog, row, spec));
   if (std::find(row.pins.begin(), row.pins.end(), revision) == row.pins.end()) {
@@ -94,6 +94,12 @@ std::optional<Error> pinned_among(const mirror::Catalog& catalog, const std::vec
   }
   return std::nullopt;
 }
+RepoSpec by_id(const storage::RepoRow& row) {
+  RepoSpec spec;
+  spec.repo.kind = row.repo.kind;
+  spec.rid = row.rid;
+  return spec;
+}
 bool confirmed(Context& context, const mirror::Catalog& catalog, const std::vector<storage::RepoRow>& rows) {
   for (const auto& row : rows) {
     const std::string address = catalog.address(row), name = printable(row.repo.text());
@@ -119,16 +125,23 @@ Result<Exit> run_command(Context& context, const RmCommand& command) {
   HM_TRY(check_reason(command.reason));
   if (!command.yes && !context.io.in_is_terminal)
     return Error{Errc::BadInput, "rm asks before it drops, and standard input is no terminal; say --yes"};
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "rm"));
+  if (!command.yes) {  // nobody is kept waiting while somebody thinks
+    HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
+    HM_TRY(const auto rows, rows_to_remove(store->catalog, specs));
+    if (const auto pinned = pinned_among(store->catalog, rows))
+      return report(*pinned, Exit::Incomplete, context.io, context.options.json);
+    if (!confirmed(context, store->catalog, rows)) {
+      context.io.err << "nothing was dropped\n";
+      if (context.options.json) print_json(context.io.out, json::object{{"removed", json::array()}});
+      return Exit::Incomplete;
+    }
+    for (std::size_t i = 0; i < specs.size(); ++i) specs[i] = by_id(rows[i]);  // a name may be another's meanwhile
+  }
+  HM_TRY(const auto store, context.stores.open(context, {"rm", Claim::Alone}));
   HM_TRY(const auto rows, rows_to_remove(store->catalog, specs));
   if (const auto pinned =
           pinned_among(store->catalog, rows))  // a fact about that repository, like its absence; others can go
     return report(*pinned, Exit::Incomplete, context.io, context.options.json);
-  if (!command.yes && !confirmed(context, store->catalog, rows)) {
-    context.io.err << "nothing was dropped\n";
-    if (context.options.json) print_json(context.io.out, json::object{{"removed", json::array()}});
-    return Exit::Incomplete;
-  }
   json::array removed;
   for (const storage::RepoRow& row : rows) {
     const std::string address = store->catalog.address(row);
@@ -183,15 +196,13 @@ Result<crawler::GcReport> would_free(const Context& context, const crawler::GcOp
 }
 /// Where the index has no room to be opened for writing: files that nothing needs go all the same, which makes room.
 Result<crawler::GcReport> freed_on_a_full_disk(const Context& context, const crawler::GcOptions& options) {
-  HM_TRY(const auto store, ReadServices::open(context.config, context.data_dir));
-  HM_TRY(const auto lock, storage::WriterLock::acquire(store->dir, "gc"));
-  HM_TRY(store->index->refresh());  // what was committed before the lock was ours
+  HM_TRY(const auto store, context.stores.open_on_full_disk(context, "gc"));
   return crawler::collect_garbage(
-      {store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, system_clock()}, *store->blobs,
-      nullptr, options);
+      {store.catalog, store.index, store.blobs, real_file_system(), store.dir, system_clock()}, store.blobs, nullptr,
+      options);
 }
 Result<crawler::GcReport> freed_with_room(const Context& context, const crawler::GcOptions& options) {
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "gc"));
+  HM_TRY(const auto store, context.stores.open(context, {"gc", Claim::Alone}));
   return crawler::collect_garbage(
       {store->catalog, *store->index, *store->blobs, real_file_system(), store->dir, system_clock()}, *store->blobs,
       &store->recorder, options);
@@ -227,7 +238,7 @@ Result<Exit> run_command(Context& context, const GcCommand& command) {
 
 Result<Exit> run_command(Context& context, const IndexRebuildCommand&) {
   HM_TRY(const auto store,
-         WriteServices::open(context.config, context.data_dir, "index rebuild", Create::No, Completeness::NotNeeded));
+         context.stores.open(context, {"index rebuild", Claim::Alone, Create::No, Completeness::NotNeeded}));
   HM_TRY(const std::uint64_t known, store->journal.size());
   HM_TRY(const auto unknown,
          crawler::unknown_repositories(store->catalog, *store->index, real_file_system(), store->dir));

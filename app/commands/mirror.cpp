@@ -1,6 +1,4 @@
 // hubmirror mirror: which repositories, the run, and what it says at the end.
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -67,7 +65,7 @@ Result<std::vector<std::string>> names_asked_for(Context& context, const MirrorC
   if (command.from.empty()) return names;
   std::vector<std::string> listed;
   if (command.from == "-") {
-    HM_TRY(listed, read_list(context.io.in, "standard input"));
+    HM_TRY(listed, read_list(context.io.in, context.io.in_name));
   } else {
     std::error_code ignored;
     if (std::filesystem::is_directory(command.from, ignored))
@@ -179,15 +177,10 @@ Exit exit_of_run(const std::vector<MirrorOutcome>& outcomes) {
   return ended_early || hopeless ? Exit::CannotContinue : Exit::Incomplete;
 }
 
-MirrorRunOptions run_options(const Context& context, NetworkServices& network, UnfinishedList& unfinished,
-                             std::size_t repos) {
+MirrorRunOptions run_options(const Context& context, UnfinishedList& unfinished, std::size_t repos) {
   MirrorRunOptions options;
   options.parallel = context.config.mirror.repos_parallel;
-  options.on_end = [&](std::size_t slot,
-                       const MirrorOutcome& outcome) {  // a durable write: not on the network thread. The outcome stays
-                                                        // where it is until the pools were joined.
-    boost::asio::post(network.git_pool, [&unfinished, slot, &outcome] { unfinished.ended(slot, outcome); });
-  };
+  options.on_end = [&](std::size_t slot, const MirrorOutcome& outcome) { unfinished.ended(slot, outcome); };
   if (errors_are_told_at_once(context, repos)) {
     options.summary = [](const MirrorOutcome& outcome) {
       return outcome.report.error ? failure_line(outcome) : summary_line(outcome.report);
@@ -212,8 +205,9 @@ Result<Exit> run_command(Context& context, const MirrorCommand& command) {
                                                       : "the list names no repository"};
   HM_TRY(auto requests, requests_of(context, command, names));
   HM_TRY(auto plan, NetworkServices::plan(context.config));
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "mirror", Create::IfAbsent));
-  UnfinishedList unfinished(*store->index, plan.upstream.host_port());
+  HM_TRY(const auto store, context.stores.open(context, {"mirror", Claim::Share, Create::IfAbsent}));
+  HM_TRY(store->take_back_leases());
+  UnfinishedList unfinished(*store->index, store->tasks, plan.upstream.host_port());
   if (command.unfinished) {
     HM_TRY(unfinished.add_to(requests));
   }
@@ -225,13 +219,11 @@ Result<Exit> run_command(Context& context, const MirrorCommand& command) {
     return Exit::Done;
   }
   HM_TRY(unfinished.begin(requests));
-  HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
+  HM_TRY(const auto network, context.stores.open_network(context, *store, std::move(plan)));
 
   const std::stop_token stop = context.interrupt.take_over();
   ProgressDisplay display(context.io.err, display_mode(context), requests.size());
-  auto outcomes =
-      run_mirror(*network, requests, run_options(context, *network, unfinished, requests.size()), display, stop);
-  network->stop();
+  auto outcomes = run_mirror(*network, requests, run_options(context, unfinished, requests.size()), display, stop);
   const auto noted = unfinished.close();
   name_those_not_begun(outcomes, requests);
 

@@ -67,16 +67,24 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Result<Policies> policies_asked_for(const Context& context, const SyncCommand& command) {
-  const std::string directory =
-      command.directory.empty() ? config::policies_directory(context.config, context.config_file) : command.directory;
-  if (directory.empty())
+/// Of the folder that the command names, else those in force.
+Result<std::vector<config::MirrorPolicy>> policies_there_are(const Context& context, const SyncCommand& command,
+                                                             const std::string& directory) {
+  const bool in_force = command.directory.empty() && context.policies;
+  if (in_force ? context.policies->empty() : directory.empty())
     return Error{Errc::BadInput,
                  "there are no policies: make a folder \"policies\" beside the configuration file, or name one with "
                  "--policies; docs/policies.md shows what to write"};
+  if (in_force) return *context.policies;
   auto loaded = config::load_mirror_policies(directory);
   if (!loaded && loaded.error().code == Errc::NotFound) return Error{Errc::BadInput, loaded.error().what};
-  HM_TRY(auto all, std::move(loaded));
+  return loaded;
+}
+
+Result<Policies> policies_asked_for(const Context& context, const SyncCommand& command) {
+  const std::string directory =
+      command.directory.empty() ? config::policies_directory(context.config, context.config_file) : command.directory;
+  HM_TRY(auto all, policies_there_are(context, command, directory));
   Policies out;
   std::vector<config::MirrorPolicy>& chosen = out.chosen;
   for (const config::MirrorPolicy& policy : all) out.all.push_back(policy.name);
@@ -111,6 +119,35 @@ Result<> leave_out_those_not_due(const storage::Index& index, std::vector<config
   return ok();
 }
 
+/// How far a generation is, for whoever watches the process. Network thread, but for the constructor.
+class SyncFigures {
+ public:
+  SyncFigures(Metrics& metrics, const GenerationView& view)
+      : metrics_(metrics), pending_(view.pending), published_(view.published), failed_(view.failed) {
+    metrics_.gauge("hubmirror_sync_generation", "Number of the generation that was worked on last.")
+        .set(static_cast<double>(view.row.number));
+    show();
+  }
+  void ended(const storage::TargetRow& target, const crawler::MirrorReport& report) {
+    metrics_.counter("hubmirror_sync_fetched_bytes_total", "Bytes of large files and git packs that sync fetched.")
+        .add(report.bytes_fetched + report.git_bytes);
+    if (target.state == storage::TargetState::Pending) return;
+    --pending_;
+    ++(target.state == storage::TargetState::Published ? published_ : failed_);
+    show();
+  }
+
+ private:
+  void show() {
+    for (const auto& [state, count] :
+         {std::pair("pending", pending_), std::pair("published", published_), std::pair("failed", failed_)})
+      metrics_.gauge("hubmirror_sync_targets", "Revisions of that generation.", {{"state", state}})
+          .set(static_cast<double>(count));
+  }
+  Metrics& metrics_;
+  std::uint64_t pending_, published_, failed_;
+};
+
 /// Everything that a plan and a run need, on one network thread.
 class Syncing {
  public:
@@ -119,8 +156,7 @@ class Syncing {
         store_(store),
         network_(network),
         src_(network.api.upstream().host_port()),
-        queue_(*store.index, system_clock()),
-        frontier_(queue_, system_clock(), options_of(context)),
+        frontier_(store.tasks, system_clock(), options_of(context)),
         planner_({*store.index, store.catalog, *store.blobs, system_clock(), src_}) {}
 
   Result<crawler::SyncPlan> plan(std::vector<config::MirrorPolicy> policies, const std::stop_token& stop) {
@@ -138,7 +174,7 @@ class Syncing {
   }
 
   Result<storage::GenerationRow> begin(const crawler::SyncPlan& plan) {
-    return crawler::begin_generation(*store_.index, queue_, plan, src_, system_clock().unix_ms());
+    return crawler::begin_generation(*store_.index, store_.tasks, plan, src_, system_clock().unix_ms());
   }
 
   Result<storage::GenerationRow> run(const storage::GenerationRow& generation, const std::stop_token& stop) {
@@ -146,13 +182,16 @@ class Syncing {
       return Error{Errc::BadInput,
                    "generation " + std::to_string(generation.number) + " is of " + generation.src +
                        " and not complete; finish it with that upstream, or set it aside: hubmirror sync --new"};
-    HM_TRY(store_.take_back_leases(queue_));
+    HM_TRY(store_.take_back_leases());
     ProgressDisplay display(context_.io.err, display_mode(context_), generation.targets);
+    HM_TRY(const GenerationView before, view_of(*store_.index, generation));
+    SyncFigures figures(context_.metrics, before);
     crawler::SyncProgress progress;
     progress.at_work = [&display](const storage::TargetRow& target, const crawler::ProgressEvent& event) {
       display.apply(target.place, event, system_clock().monotonic_ms());
     };
-    progress.ended = [&display](const storage::TargetRow& target, const crawler::MirrorReport& report) {
+    progress.ended = [&](const storage::TargetRow& target, const crawler::MirrorReport& report) {
+      figures.ended(target, report);
       const bool settled = target.state != storage::TargetState::Pending;
       display.finished(target.place, !report.error ? summary_line(report)
                                                    : printable(target.repo.text()) +
@@ -179,7 +218,6 @@ class Syncing {
   WriteServices& store_;
   NetworkServices& network_;
   const std::string src_;
-  storage::TaskQueue queue_;
   crawler::Frontier frontier_;
   crawler::Planner planner_;
 };
@@ -249,9 +287,9 @@ class SyncRun {
 
   Result<Exit> plan() {
     const auto made = syncing_.plan(std::move(policies_.chosen), stop_);
-    network_.stop();
     if (!made) return end_of(made.assume_error(), "nothing was fetched");
-    print_plan(context_, made.assume_value(), network_.budget.state(hub::Bucket::Api));
+    print_plan(context_, made.assume_value(),
+               on_network_thread(*network_.context, [this] { return network_.budget.state(hub::Bucket::Api); }));
     return leaves_something_out(made.assume_value()) ? Exit::Incomplete : Exit::Done;
   }
 
@@ -278,7 +316,6 @@ class SyncRun {
       if (!done) return end_of(done.assume_error(), kGoOn);
       newest = done.assume_value();
     }
-    network_.stop();
     if (!newest) {
       if (!context_.options.quiet && !context_.options.json) context_.io.out << "no policy is due\n";
       return exit_;
@@ -294,7 +331,6 @@ class SyncRun {
     if (exit != Exit::Done) exit_ = exit;
   }
   Result<Exit> end_of(Error error, std::string_view next) {
-    network_.stop();
     if (stop_.stop_requested()) {
       context_.io.err << "hubmirror: stopped; " << next << "\n";
       return Exit::CannotContinue;
@@ -353,8 +389,9 @@ Result<Exit> run_command(Context& context, const SyncCommand& command) {
   if (command.offline) return plan_offline(context, command);
   HM_TRY(Policies policies, policies_asked_for(context, command));  // before anything is touched
   HM_TRY(auto plan, NetworkServices::plan(context.config));
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "sync", Create::IfAbsent));
-  HM_TRY(const auto network, NetworkServices::open(context.config, *store, std::move(plan)));
+  const Claim claim = command.plan ? Claim::Share : Claim::Sync;
+  HM_TRY(const auto store, context.stores.open(context, {"sync", claim, Create::IfAbsent}));
+  HM_TRY(const auto network, context.stores.open_network(context, *store, std::move(plan)));
   SyncRun run(context, command, std::move(policies), *store, *network);
   return command.plan ? run.plan() : run.sync();
 }

@@ -1,9 +1,4 @@
 // hubmirror verify: what is on disk against what was recorded; --repair fetches what is bad again, by digest.
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <future>
@@ -16,18 +11,17 @@
 #include "app/progress.hpp"
 #include "app/services.hpp"
 #include "app/verify_display.hpp"
+#include "app/wait_for.hpp"
 #include "base/clock.hpp"
 #include "base/text.hpp"
 #include "crawler/verify.hpp"
 
 namespace hm::app {
 namespace {
-namespace asio = boost::asio;
-
 /// What verify needs, from either kind of services: it only reads, but a repair holds the lock from the beginning.
 struct Stores {
   std::unique_ptr<ReadServices> reading;
-  std::unique_ptr<WriteServices> writing;
+  StoreLease writing;
   crawler::VerifyParts parts() const {
     if (reading)
       return {reading->catalog, *reading->index, *reading->blobs, real_file_system(), reading->dir, system_clock()};
@@ -37,7 +31,7 @@ struct Stores {
 Result<Stores> open_stores(const Context& context, bool repair) {
   Stores stores;
   if (repair) {
-    HM_TRY(stores.writing, WriteServices::open(context.config, context.data_dir, "verify --repair"));
+    HM_TRY(stores.writing, context.stores.open(context, {"verify --repair", Claim::Alone}));
   } else {
     HM_TRY(stores.reading, ReadServices::open(context.config, context.data_dir));
   }
@@ -78,25 +72,11 @@ Result<crawler::VerifyReport> verify_drawing(Context& context, const Stores& sto
 Result<crawler::RepairReport> repair_findings(Context& context, const Stores& stores, NetworkServices::Plan plan,
                                               const std::vector<crawler::Finding>& findings,
                                               const std::stop_token& stop) {
-  HM_TRY(const auto network, NetworkServices::open(context.config, *stores.writing, std::move(plan)));
-  auto promise = std::make_shared<std::promise<Result<crawler::RepairReport>>>();
-  auto future = promise->get_future();
-  auto signal = std::make_shared<asio::cancellation_signal>();
-  auto ended = [promise](std::exception_ptr thrown, Result<crawler::RepairReport> result) {
-    if (thrown)
-      promise->set_value(Error{Errc::Cancelled, "the repair was stopped"});
-    else
-      promise->set_value(std::move(result));
-  };
+  HM_TRY(const auto network, context.stores.open_network(context, *stores.writing, std::move(plan)));
   std::vector<crawler::Finding> copy = findings;
-  const crawler::VerifyParts parts = stores.parts();  // the coroutine refers to it until `future` is ready
-  asio::co_spawn(*network->context, crawler::repair(parts, network->downloader, network->git_pool, std::move(copy)),
-                 asio::bind_cancellation_slot(signal->slot(), std::move(ended)));
-  const std::stop_callback on_stop(
-      stop, [&] { asio::post(*network->context, [signal] { signal->emit(asio::cancellation_type::terminal); }); });
-  auto result = future.get();
-  network->stop();
-  return result;
+  const crawler::VerifyParts parts = stores.parts();  // the coroutine refers to it until its end
+  return wait_for(*network->context, crawler::repair(parts, network->downloader, network->git_pool, std::move(copy)),
+                  stop);
 }
 
 json::object to_json(const crawler::Finding& finding) {

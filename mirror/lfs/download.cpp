@@ -364,6 +364,11 @@ Downloader::Downloader(hub::Api& api, net::HttpClient& client, storage::BlobStor
                        DownloadOptions options)
     : impl_(std::make_unique<Impl>(api, client, blobs, disk_pool, options)) {}
 
+void Downloader::set_parallel(int files, int ranges_per_file) {
+  impl_->shared.options.files_parallel = files;
+  impl_->shared.options.ranges_per_file = ranges_per_file;
+}
+
 Downloader::~Downloader() = default;
 
 awaitable<Result<std::vector<BlobOutcome>>> Downloader::fetch(RepoId repo, std::vector<WantedBlob> wanted,

@@ -48,6 +48,8 @@ class Downloader {
   /// another fetch() of this Downloader is fetching right now is waited for. Outcomes in the order of `wanted`. Fails
   /// as a whole only for Cancelled and NoSpace.
   awaitable<Result<std::vector<BlobOutcome>>> fetch(RepoId repo, std::vector<WantedBlob> wanted, DownloadEvents events);
+  /// From now on, also for what is under way; `bytes_in_flight_max` stays as it was. Network thread.
+  void set_parallel(int files, int ranges_per_file);
   ~Downloader();
 
  private:

@@ -1,9 +1,10 @@
 # fish completion for hubmirror
-set -l commands init crawl mirror sync status search history changes ls show verify pin unpin rm gc path index token config version
+set -l commands init crawl mirror sync daemon serve status search history changes ls show verify pin unpin rm gc path index token config version
 complete -c hubmirror -f
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a init -d "Make the data directory"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a crawl -d "Know the whole Hub"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a sync -d "Bring what the policies select up to date"
+complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a daemon -d "Crawl, sync and serve until told to end"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a status -d "How far the current generation is"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a search -d "Find among all that is known"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a history -d "What happened to one repository"
@@ -89,3 +90,5 @@ complete -c hubmirror -n "__fish_seen_subcommand_from search" -l sort -x -a "dow
 complete -c hubmirror -n "__fish_seen_subcommand_from search" -l gone -d "Also what upstream no longer has"
 complete -c hubmirror -n "__fish_seen_subcommand_from changes" -l since -x -d "From this time on"
 complete -c hubmirror -n "__fish_seen_subcommand_from search changes" -l limit -x -d "At most so many"
+complete -c hubmirror -n "__fish_seen_subcommand_from daemon" -l status -d "Tell what the one that runs is doing"
+complete -c hubmirror -n "__fish_seen_subcommand_from daemon" -l metrics -d "Print its figures"

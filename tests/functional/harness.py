@@ -166,12 +166,13 @@ class Run:
 class Process:
     """One running process; the pipes are emptied all the time."""
 
-    def __init__(self, command, env, stdin=None, measure=False):
+    def __init__(self, command, env, stdin=None, measure=False, cwd=None):
         self.command = command
         self._rss_file = tempfile.NamedTemporaryFile() if measure else None
         self.popen = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _MEASURED, self._rss_file.name, *command] if measure else command,
             env=env,
+            cwd=cwd,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -303,8 +304,8 @@ class HubTest(unittest.TestCase):
             command += ["--allow-private", f"127.0.0.1:{hub.cdn_server.port}"]
         return [*command, *args]
 
-    def start(self, *args, env=None, stdin=None, measure=False, **where):
-        return Process(self.command(args, **where), self.environment(env), stdin, measure)
+    def start(self, *args, env=None, stdin=None, measure=False, cwd=None, **where):
+        return Process(self.command(args, **where), self.environment(env), stdin, measure, cwd)
 
     def hm(self, *args, code=0, timeout=HANG_S, **options):
         """Runs the program to its end. `code`: the exit code it must have, or a tuple of them."""

@@ -39,26 +39,33 @@ class Unfinished : public testing::Test {
     auto opened = storage::open_index(folder_ + "/index", storage::Index::Mode::Write, {});
     ASSERT_TRUE(opened) << opened.error().what;
     index_ = std::move(opened).value();
+    queue_.emplace(*index_, system_clock());
   }
   void TearDown() override {
+    queue_.reset();
     index_.reset();
     std::filesystem::remove_all(folder_);
   }
   std::vector<crawler::MirrorRequest> left(const std::string& upstream = "hub") {
-    UnfinishedList list(*index_, upstream);
+    UnfinishedList list(*index_, *queue_, upstream);
     std::vector<crawler::MirrorRequest> requests;
     const auto added = list.add_to(requests);
     EXPECT_TRUE(added) << (added ? "" : added.error().what);
     return requests;
   }
   std::string folder_;
+  /// What the next process does first.
+  void give_back_leases() {
+    ASSERT_TRUE(queue_->recover([](const std::string&) { return false; }));
+  }
   std::unique_ptr<storage::Index> index_;
+  std::optional<storage::TaskQueue> queue_;
 };
 
 TEST_F(Unfinished, NothingAtFirst) { EXPECT_TRUE(left().empty()); }
 
 TEST_F(Unfinished, DoneOnesAreForgottenOthersStay) {
-  UnfinishedList list(*index_, "hub");
+  UnfinishedList list(*index_, *queue_, "hub");
   ASSERT_TRUE(
       list.begin({request("org/a"), request("org/b"), request("org/c"), request("org/d@v1/x"), request("org/e")}));
   list.ended(0, outcome({}));
@@ -70,7 +77,7 @@ TEST_F(Unfinished, DoneOnesAreForgottenOthersStay) {
 }
 
 TEST_F(Unfinished, WhatTheHubAnsweredUnderAnotherNameIsKnownToBeAskedForByHand) {
-  UnfinishedList list(*index_, "hub");
+  UnfinishedList list(*index_, *queue_, "hub");
   ASSERT_TRUE(list.begin({request("old-name"), request("org/b")}));
   storage::RepoRow row;
   row.repo = {RepoKind::Model, "org/new-name"};
@@ -88,7 +95,7 @@ TEST_F(Unfinished, WhatTheHubAnsweredUnderAnotherNameIsKnownToBeAskedForByHand) 
 
 TEST_F(Unfinished, AKilledRunIsFoundAgain) {
   {
-    UnfinishedList killed(*index_, "hub");
+    UnfinishedList killed(*index_, *queue_, "hub");
     ASSERT_TRUE(killed.begin({request("org/a"), request("org/b")}));
     killed.ended(0, outcome({}));
   }
@@ -97,15 +104,16 @@ TEST_F(Unfinished, AKilledRunIsFoundAgain) {
 
 TEST_F(Unfinished, ALaterRunOfOthersLeavesThemUnfinished) {
   {
-    UnfinishedList killed(*index_, "hub");
+    UnfinishedList killed(*index_, *queue_, "hub");
     ASSERT_TRUE(killed.begin({request("org/a")}));
   }
-  UnfinishedList next(*index_, "hub");
+  give_back_leases();
+  UnfinishedList next(*index_, *queue_, "hub");
   ASSERT_TRUE(next.begin({request("org/b")}));
   next.ended(0, outcome({}));
   ASSERT_TRUE(next.close());
   EXPECT_EQ(names_of(left()), std::vector<std::string>{"org/a"});
-  UnfinishedList again(*index_, "hub");
+  UnfinishedList again(*index_, *queue_, "hub");
   ASSERT_TRUE(again.begin({request("org/A")}));  // names compare without case
   again.ended(0, outcome({}));
   ASSERT_TRUE(again.close());
@@ -113,20 +121,38 @@ TEST_F(Unfinished, ALaterRunOfOthersLeavesThemUnfinished) {
 }
 
 TEST_F(Unfinished, NamedOnesAreNotAddedTwiceAndUpstreamsStayApart) {
-  UnfinishedList list(*index_, "hub");
+  UnfinishedList list(*index_, *queue_, "hub");
   ASSERT_TRUE(list.begin({request("org/a"), request("org/b")}));
   ASSERT_TRUE(list.close());
   std::vector<crawler::MirrorRequest> requests{request("ORG/a")};
-  UnfinishedList later(*index_, "hub");
+  UnfinishedList later(*index_, *queue_, "hub");
   ASSERT_TRUE(later.add_to(requests));
   EXPECT_EQ(names_of(requests), (std::vector<std::string>{"ORG/a", "org/b"}));
   EXPECT_TRUE(left("other:8080").empty());
 }
 
+TEST_F(Unfinished, TwoRunsOfTheSameBesideEachOtherLeaveNothing) {
+  UnfinishedList one(*index_, *queue_, "hub"), other(*index_, *queue_, "hub");
+  ASSERT_TRUE(one.begin({request("org/a"), request("org/b")}));
+  ASSERT_TRUE(other.begin({request("org/a"), request("org/c")}));
+  one.ended(0, outcome({}));
+  one.ended(1, outcome({}));
+  other.ended(0, outcome({}));
+  other.ended(1, outcome({}));
+  ASSERT_TRUE(one.close());
+  ASSERT_TRUE(other.close());
+  EXPECT_TRUE(left().empty());
+  const auto tasks = queue_->each([](const storage::Task& task) {
+    EXPECT_EQ(task.state, storage::TaskState::Done) << task.key.what;
+    return true;
+  });
+  EXPECT_TRUE(tasks);
+}
+
 TEST_F(Unfinished, MoreThanOneLeaseCallTakes) {
   std::vector<crawler::MirrorRequest> many;
   for (std::size_t i = 0; i < storage::kLeaseCountMax + 5; ++i) many.push_back(request("org/r" + std::to_string(i)));
-  UnfinishedList list(*index_, "hub");
+  UnfinishedList list(*index_, *queue_, "hub");
   ASSERT_TRUE(list.begin(many));
   list.ended(0, outcome({}));
   list.ended(storage::kLeaseCountMax + 4, outcome({}));

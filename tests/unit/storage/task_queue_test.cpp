@@ -180,8 +180,8 @@ TEST_F(Tasks, ALaneIsLeasedFromAlone) {
   EXPECT_FALSE(queue_->is_due(0).value());
   EXPECT_TRUE(queue_->is_due(2).value());
   EXPECT_TRUE(queue_->lease(5, "me", kMinute, 1).value().empty());
-  EXPECT_EQ(queue_->next_due_ms(0, 2).value(), std::nullopt);
-  EXPECT_EQ(queue_->next_due_ms(0, 3).value(), 0);
+  EXPECT_EQ(queue_->next_due_ms({0, 2}).value(), std::nullopt);
+  EXPECT_EQ(queue_->next_due_ms({0, 3}).value(), 0);
   const auto leased = queue_->lease(5, "me", kMinute, 2).value();
   ASSERT_EQ(leased.size(), 1U);
   EXPECT_EQ(leased[0].key, task(1));
@@ -189,6 +189,28 @@ TEST_F(Tasks, ALaneIsLeasedFromAlone) {
   ASSERT_THAT(queue_->enqueue({{task(3), 1, kNow, 1}}), Succeeds());
   EXPECT_EQ(queue_->get(task(3)).value()->lane, 1);  // the more urgent one
   EXPECT_THAT(queue_->enqueue({{task(4), 1, 0, kTaskLanes}}), FailsWith(Errc::BadInput, "lane"));
+}
+
+TEST_F(Tasks, ALeaseThatRanOutIsForThoseWhoWorkInItsLane) {
+  ASSERT_THAT(queue_->enqueue({{task(1), 10, 0, 7}, {task(2), 10, 0, 1}}), Succeeds());
+  ASSERT_EQ(lease(5).size(), 2U);
+  clock_.now_ms += kMinute;
+  EXPECT_EQ(queue_->next_due_ms({2, 4}).value(), std::nullopt);
+  EXPECT_EQ(queue_->next_due_ms({0, 4}).value(), kNow + kMinute);
+  EXPECT_TRUE(queue_->lease(5, "other", kMinute, 2, {2, 4}).value().empty());
+  const auto leased = queue_->lease(5, "other", kMinute, 2, {0, 4}).value();
+  ASSERT_EQ(leased.size(), 1U);
+  EXPECT_EQ(leased[0].key, task(2));
+}
+
+TEST_F(Tasks, AreLeasedByNameWhenTheyWaitAndElseLeftAlone) {
+  ASSERT_THAT(queue_->enqueue({{task(1), 10, kNow + kMinute}, {task(2)}, {task(3)}}), Succeeds());
+  ASSERT_THAT(queue_->lease_these({task(2)}, "other", kMinute), Succeeds());
+  const auto leased = queue_->lease_these({task(1), task(2), task(4)}, "me", kMinute).value();
+  ASSERT_EQ(leased.size(), 1U);
+  EXPECT_EQ(leased[0].key, task(1));
+  EXPECT_EQ(queue_->get(task(2)).value()->lease->owner, "other");
+  EXPECT_EQ(state(task(3)), TaskState::Queued);
 }
 
 TEST_F(Tasks, AParkedTaskWaitsForSomebodyToWakeIt) {
