@@ -1,6 +1,7 @@
 #include "app/daemon/session.hpp"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,6 +94,15 @@ Result<> check_options(const GlobalOptions& options, const Rules& rules, const s
   return ok();
 }
 
+void refuse(const Descriptor& socket) {
+  const Error full{Errc::Busy, "the daemon is at work on " + std::to_string(kSessionsMax) +
+                                   " commands already; wait for one of them to end"};
+  const std::string words = pack_frame(FrameKind::Err, error_line(full) + "\n") +
+                            pack_frame(FrameKind::Exit, std::to_string(static_cast<int>(Exit::CannotContinue)));
+  const ssize_t ignored = ::send(socket.get(), words.data(), words.size(), MSG_NOSIGNAL);
+  static_cast<void>(ignored);  // a new socket has room for that, unless the client is gone
+}
+
 /// As the command is to be run here: paths start where it was typed.
 void adapt(Command& command, const DaemonRequest& request) {
   if (auto* sync = std::get_if<SyncCommand>(&command); sync != nullptr && !sync->directory.empty())
@@ -144,7 +154,8 @@ void Sessions::accept_all() {
 
 void Sessions::begin(Descriptor socket) {
   const std::lock_guard lock(mutex_);
-  if (sessions_.size() >= kSessionsMax || stopping_) return;  // the client hears that it was cut off
+  if (stopping_) return;  // the client hears that it was cut off
+  if (sessions_.size() >= kSessionsMax) return refuse(socket);
   Session& session = *sessions_.emplace_back(std::make_unique<Session>(std::move(socket)));
   session.since_ms = system_clock().unix_ms();
   session.thread = std::thread([this, &session] { run(session); });

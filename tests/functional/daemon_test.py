@@ -51,16 +51,17 @@ class DaemonTest(HubTest):
         self.assert_sane(run)
         self.assertEqual(run.code, code, f"\n{run}")
         self.assertFalse(os.path.exists(self.path), "the socket is removed")
-        self.assertEqual(open(os.path.join(self.data, "LOCK")).read().strip(), "", "the lock was given back")
+        with open(os.path.join(self.data, "LOCK"), encoding="utf-8") as lock:
+            self.assertEqual(lock.read().strip(), "", "the lock was given back")
         return run
 
     def connect(self):
         """Through the open folder: its name may be longer than that of a socket."""
-        s = socket.socket(socket.AF_UNIX)
         directory = os.open(self.data, os.O_PATH)
+        s = socket.socket(socket.AF_UNIX)
         try:
             s.connect(f"/proc/self/fd/{directory}/daemon.sock")
-        except OSError:
+        except BaseException:
             s.close()
             raise
         finally:
@@ -168,9 +169,28 @@ class AloneTest(DaemonTest):
         self.configure(network={"retries_max": 0})
         self.faults({"do": "status", "status": 503, "match": {"port": "api"}})
         self.begin()
-        wait_until(lambda: len(self.hub.requests("api")) > 3, "it asks", self.daemon)
-        self.assertIn(self.status()["state"], ("running",))
-        self.end()
+        wait_until(lambda: self.status()["sync"]["state"] == "waiting", "the sync has tried", self.daemon)
+        self.assertEqual(self.status()["crawl"]["state"], "working")
+        self.assertEqual(self.hm("--json", "status", code=1).json["complete"]["skipped"], 1)
+        self.faults()
+        self.hm("sync")
+        self.assertTrue(self.published("org/wanted"))
+
+    def test_a_full_disk_does_not_end_it(self):
+        self.sample("org/wanted")
+        self.policy("ours", '[select]\nrepos = ["org/wanted"]\n')
+        self.configure(storage={"reserve_bytes": 1 << 49})
+        self.begin()
+        wait_until(lambda: self.status()["sync"]["state"] == "failed", "the sync fails", self.daemon)
+        self.assertRegex(self.status()["sync"]["problem"], "space")
+        self.assertEqual(self.metrics()['hubmirror_daemon_job_failures_total{job="sync"}'], 1)
+        wait_until(lambda: "org/wanted" in [f["repo"] for f in self.hm("--json", "search").json], "it goes on crawling", self.daemon)
+        self.daemon.signal(signal.SIGHUP)  # ends the pause
+        wait_until(lambda: self.metrics()['hubmirror_daemon_job_failures_total{job="sync"}'] == 2, "the sync is tried again", self.daemon)
+        self.assertRegex(self.end().err, "sync failed and is tried again later")
+        self.configure()
+        self.begin()
+        wait_until(lambda: self.published("org/wanted"), "there is room", self.daemon)
 
 
 class ReloadTest(DaemonTest):
