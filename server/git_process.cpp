@@ -33,7 +33,7 @@ constexpr std::size_t kWordsBytesMax = 4096;
 constexpr std::size_t kWaitingPerTurn = 16;  // a longer line would not come to its turn in wait_ms_max anyway
 // It writes to pipes only; its words go to a file in memory.
 constexpr std::uint64_t kFileBytesMax = 1U << 20;
-// Objects are streamed from 64 MiB on, so memory goes with the number of objects, about 200 bytes each.
+// Objects are streamed from 64 MiB on, so memory goes with the number of objects: about 500 bytes each.
 constexpr std::uint64_t kPrivateBytesMax = 8ULL << 30;
 
 std::vector<std::string> arguments_of(const UploadPackCall& call) {

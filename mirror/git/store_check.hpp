@@ -11,8 +11,8 @@
 
 namespace hm::mirror {
 /// Every pack and index file against its checksum, every object against its name, every link and every ref against what
-/// is there; begins again when packs went away meanwhile (mirror/git/repack.hpp). `report` gets each problem with the
-/// object it concerns (a null id for a whole file). @returns how many objects were read.
+/// is there; begins again when packs came or went meanwhile (mirror/git/repack.hpp). `report` gets each problem with
+/// the object it concerns (a null id for a whole file). @returns how many objects were read.
 Result<std::uint64_t> check_store(const std::string& repository_path, const RefMap& refs,
                                   const std::function<void(const GitOid&, const std::string& problem)>& report);
 }  // namespace hm::mirror
