@@ -6,8 +6,7 @@ namespace hm::app {
 Result<std::unique_ptr<GateService>> GateService::open(const config::Config& config) {
   HM_TRY(auto plan, NetworkServices::plan(config));
   std::unique_ptr<GateService> service(new GateService);
-  HM_TRY(service->check_,
-         UpstreamGateCheck::open(service->executor(), std::move(plan.upstream), std::move(plan.curl)));
+  HM_TRY(service->check_, UpstreamGateCheck::open(service->executor(), std::move(plan.upstream), std::move(plan.curl)));
   service->thread_ = std::thread([context = &service->context_] { context->run(); });
   return service;
 }

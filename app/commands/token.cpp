@@ -144,8 +144,8 @@ Result<Exit> run_command(Context& context, const TokenRevokeCommand& command) {
     if (meant && (found == nullptr || row.in_force(now_ms))) found = &row;  // a name may have expired tokens too
   }
   if (found == nullptr)
-    return Error{Errc::NotFound, "no token that was not revoked already has the name or id \"" + printable(command.which) +
-                                     "\"; hubmirror token ls lists them"};
+    return Error{Errc::NotFound, "no token that was not revoked already has the name or id \"" +
+                                     printable(command.which) + "\"; hubmirror token ls lists them"};
   HM_TRY(const auto row, store->recorder.revoke(*found, user_name()));
   if (context.options.json) print_json(context.io.out, token_json(row, row.revoked_ms));
   if (!context.options.json && !context.options.quiet)
