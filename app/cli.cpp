@@ -363,7 +363,11 @@ bool changes_the_store(const Command& command) {
     bool operator()(const RmCommand&) const { return true; }
     bool operator()(const GcCommand& c) const { return !c.dry_run; }
     bool operator()(const IndexRebuildCommand&) const { return true; }
+    bool operator()(const TokenCreateCommand&) const { return true; }
+    bool operator()(const TokenRevokeCommand&) const { return true; }
     bool operator()(const DaemonCommand&) const { return false; }  // it is the one
+    bool operator()(const ServeCommand&) const { return false; }
+    bool operator()(const TokenLsCommand&) const { return false; }
     bool operator()(const StatusCommand&) const { return false; }
     bool operator()(const SearchCommand&) const { return false; }
     bool operator()(const HistoryCommand&) const { return false; }
