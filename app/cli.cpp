@@ -314,6 +314,14 @@ std::string help_of(const CLI::App& app) {
   const std::string above = names_above(app);
   return "; see `" + above + (above.empty() ? "" : " ") + app.get_name() + " --help`";
 }
+/// CLI11 shows the options of commands, and of those below them (`token create`) the names alone.
+std::string help_of_all(const CLI::App& app) {
+  const auto any = [](const CLI::App*) { return true; };
+  std::string out = app.help("", CLI::AppFormatMode::All);
+  for (const CLI::App* command : app.get_subcommands(any))
+    for (const CLI::App* below : command->get_subcommands(any)) out += "\n" + below->help(names_above(*below));
+  return out;
+}
 std::string one_line(std::string text) {
   for (char& c : text) {
     if (c == '\n' || c == '\t') c = ' ';
@@ -355,7 +363,11 @@ bool changes_the_store(const Command& command) {
     bool operator()(const RmCommand&) const { return true; }
     bool operator()(const GcCommand& c) const { return !c.dry_run; }
     bool operator()(const IndexRebuildCommand&) const { return true; }
+    bool operator()(const TokenCreateCommand&) const { return true; }
+    bool operator()(const TokenRevokeCommand&) const { return true; }
     bool operator()(const DaemonCommand&) const { return false; }  // it is the one
+    bool operator()(const ServeCommand&) const { return false; }
+    bool operator()(const TokenLsCommand&) const { return false; }
     bool operator()(const StatusCommand&) const { return false; }
     bool operator()(const SearchCommand&) const { return false; }
     bool operator()(const HistoryCommand&) const { return false; }
@@ -402,7 +414,7 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   } catch (const CLI::CallForHelp&) {
     return std::variant<Invocation, HelpText>(HelpText{innermost(parser.cli).help(names_above(innermost(parser.cli)))});
   } catch (const CLI::CallForAllHelp&) {
-    return std::variant<Invocation, HelpText>(HelpText{parser.cli.help("", CLI::AppFormatMode::All)});
+    return std::variant<Invocation, HelpText>(HelpText{help_of_all(parser.cli)});
   } catch (const CLI::ParseError& e) {
     return Error{Errc::BadInput, one_line(e.what()) + help_of(innermost(parser.cli))};
   }

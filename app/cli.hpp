@@ -131,10 +131,10 @@ struct ConfigPrintCommand {};
 struct VersionCommand {};
 
 using Command =
-    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, DaemonCommand, StatusCommand, ServeCommand, SearchCommand,
-                 HistoryCommand, ChangesCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand, UnpinCommand,
-                 RmCommand, GcCommand, PathCommand, IndexRebuildCommand, TokenCreateCommand, TokenLsCommand,
-                 TokenRevokeCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
+    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, DaemonCommand, StatusCommand, ServeCommand,
+                 SearchCommand, HistoryCommand, ChangesCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand,
+                 UnpinCommand, RmCommand, GcCommand, PathCommand, IndexRebuildCommand, TokenCreateCommand,
+                 TokenLsCommand, TokenRevokeCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
 struct Invocation {
   GlobalOptions global;
   Command command;

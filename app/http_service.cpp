@@ -5,10 +5,12 @@
 
 #include "base/log.hpp"
 #include "storage/access_rows.hpp"
+#include "storage/rows.hpp"
 
 namespace hm::app {
 namespace {
 constexpr unsigned kPoolThreadsMin = 4, kPoolThreadsMax = 16;  // they wait for disks as much as they work
+constexpr std::int64_t kPrivateLookMs = 60'000;                // reads the row of every repository that is here
 constexpr std::uint64_t kAnswersShare = 4;                     // of the memory: rendered answers
 
 std::size_t pool_threads() {
@@ -30,10 +32,12 @@ server::HttpOptions http_options_of(const config::Serve& settings, const server:
   return out;
 }
 
-server::MirrorAccess::Options access_options_of(const config::Serve& settings, const HttpService::Parts& parts) {
+server::MirrorAccess::Options access_options_of(const config::Serve& settings, const HttpService::Parts& parts,
+                                                const std::atomic<bool>& holds_private) {
   server::MirrorAccess::Options out;
   out.tokens_only = settings.access == "tokens";
   if (settings.gated == "check") out.gate = parts.gate;
+  out.holds_private = [&holds_private] { return holds_private.load(); };
   return out;
 }
 
@@ -52,7 +56,7 @@ HttpService::HttpService(const config::Serve& settings, Parts parts, server::Pee
       peers_(std::move(peers)),
       published_(parts_.index, parts_.catalog, pool_, settings.cache_bytes - settings.cache_bytes / kAnswersShare),
       answers_(settings.cache_bytes / kAnswersShare),
-      access_(access_options_of(settings, parts_),
+      access_(access_options_of(settings, parts_, holds_private_),
               parts_.asks_on ? parts_.asks_on : boost::asio::any_io_executor(pool_.get_executor()), system_clock()),
       git_processes_(git_limits_of(settings)),
       git_(git_processes_, pool_),
@@ -89,7 +93,19 @@ HttpService::~HttpService() {
 Result<> HttpService::reload_tokens() {
   HM_TRY(auto rows, storage::list_tokens(parts_.index));
   access_.set_tokens(std::move(rows));
-  return ok();
+  return look_for_private();
+}
+
+/// What was private once is taken to be so for good: then a miss takes as long as a private repository, for nothing.
+Result<> HttpService::look_for_private() {
+  const std::int64_t now_ms = system_clock().monotonic_ms();
+  if (holds_private_ || (looked_for_private_ms_ != 0 && now_ms - looked_for_private_ms_ < kPrivateLookMs)) return ok();
+  looked_for_private_ms_ = now_ms;
+  return parts_.index.scan(storage::Family::Repos, {}, [&](std::string_view, std::string_view bytes) {
+    const auto row = storage::unpack_repo(bytes);
+    if (row && row.assume_value().visibility == "private") holds_private_ = true;
+    return !holds_private_;
+  });
 }
 
 Result<> HttpService::reload() {

@@ -47,7 +47,7 @@ class HttpService {
 
   std::vector<std::string> addresses() const { return server_->addresses(); }
   void start() { server_->start(); }
-  /// The tokens as the index has them now.
+  /// The tokens as the index has them now, and whether a private repository is among what is served.
   Result<> reload_tokens();
   /// Certificate and access log again. @returns what could not be taken; the old one stays.
   Result<> reload();
@@ -59,12 +59,15 @@ class HttpService {
   void note(const server::Request& request, const server::Response& response, const server::Sent& sent,
             const std::string& caller, const std::string& address);
 
+  Result<> look_for_private();
   const config::Serve settings_;
   const Parts parts_;
   boost::asio::thread_pool pool_;
   const server::PeerRules peers_;
   server::Published published_;
   server::AnswerCache answers_;
+  std::atomic<bool> holds_private_ = false;
+  std::int64_t looked_for_private_ms_ = 0;
   server::MirrorAccess access_;
   server::GitProcesses git_processes_;
   server::GitRoutes git_;

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "app/commands/commands.hpp"
+#include "app/gate_service.hpp"
 #include "app/http_service.hpp"
 #include "app/services.hpp"
 #include "base/log.hpp"
@@ -40,6 +41,12 @@ Result<Exit> run_command(Context& context, const ServeCommand& command) {
   if (!command.listen.empty()) settings.listen = command.listen;
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   HttpService::Parts parts{*services->index, *services->blobs, services->catalog, nullptr, {}, {}};
+  std::unique_ptr<GateService> gate;
+  if (settings.gated == "check") {
+    HM_TRY(gate, GateService::open(context.config));
+    parts.gate = &gate->check();
+    parts.asks_on = gate->executor();
+  }
   HM_TRY(const auto service, HttpService::open(settings, std::move(parts)));
   const std::stop_token stop = context.interrupt.take_over();
   service->start();

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <ostream>
 
@@ -48,9 +49,12 @@ Result<std::vector<std::string>> checked_globs(const char* option, const std::ve
   return out;
 }
 
-/// For the journal.
+/// For the journal: of this process, which is the daemon when that runs the command.
 std::string user_name() {
-  const struct passwd* user = ::getpwuid(::getuid());  // one thread
+  std::array<char, 4096> texts{};
+  struct passwd entry{};
+  struct passwd* user = nullptr;
+  (void)::getpwuid_r(::getuid(), &entry, texts.data(), texts.size(), &user);
   const std::string name = user != nullptr ? user->pw_name : "uid " + std::to_string(::getuid());
   const char* sudo = std::getenv("SUDO_USER");
   return ::getuid() == 0 && sudo != nullptr && *sudo != '\0' ? std::string(sudo) + " as " + name : name;
@@ -87,7 +91,7 @@ Result<Exit> run_command(Context& context, const TokenCreateCommand& command) {
       return Error{Errc::BadInput, "--expires: allowed are 1min to 36500d"};
     row.expires_ms = now_ms + age_ms;
   }
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "token create"));
+  HM_TRY(const auto store, context.stores.open(context, {"token create"}));
   HM_TRY(const auto known, storage::list_tokens(*store->index));
   for (const storage::TokenRow& other : known)
     if (other.name == row.name && other.in_force(now_ms))
@@ -135,7 +139,7 @@ Result<Exit> run_command(Context& context, const TokenLsCommand&) {
 }
 
 Result<Exit> run_command(Context& context, const TokenRevokeCommand& command) {
-  HM_TRY(const auto store, WriteServices::open(context.config, context.data_dir, "token revoke"));
+  HM_TRY(const auto store, context.stores.open(context, {"token revoke"}));
   HM_TRY(const auto rows, storage::list_tokens(*store->index));
   const std::int64_t now_ms = system_clock().unix_ms();
   const storage::TokenRow* found = nullptr;
@@ -144,8 +148,8 @@ Result<Exit> run_command(Context& context, const TokenRevokeCommand& command) {
     if (meant && (found == nullptr || row.in_force(now_ms))) found = &row;  // a name may have expired tokens too
   }
   if (found == nullptr)
-    return Error{Errc::NotFound, "no token that was not revoked already has the name or id \"" + printable(command.which) +
-                                     "\"; hubmirror token ls lists them"};
+    return Error{Errc::NotFound, "no token that was not revoked already has the name or id \"" +
+                                     printable(command.which) + "\"; hubmirror token ls lists them"};
   HM_TRY(const auto row, store->recorder.revoke(*found, user_name()));
   if (context.options.json) print_json(context.io.out, token_json(row, row.revoked_ms));
   if (!context.options.json && !context.options.quiet)

@@ -84,12 +84,18 @@ TEST_F(TokenTest, IsTakenBackByNameAndById) {
 }
 
 TEST_F(TokenTest, RefusesWhatCannotBeMeant) {
-  for (const std::vector<const char*>& arguments :
-       {std::vector<const char*>{"token", "create"}, {"token", "create", "a b"}, {"token", "create", "-x"},
-        {"token", "create", "0123456789ab"}, {"token", "create", "a", "--repos", ""},
-        {"token", "create", "a", "--repos", "org/x@main"}, {"token", "create", "a", "--gated", "model:0123"},
-        {"token", "create", "a", "--expires", "soon"}, {"token", "create", "a", "--expires", "0d"},
-        {"token", "create", "a", "--expires", "99999d"}, {"token"}, {"token", "revoke"}})
+  for (const std::vector<const char*>& arguments : {std::vector<const char*>{"token", "create"},
+                                                    {"token", "create", "a b"},
+                                                    {"token", "create", "-x"},
+                                                    {"token", "create", "0123456789ab"},
+                                                    {"token", "create", "a", "--repos", ""},
+                                                    {"token", "create", "a", "--repos", "org/x@main"},
+                                                    {"token", "create", "a", "--gated", "model:0123"},
+                                                    {"token", "create", "a", "--expires", "soon"},
+                                                    {"token", "create", "a", "--expires", "0d"},
+                                                    {"token", "create", "a", "--expires", "99999d"},
+                                                    {"token"},
+                                                    {"token", "revoke"}})
     EXPECT_EQ(hubmirror(arguments), Exit::Usage) << arguments.back();
   EXPECT_TRUE(listed().as_array().empty());
 }

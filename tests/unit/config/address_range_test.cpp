@@ -15,15 +15,24 @@ TEST(AddressRange, HoldsItsAddressesAndNoOther) {
     const char* address;
     bool inside;
   };
-  for (const Case& c : {Case{"10.0.0.7", "10.0.0.7", true},        {"10.0.0.7", "10.0.0.8", false},
-                        {"10.0.0.7", "::ffff:10.0.0.7", true},     {"10.0.0.0/8", "10.255.255.255", true},
-                        {"10.0.0.0/8", "11.0.0.0", false},         {"192.0.2.128/25", "192.0.2.127", false},
-                        {"192.0.2.128/25", "192.0.2.128", true},   {"0.0.0.0/0", "203.0.113.1", true},
-                        {"0.0.0.0/0", "2001:db8::1", false},       {"fd00::/8", "fdff::1", true},
-                        {"fd00::/8", "fe80::1", false},            {"::1", "::1", true},
-                        {"2001:db8::/33", "2001:db8:8000::", false}, {"unix", "unix", true},
-                        {"unix", "127.0.0.1", false},              {"10.0.0.0/8", "unix", false},
-                        {"0.0.0.0/0", "", false},                  {"0.0.0.0/0", "mirror.example", false}}) {
+  for (const Case& c : {Case{"10.0.0.7", "10.0.0.7", true},
+                        {"10.0.0.7", "10.0.0.8", false},
+                        {"10.0.0.7", "::ffff:10.0.0.7", true},
+                        {"10.0.0.0/8", "10.255.255.255", true},
+                        {"10.0.0.0/8", "11.0.0.0", false},
+                        {"192.0.2.128/25", "192.0.2.127", false},
+                        {"192.0.2.128/25", "192.0.2.128", true},
+                        {"0.0.0.0/0", "203.0.113.1", true},
+                        {"0.0.0.0/0", "2001:db8::1", false},
+                        {"fd00::/8", "fdff::1", true},
+                        {"fd00::/8", "fe80::1", false},
+                        {"::1", "::1", true},
+                        {"2001:db8::/33", "2001:db8:8000::", false},
+                        {"unix", "unix", true},
+                        {"unix", "127.0.0.1", false},
+                        {"10.0.0.0/8", "unix", false},
+                        {"0.0.0.0/0", "", false},
+                        {"0.0.0.0/0", "mirror.example", false}}) {
     EXPECT_EQ(AddressRange::parse(c.range).value().contains(c.address), c.inside) << c.address << " in " << c.range;
   }
 }

@@ -74,10 +74,11 @@ TEST(ConfigDescription, GivesTheBoundsThatAreInForce) {
   // The comment above a number's key must hold its upper bound, so that code and text cannot drift apart.
   const std::string text = described_file();
   Config any;
-  each_setting(any, [&](std::string_view, std::string_view key, auto& member, const Rule& rule) {
+  each_setting(any, [&](std::string_view section, std::string_view key, auto& member, const Rule& rule) {
     if constexpr (std::is_integral_v<std::decay_t<decltype(member)>> &&
                   !std::is_same_v<std::decay_t<decltype(member)>, bool>) {
-      const std::size_t at = text.find("\n" + std::string(key) + " = ");
+      const std::size_t head = text.find("[" + std::string(section) + "]\n");
+      const std::size_t at = text.find("\n" + std::string(key) + " = ", head);
       ASSERT_NE(at, std::string::npos);
       const std::size_t start = text.rfind("\n#", at - 1);
       const std::size_t before = text.rfind("\n#", start - 1);
@@ -99,6 +100,7 @@ TEST(ConfigTable, HasEveryMemberOfEveryStruct) {
   EXPECT_EQ(keys["storage"], member_count<Storage>());
   EXPECT_EQ(keys["mirror"], member_count<Mirror>());
   EXPECT_EQ(keys["sync"], member_count<Sync>());
+  EXPECT_EQ(keys["serve"], member_count<Serve>());
   EXPECT_EQ(keys["verify"], member_count<Verify>());
   EXPECT_EQ(keys["retention"], member_count<Retention>());
   EXPECT_EQ(keys["log"], member_count<Log>());

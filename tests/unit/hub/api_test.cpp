@@ -59,7 +59,9 @@ constexpr const char* kRidText = "621ffdc036468d709f17434d";
 const std::string kSameRepo = std::string(R"({"_id":")") + kRidText + R"(","id":"org/name"})";
 
 struct MayReadTest : ApiTest {
-  Result<bool> may_read(const RepoId& repo) { return test::run(api.may_read(repo, *Rid::parse(kRidText), "hf_callers")); }
+  Result<bool> may_read(const RepoId& repo) {
+    return test::run(api.may_read(repo, *Rid::parse(kRidText), "hf_callers"));
+  }
 };
 
 TEST_F(MayReadTest, AsksWithTheCallersTokenAndLooksWhoseNameItIs) {
@@ -68,11 +70,13 @@ TEST_F(MayReadTest, AsksWithTheCallersTokenAndLooksWhoseNameItIs) {
   EXPECT_TRUE(may_read(model).value());
   EXPECT_EQ(request(0).url, "https://hub.example/api/models/org/name/auth-check");
   EXPECT_EQ(request(1).url, "https://hub.example/api/models/org/name?expand=gated");
-  for (const net::HttpRequest& sent : client.requests()) EXPECT_EQ(sent.headers.get("Authorization"), "Bearer hf_callers");
+  for (const net::HttpRequest& sent : client.requests())
+    EXPECT_EQ(sent.headers.get("Authorization"), "Bearer hf_callers");
 }
 
 TEST_F(MayReadTest, TakesARefusalForAnAnswer) {
-  for (const auto& [status, code] : {std::pair{401, ""}, {401, "GatedRepo"}, {403, "GatedRepo"}, {403, ""}, {404, "RepoNotFound"}}) {
+  for (const auto& [status, code] :
+       {std::pair{401, ""}, {401, "GatedRepo"}, {403, "GatedRepo"}, {403, ""}, {404, "RepoNotFound"}}) {
     client.answer(status).with("X-Error-Code", code);
     EXPECT_FALSE(may_read(dataset).value()) << status << code;
   }

@@ -84,7 +84,7 @@ TEST_F(AccessLogTest, AppendsInOrderAndWritesWhatIsQueuedAtTheEnd) {
 
 TEST_F(AccessLogTest, IsNotForEverybodyToRead) {
   auto log = AccessLog::open(path).value();
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0007U, 0U);
 }
@@ -139,7 +139,8 @@ TEST_F(AccessLogTest, DropsLinesRatherThanWaitForTheDisk) {
   std::uint64_t lines = 0;
   std::string told;
   std::thread drain([&] {
-    for (std::string line; std::getline(reader, line);) line.find("\"dropped\"") == std::string::npos ? void(++lines) : void(told = line);
+    for (std::string line; std::getline(reader, line);)
+      line.find("\"dropped\"") == std::string::npos ? void(++lines) : void(told = line);
   });
   log->flush();
   log->note(entry());

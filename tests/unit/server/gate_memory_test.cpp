@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -11,7 +12,6 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <atomic>
 #include <future>
 #include <vector>
 
@@ -38,7 +38,8 @@ struct GateMemoryTest : testing::Test {
   }
   GateAnswer ask(GateMemory& memory, int n) {
     GateAnswer out = GateAnswer::Unknown;
-    asio::co_spawn(context, memory.ask(subject(n), question()), [&](const std::exception_ptr&, GateAnswer a) { out = a; });
+    asio::co_spawn(context, memory.ask(subject(n), question()),
+                   [&](const std::exception_ptr&, GateAnswer a) { out = a; });
     context.restart();
     context.run();
     return out;
@@ -128,8 +129,9 @@ TEST_F(HeldGateTest, GoesOnAskingWhenTheFirstToWantItLeaves) {
   GateMemory memory(context.get_executor(), clock);
   asio::cancellation_signal leave;
   GateAnswer first = GateAnswer::Yes, second = GateAnswer::Unknown;
-  asio::co_spawn(context, memory.ask(subject(1), held_question()),
-                 asio::bind_cancellation_slot(leave.slot(), [&](const std::exception_ptr&, GateAnswer a) { first = a; }));
+  asio::co_spawn(
+      context, memory.ask(subject(1), held_question()),
+      asio::bind_cancellation_slot(leave.slot(), [&](const std::exception_ptr&, GateAnswer a) { first = a; }));
   asio::co_spawn(context, memory.ask(subject(1), held_question()),
                  [&](const std::exception_ptr&, GateAnswer a) { second = a; });
   while (questions == 0) context.run_one();
@@ -148,9 +150,11 @@ TEST_F(HeldGateTest, KeepsOnlySoManyQuestionsOpen) {
   limits.open_max = 1;
   GateMemory memory(context.get_executor(), clock, limits);
   GateAnswer first = GateAnswer::Unknown, second = GateAnswer::Yes;
-  asio::co_spawn(context, memory.ask(subject(1), held_question()), [&](const std::exception_ptr&, GateAnswer a) { first = a; });
+  asio::co_spawn(context, memory.ask(subject(1), held_question()),
+                 [&](const std::exception_ptr&, GateAnswer a) { first = a; });
   while (questions == 0) context.run_one();
-  asio::co_spawn(context, memory.ask(subject(2), held_question()), [&](const std::exception_ptr&, GateAnswer a) { second = a; });
+  asio::co_spawn(context, memory.ask(subject(2), held_question()),
+                 [&](const std::exception_ptr&, GateAnswer a) { second = a; });
   context.poll();
   EXPECT_EQ(second, GateAnswer::Unknown);
   EXPECT_EQ(questions, 1);
@@ -171,7 +175,8 @@ TEST(GateMemory, AnswersCallersOnManyLoops) {
   std::atomic<int> yes = 0;
   std::vector<std::promise<void>> ended(200);
   for (std::size_t i = 0; i < ended.size(); ++i)
-    asio::co_spawn(asio::make_strand(loops), memory.ask(subject(static_cast<int>(i % 4)), [&] { return ask_once(questions); }),
+    asio::co_spawn(asio::make_strand(loops),
+                   memory.ask(subject(static_cast<int>(i % 4)), [&] { return ask_once(questions); }),
                    [&, i](const std::exception_ptr&, GateAnswer a) {
                      yes += a == GateAnswer::Yes ? 1 : 0;
                      ended[i].set_value();

@@ -11,7 +11,7 @@ using enum Judgement;
 struct Row {
   const char* caller;
   const char* visibility;
-  Judgement facts, bytes;  ///< info, tree, refs; resolve, raw, git, LFS
+  Judgement facts, bytes;        ///< info, tree, refs; resolve, raw, git, LFS
   Judgement bytes_granted_only;  ///< the latter with serve.gated = "granted"
   bool listed;
 };

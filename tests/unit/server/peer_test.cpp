@@ -34,8 +34,11 @@ TEST(PeerRules, BelieveNothingOfAPeerThatIsNotTrusted) {
 
 TEST(PeerRules, TakeTheNearestHopThatIsNoTrustedProxy) {
   const PeerRules behind = rules({"10.0.0.0/8", "fd00::/8", "unix"});
-  auto address = [&](std::string peer, test::Fields fields) { return behind.origin_of(from(std::move(peer), fields)).address; };
-  EXPECT_EQ(address("10.0.0.7", {{"X-Forwarded-For", "1.1.1.1, 198.51.100.4"}}), "198.51.100.4") << "the first is what the client made up";
+  auto address = [&](std::string peer, test::Fields fields) {
+    return behind.origin_of(from(std::move(peer), fields)).address;
+  };
+  EXPECT_EQ(address("10.0.0.7", {{"X-Forwarded-For", "1.1.1.1, 198.51.100.4"}}), "198.51.100.4")
+      << "the first is what the client made up";
   EXPECT_EQ(address("10.0.0.7", {{"X-Forwarded-For", "198.51.100.4, 10.0.0.9"}}), "198.51.100.4");
   EXPECT_EQ(address("10.0.0.7", {{"X-Forwarded-For", "1.1.1.1"}, {"x-forwarded-for", "198.51.100.4"}}), "198.51.100.4");
   EXPECT_EQ(address("unix", {{"X-Forwarded-For", "[2001:db8::1]:4711"}}), "2001:db8::1");
@@ -53,7 +56,8 @@ TEST(PeerRules, TakeSchemeAndHostFromATrustedProxy) {
                                             {"X-Forwarded-Proto", "ftp, HTTPS"},
                                             {"X-Forwarded-Host", "evil.example, Mirror.Example"}});
   EXPECT_EQ(behind.base_url(request), "https://mirror.example");
-  EXPECT_EQ(behind.base_url(from("10.0.0.7", {{"Host", "inside:8080"}, {"X-Forwarded-Proto", "gopher"}})), "http://inside:8080");
+  EXPECT_EQ(behind.base_url(from("10.0.0.7", {{"Host", "inside:8080"}, {"X-Forwarded-Proto", "gopher"}})),
+            "http://inside:8080");
 }
 
 TEST(PeerRules, PreferTheConfiguredUrl) {

@@ -23,7 +23,8 @@ struct Somebody final : Caller {
   CallerKind kind_;
   std::string name_;
 };
-const Somebody kNobody{CallerKind::Nobody, "-"}, kOurs{CallerKind::MirrorToken, "ci"}, kHub{CallerKind::HubToken, "hub:1"};
+const Somebody kNobody{CallerKind::Nobody, "-"}, kOurs{CallerKind::MirrorToken, "ci"},
+    kHub{CallerKind::HubToken, "hub:1"};
 
 storage::RepoRow dataset() {
   storage::RepoRow row;
@@ -74,8 +75,8 @@ TEST(Refusal, AsksToComeBackWhenTheUpstreamCouldNotBeAsked) {
 }
 
 TEST(Refusal, AnswersAPrivateRepositoryWithTheVeryBytesOfAMissingOne) {
-  for (const Caller* caller : {static_cast<const Caller*>(&kNobody), static_cast<const Caller*>(&kOurs),
-                               static_cast<const Caller*>(&kHub)}) {
+  for (const Caller* caller :
+       {static_cast<const Caller*>(&kNobody), static_cast<const Caller*>(&kOurs), static_cast<const Caller*>(&kHub)}) {
     for (const Face face : {Face::Api, Face::File, Face::Git, Face::Lfs}) {
       const Response missing = absent(*caller, face), hidden = refusal(Verdict::Absent, dataset(), *caller, face);
       EXPECT_EQ(missing.status, hidden.status);

@@ -41,13 +41,14 @@ TEST(TokenRow, HoldsNoToken) {
   row.hash = sha256(token);
   Batch batch;
   put_token(batch, row);
-  for (const auto& change : batch.changes()) EXPECT_EQ((change.key + change.value).find(token.substr(9)), std::string::npos);
+  for (const auto& change : batch.changes())
+    EXPECT_EQ((change.key + change.value).find(token.substr(9)), std::string::npos);
 }
 
 TEST(TokenRow, IsRefusedWhenAFieldIsMissing) {
-  for (const char* value : {R"({"name":"ci"})", "[]", "",
-                            R"({"created":1,"expires":0,"gated":[],"name":"ci","private":[],"revoked":0})",
-                            R"({"created":1,"expires":-5,"gated":[],"name":"ci","private":[],"repos":[],"revoked":0})"}) {
+  for (const char* value :
+       {R"({"name":"ci"})", "[]", "", R"({"created":1,"expires":0,"gated":[],"name":"ci","private":[],"revoked":0})",
+        R"({"created":1,"expires":-5,"gated":[],"name":"ci","private":[],"repos":[],"revoked":0})"}) {
     const auto index = test::open_memory_index(test::make_memory_disk());
     Batch batch;
     batch.put(Family::Meta, "access/token/" + std::string(32, 'h'), value);
