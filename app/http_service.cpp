@@ -1,9 +1,19 @@
 #include "app/http_service.hpp"
 
 #include <algorithm>
-#include <thread>
+#include <chrono>
+#include <condition_variable>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
+#include "server/git_process.hpp"
+#include "server/git_routes.hpp"
+#include "server/hub_call.hpp"
+#include "server/lfs_routes.hpp"
+#include "server/mirror_access.hpp"
+#include "server/peer.hpp"
+#include "server/published.hpp"
+#include "server/router.hpp"
 #include "storage/access_rows.hpp"
 #include "storage/rows.hpp"
 
@@ -12,12 +22,14 @@ namespace {
 constexpr unsigned kPoolThreadsMin = 4, kPoolThreadsMax = 16;  // they wait for disks as much as they work
 constexpr std::int64_t kPrivateLookMs = 60'000;                // reads the row of every repository that is here
 constexpr std::uint64_t kAnswersShare = 4;                     // of the memory: rendered answers
+constexpr std::int64_t kLookEveryMs = 1'000;  // how late a new revision of another process may be seen
+constexpr std::int64_t kLooksShare = 20;      // but looking takes no more than such a part of a core
 
 std::size_t pool_threads() {
   return std::clamp(2 * std::thread::hardware_concurrency(), kPoolThreadsMin, kPoolThreadsMax);
 }
 
-server::HttpOptions http_options_of(const config::Serve& settings, const server::PeerRules& peers) {
+server::HttpOptions http_options_of(const config::Serve& settings) {
   server::HttpOptions out;
   out.listen = settings.listen;
   out.tls_certificate = settings.tls_certificate;
@@ -28,7 +40,6 @@ server::HttpOptions http_options_of(const config::Serve& settings, const server:
   out.header_timeout_ms = settings.header_timeout_ms;
   out.idle_timeout_ms = settings.idle_timeout_ms;
   out.pace.stall_ms = settings.stall_timeout_ms;
-  out.exempt = [&peers](const std::string& peer) { return peers.trusts(peer); };
   return out;
 }
 
@@ -49,75 +60,161 @@ server::GitProcesses::Limits git_limits_of(const config::Serve& settings) {
 }
 }  // namespace
 
-HttpService::HttpService(const config::Serve& settings, Parts parts, server::PeerRules peers)
-    : settings_(settings),
-      parts_(std::move(parts)),
-      pool_(pool_threads()),
-      peers_(std::move(peers)),
-      published_(parts_.index, parts_.catalog, pool_, settings.cache_bytes - settings.cache_bytes / kAnswersShare),
-      answers_(settings.cache_bytes / kAnswersShare),
-      access_(access_options_of(settings, parts_, holds_private_),
-              parts_.asks_on ? parts_.asks_on : boost::asio::any_io_executor(pool_.get_executor()), system_clock()),
-      git_processes_(git_limits_of(settings)),
-      git_(git_processes_, pool_),
-      lfs_(parts_.index, parts_.blobs, pool_),
-      pages_(parts_.texts, counters_),
-      router_({{published_, parts_.blobs, system_clock(), answers_},
-               access_,
-               git_,
-               lfs_,
-               peers_,
-               pages_,
-               [this](const server::Request& request, const server::Response& response, const server::Sent& sent,
-                      const std::string& caller,
-                      const std::string& address) { note(request, response, sent, caller, address); }}) {}
+/// Everything that answers by one set of settings.
+struct HttpService::Rules {
+  Rules(HttpService& service, const config::Serve& settings, server::PeerRules p)
+      : peers(std::move(p)),
+        published(service.parts_.index, service.parts_.catalog, service.pool_,
+                  settings.cache_bytes - settings.cache_bytes / kAnswersShare),
+        answers(settings.cache_bytes / kAnswersShare),
+        access(access_options_of(settings, service.parts_),
+               service.parts_.asks_on ? service.parts_.asks_on
+                                      : boost::asio::any_io_executor(service.pool_.get_executor()),
+               system_clock()),
+        git_processes(git_limits_of(settings)),
+        git(git_processes, service.pool_),
+        lfs(service.parts_.index, service.parts_.blobs, service.pool_),
+        pages(service.parts_.texts, service.counters_, service.pool_),
+        router({{published, service.parts_.blobs, system_clock(), answers},
+                access,
+                git,
+                lfs,
+                peers,
+                pages,
+                [&service](const server::Request& request, const server::Response& response, const server::Sent& sent,
+                           const std::string& caller, const std::string& address) {
+                  service.note(request, response, sent, caller, address);
+                }}) {}
+
+  const server::PeerRules peers;
+  server::Published published;
+  server::AnswerCache answers;
+  server::MirrorAccess access;
+  server::GitProcesses git_processes;
+  server::GitRoutes git;
+  server::LfsRoutes lfs;
+  server::MirrorPages pages;
+  server::Router router;
+};
+
+/// Gives each request to the rules in force when it came.
+class HttpService::Switch final : public server::Handler {
+ public:
+  explicit Switch(HttpService& service) : service_(service) {}
+  std::uint64_t body_bytes_max(const server::Request& head) override {
+    return service_.rules()->router.body_bytes_max(head);
+  }
+  boost::asio::awaitable<server::Response> answer(const server::Request& request) override {
+    const std::shared_ptr<Rules> rules = service_.rules();
+    co_return co_await rules->router.answer(request);
+  }
+  void done(const server::Request& request, const server::Response& response, const server::Sent& sent) override {
+    service_.rules()->router.done(request, response, sent);
+  }
+
+ private:
+  HttpService& service_;
+};
+
+HttpService::HttpService(Parts parts)
+    : parts_(std::move(parts)), pool_(pool_threads()), switch_(std::make_unique<Switch>(*this)) {}
+
+std::shared_ptr<HttpService::Rules> HttpService::rules() const {
+  const std::lock_guard lock(mutex_);
+  return rules_;
+}
+
+Result<std::shared_ptr<HttpService::Rules>> HttpService::make_rules(const config::Serve& settings) {
+  HM_TRY(auto peers, server::PeerRules::make(settings));
+  auto rules = std::make_shared<Rules>(*this, settings, std::move(peers));
+  HM_TRY(auto tokens, storage::list_tokens(parts_.index));
+  rules->access.set_tokens(std::move(tokens));
+  rules->pages.watch([this] { return server_->counts(); },
+                     [this] {
+                       const auto now = this->rules();
+                       return now->published.memory_bytes() + now->answers.bytes();
+                     });
+  return rules;
+}
 
 Result<std::unique_ptr<HttpService>> HttpService::open(const config::Serve& settings, Parts parts) {
-  HM_TRY(auto peers, server::PeerRules::make(settings));
-  std::unique_ptr<HttpService> service(new HttpService(settings, std::move(parts), std::move(peers)));
+  std::unique_ptr<HttpService> service(new HttpService(std::move(parts)));
+  HM_TRY(service->rules_, service->make_rules(settings));
   if (!settings.access_log.empty()) {
-    HM_TRY(service->access_log_, server::AccessLog::open(settings.access_log));
+    HM_TRY(auto opened, server::AccessLog::open(settings.access_log));
+    service->access_log_ = std::move(opened);
   }
-  HM_TRY(service->reload_tokens());
-  HM_TRY(service->server_, server::HttpServer::open(http_options_of(settings, service->peers_), service->router_));
-  service->pages_.watch([http = service->server_.get()] { return http->counts(); },
-                        [s = service.get()] { return s->published_.memory_bytes() + s->answers_.bytes(); });
+  auto options = http_options_of(settings);
+  options.exempt = [s = service.get()](const std::string& peer) { return s->rules()->peers.trusts(peer); };
+  HM_TRY(service->server_, server::HttpServer::open(std::move(options), *service->switch_));
   return service;
 }
 
 HttpService::~HttpService() {
+  follower_ = {};
   if (server_) server_->stop(0);
   pool_.join();
 }
 
-Result<> HttpService::reload_tokens() {
-  HM_TRY(auto rows, storage::list_tokens(parts_.index));
-  access_.set_tokens(std::move(rows));
-  return look_for_private();
+void HttpService::start() {
+  server_->start();
+  follower_ = std::jthread([this](const std::stop_token& stop) { follow(stop); });
 }
 
-/// What was private once is taken to be so for good: then a miss takes as long as a private repository, for nothing.
-Result<> HttpService::look_for_private() {
-  const std::int64_t now_ms = system_clock().monotonic_ms();
-  if (holds_private_ || (looked_for_private_ms_ != 0 && now_ms - looked_for_private_ms_ < kPrivateLookMs)) return ok();
-  looked_for_private_ms_ = now_ms;
-  return parts_.index.scan(storage::Family::Repos, {}, [&](std::string_view, std::string_view bytes) {
-    const auto row = storage::unpack_repo(bytes);
-    if (row && row.assume_value().visibility == "private") holds_private_ = true;
-    return !holds_private_;
-  });
+std::size_t HttpService::stop(std::int64_t deadline_ms) {
+  const std::size_t cut_off = server_->stop(deadline_ms);
+  follower_ = {};
+  return cut_off;
 }
 
-Result<> HttpService::reload() {
-  if (access_log_) access_log_->reopen();
-  HM_TRY(reload_tokens());
-  return server_->reload_certificate();
+Result<> HttpService::reload(const config::Serve& settings) {
+  HM_TRY(auto rules, make_rules(settings));
+  std::shared_ptr<server::AccessLog> log;
+  if (!settings.access_log.empty()) {
+    HM_TRY(auto opened, server::AccessLog::open(settings.access_log));
+    log = std::move(opened);
+  }
+  HM_TRY(server_->reload_certificate(settings.tls_certificate, settings.tls_key));
+  const std::lock_guard lock(mutex_);
+  rules_ = std::move(rules);
+  access_log_ = std::move(log);
+  return ok();
+}
+
+/// Sees what other processes, and commands inside this one, have changed.
+void HttpService::follow(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::int64_t pause_ms = kLookEveryMs;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex);
+      wake.wait_for(lock, stop, std::chrono::milliseconds(pause_ms), [] { return false; });
+    }
+    if (stop.stop_requested()) return;
+    const std::int64_t began_ms = system_clock().monotonic_ms();
+    auto seen = parts_.index.refresh();
+    if (seen) {
+      auto tokens = storage::list_tokens(parts_.index);
+      if (tokens)
+        rules()->access.set_tokens(std::move(tokens).assume_value());
+      else
+        seen = tokens.error();
+    }
+    if (!seen) log(LogLevel::Warning, "the index could not be read again", {{"why", seen.error().what}});
+    pause_ms = std::max(kLookEveryMs, (system_clock().monotonic_ms() - began_ms) * kLooksShare);
+  }
 }
 
 void HttpService::note(const server::Request& request, const server::Response& response, const server::Sent& sent,
                        const std::string& caller, const std::string& address) {
   counters_.count(response, sent);
-  if (!access_log_) return;
+  std::shared_ptr<server::AccessLog> access_log;
+  {
+    const std::lock_guard lock(mutex_);
+    access_log = access_log_;
+  }
+  if (!access_log) return;
   server::AccessEntry entry;
   entry.unix_ms = system_clock().unix_ms();
   entry.caller = caller;
@@ -133,6 +230,6 @@ void HttpService::note(const server::Request& request, const server::Response& r
   entry.whole = sent.whole;
   entry.fetched = response.fetched;
   entry.user_agent = request.header("User-Agent");
-  access_log_->note(std::move(entry));
+  access_log->note(std::move(entry));
 }
 }  // namespace hm::app

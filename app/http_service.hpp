@@ -2,13 +2,14 @@
 // `serve` and the daemon each have one. Threads: the server's own loops and a pool; the public functions are for the
 // thread that made it.
 #pragma once
-#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <mutex>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/result.hpp"
@@ -16,16 +17,8 @@
 #include "mirror/catalog.hpp"
 #include "server/access.hpp"
 #include "server/access_log.hpp"
-#include "server/git_process.hpp"
-#include "server/git_routes.hpp"
 #include "server/http/server.hpp"
-#include "server/hub_call.hpp"
-#include "server/lfs_routes.hpp"
-#include "server/mirror_access.hpp"
 #include "server/own_pages.hpp"
-#include "server/peer.hpp"
-#include "server/published.hpp"
-#include "server/router.hpp"
 #include "storage/blob_store.hpp"
 #include "storage/index.hpp"
 
@@ -33,7 +26,7 @@ namespace hm::app {
 class HttpService {
  public:
   struct Parts {  ///< all outlive the service
-    const storage::Index& index;
+    storage::Index& index;  ///< read again as its writer goes on, where that is another process
     const storage::BlobStore& blobs;
     const mirror::Catalog& catalog;
     server::GateCheck* gate = nullptr;     ///< none: nobody is let through a gate by the upstream's word
@@ -46,36 +39,31 @@ class HttpService {
   ~HttpService();
 
   std::vector<std::string> addresses() const { return server_->addresses(); }
-  void start() { server_->start(); }
-  /// The tokens as the index has them now, and whether a private repository is among what is served.
-  Result<> reload_tokens();
-  /// Certificate and access log again. @returns what could not be taken; the old one stays.
-  Result<> reload();
+  void start();
+  /// Rules, certificate and access log as they are now; requests under way end by the old ones. What the sockets and
+  /// their limits were made of stays. @returns what is wrong; then nothing has changed.
+  Result<> reload(const config::Serve& settings);
   /// @returns how many connections were cut off
-  std::size_t stop(std::int64_t deadline_ms) { return server_->stop(deadline_ms); }
+  std::size_t stop(std::int64_t deadline_ms);
 
  private:
-  HttpService(const config::Serve& settings, Parts parts, server::PeerRules peers);
+  struct Rules;
+  class Switch;
+  explicit HttpService(Parts parts);
+  Result<std::shared_ptr<Rules>> make_rules(const config::Serve& settings);
+  std::shared_ptr<Rules> rules() const;
+  void follow(const std::stop_token& stop);
   void note(const server::Request& request, const server::Response& response, const server::Sent& sent,
             const std::string& caller, const std::string& address);
 
-  Result<> look_for_private();
-  const config::Serve settings_;
   const Parts parts_;
   boost::asio::thread_pool pool_;
-  const server::PeerRules peers_;
-  server::Published published_;
-  server::AnswerCache answers_;
-  std::atomic<bool> holds_private_ = false;
-  std::int64_t looked_for_private_ms_ = 0;
-  server::MirrorAccess access_;
-  server::GitProcesses git_processes_;
-  server::GitRoutes git_;
-  server::LfsRoutes lfs_;
-  std::unique_ptr<server::AccessLog> access_log_;
   server::ServerCounters counters_;
-  server::MirrorPages pages_;
-  server::Router router_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<Rules> rules_;                  ///< guarded by mutex_
+  std::shared_ptr<server::AccessLog> access_log_;  ///< guarded by mutex_
+  std::unique_ptr<Switch> switch_;
   std::unique_ptr<server::HttpServer> server_;
+  std::jthread follower_;
 };
 }  // namespace hm::app

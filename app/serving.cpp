@@ -1,17 +1,51 @@
 #include "app/serving.hpp"
 
+#include <utility>
+
+#include "app/gate_check.hpp"
+#include "app/http_service.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+
 namespace hm::app {
 namespace {
-/// The server is not part of the program yet.
-class NothingServed : public Serving {
+class HttpServing : public Serving {
  public:
-  Result<> start() override { return ok(); }
-  Result<> reload(const config::Config&) override { return ok(); }
-  void drain(std::int64_t) override {}
+  HttpServing(config::Serve settings, ServingParts parts, std::unique_ptr<UpstreamGateCheck> gate)
+      : settings_(std::move(settings)), parts_(std::move(parts)), gate_(std::move(gate)) {}
+
+  Result<> start() override {
+    HttpService::Parts parts{*parts_.store.index,
+                             *parts_.store.blobs,
+                             parts_.store.catalog,
+                             gate_.get(),
+                             parts_.network.context->get_executor(),
+                             {parts_.metrics_text, parts_.status_text, parts_.ready}};
+    HM_TRY(service_, HttpService::open(settings_, std::move(parts)));
+    service_->start();
+    for (const std::string& address : service_->addresses())
+      log(LogLevel::Info, "serving", {{"at", printable(address)}});
+    return ok();
+  }
+  Result<> reload(const config::Config& config) override { return service_->reload(config.serve); }
+  void drain(std::int64_t deadline_ms) override {
+    if (!service_) return;
+    if (const std::size_t cut_off = service_->stop(deadline_ms); cut_off != 0)
+      log(LogLevel::Warning, "connections were cut off at the end of the drain", {{"count", cut_off}});
+  }
+
+ private:
+  const config::Serve settings_;
+  const ServingParts parts_;
+  std::unique_ptr<UpstreamGateCheck> gate_;
+  std::unique_ptr<HttpService> service_;
 };
 }  // namespace
 
-Result<std::unique_ptr<Serving>> make_serving(const ServingParts&) {
-  return std::unique_ptr<Serving>(std::make_unique<NothingServed>());
+Result<std::unique_ptr<Serving>> make_serving(const ServingParts& parts) {
+  HM_TRY(auto plan, NetworkServices::plan(parts.config));
+  HM_TRY(auto gate, UpstreamGateCheck::open(parts.network.context->get_executor(), std::move(plan.upstream),
+                                            std::move(plan.curl)));
+  return std::unique_ptr<Serving>(std::make_unique<HttpServing>(parts.config.serve, parts, std::move(gate)));
 }
 }  // namespace hm::app

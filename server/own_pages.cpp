@@ -1,5 +1,7 @@
 #include "server/own_pages.hpp"
 
+#include "base/run_on.hpp"
+
 namespace hm::server {
 void ServerCounters::count(const Response& response, const Sent& sent) {
   const auto kind = static_cast<std::size_t>(response.status / 100);
@@ -9,9 +11,14 @@ void ServerCounters::count(const Response& response, const Sent& sent) {
   if (!sent.whole) ++cut_short;
 }
 
-Response MirrorPages::answer(std::string_view path) {
-  while (path.ends_with('/')) path.remove_suffix(1);
-  if (path == "health") return text_response(200, "ok\n");
+awaitable<Response> MirrorPages::answer(std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  if (path == "health") co_return text_response(200, "ok\n");
+  auto call = [this, &path] { return make(path); };
+  co_return co_await run_on(pool_, std::move(call));
+}
+
+Response MirrorPages::make(std::string_view path) const {
   if (path == "ready") {
     const bool ready = !texts_.ready || texts_.ready();
     return ready ? text_response(200, "ready\n") : text_response(503, "not ready\n");

@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <atomic>
+#include <boost/asio/thread_pool.hpp>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -29,18 +30,22 @@ struct OwnPageTexts {
 
 class MirrorPages final : public OwnPages {
  public:
-  MirrorPages(OwnPageTexts texts, const ServerCounters& counters) : texts_(std::move(texts)), counters_(counters) {}
+  /// @param pool makes the texts, which may wait for others
+  MirrorPages(OwnPageTexts texts, const ServerCounters& counters, boost::asio::thread_pool& pool)
+      : texts_(std::move(texts)), counters_(counters), pool_(pool) {}
   /// Where the figures of connections and memory come from; before the server runs.
   void watch(std::function<HttpCounts()> http, std::function<std::uint64_t()> memory) {
     http_ = std::move(http);
     memory_ = std::move(memory);
   }
-  Response answer(std::string_view path) override;
+  awaitable<Response> answer(std::string path) override;
 
  private:
+  Response make(std::string_view path) const;
   std::string metrics() const;
-  OwnPageTexts texts_;
+  const OwnPageTexts texts_;
   const ServerCounters& counters_;
+  boost::asio::thread_pool& pool_;
   std::function<HttpCounts()> http_;
   std::function<std::uint64_t()> memory_;
 };

@@ -112,7 +112,7 @@ void Router::done(const Request& request, const Response& response, const Sent& 
 awaitable<Response> Router::route(const Request& request, const HubPath& path) {
   if (path.route == Route::Own) {
     if (!request.is_read()) co_return wrong_method("GET, HEAD");
-    co_return p_.own.answer(path.rest);
+    co_return co_await p_.own.answer(std::string(path.rest));
   }
   if (request.method == Method::Options) co_return preflight();
   Response refused;

@@ -16,11 +16,11 @@
 #include "server/peer.hpp"
 
 namespace hm::server {
-/// What operators see under /-/. Called on a connection's loop: cheap, or answered from what was made before.
+/// What operators see under /-/.
 class OwnPages {
  public:
   virtual ~OwnPages() = default;
-  virtual Response answer(std::string_view path) = 0;  ///< behind "/-/"; 404 for what there is not
+  virtual awaitable<Response> answer(std::string path) = 0;  ///< behind "/-/"; 404 for what there is not
 };
 
 /// Told of every answer; must not block.

@@ -83,7 +83,7 @@ std::string limited_address(const std::string& peer) {
   return peer.substr(0, end) + "/64";
 }
 
-Result<std::shared_ptr<asio::ssl::context>> load_certificate(const HttpOptions& o) {
+Result<std::shared_ptr<asio::ssl::context>> load_certificate(const std::string& certificate, const std::string& key) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   boost::system::error_code error;
   auto bad = [&](const std::string& file) {
@@ -91,8 +91,8 @@ Result<std::shared_ptr<asio::ssl::context>> load_certificate(const HttpOptions& 
   };
   context->set_options(
       asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1, error);
-  if (context->use_certificate_chain_file(o.tls_certificate, error); error) return bad(o.tls_certificate);
-  if (context->use_private_key_file(o.tls_key, asio::ssl::context::pem, error); error) return bad(o.tls_key);
+  if (context->use_certificate_chain_file(certificate, error); error) return bad(certificate);
+  if (context->use_private_key_file(key, asio::ssl::context::pem, error); error) return bad(key);
   ::SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
   return context;
 }
@@ -119,15 +119,17 @@ class Server : public HttpServer {
     for (int i = 0; i < count; ++i) loops_.push_back(std::make_unique<Loop>());
   }
   ~Server() override { stop(0); }
+  const HttpOptions& options() const { return options_; }
 
-  Result<> set_up_tls() {
-    if (options_.tls_certificate.empty()) return ok();
-    HM_TRY(auto context, load_certificate(options_));
+  Result<> reload_certificate(const std::string& certificate, const std::string& key) override {
+    if (certificate.empty() != options_.tls_certificate.empty())
+      return Error{Errc::BadInput, "TLS cannot be turned on or off while the server runs; start it anew"};
+    if (certificate.empty()) return ok();
+    HM_TRY(auto context, load_certificate(certificate, key));
     const std::lock_guard lock(tls_mutex_);
     tls_ = std::move(context);
     return ok();
   }
-  Result<> reload_certificate() override { return set_up_tls(); }
 
   std::vector<std::string> addresses() const override {
     std::vector<std::string> out;
@@ -306,7 +308,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::open(HttpOptions options, Handle
     }
   if (sockets.empty()) return Error{Errc::BadInput, "there is no address to listen on; set serve.listen or --listen"};
   auto server = std::make_unique<Server>(std::move(options), handler, std::move(sockets));
-  HM_TRY(server->set_up_tls());
+  HM_TRY(server->reload_certificate(server->options().tls_certificate, server->options().tls_key));
   return std::unique_ptr<HttpServer>(std::move(server));
 }
 }  // namespace hm::server

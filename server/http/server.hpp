@@ -38,8 +38,9 @@ class HttpServer {
   /// Where it listens, with the true ports: "http://127.0.0.1:8080", "unix:/run/…".
   virtual std::vector<std::string> addresses() const = 0;
   virtual void start() = 0;
-  /// Reads the certificate again; connections that are open keep theirs. @returns BadInput, and the old one stays.
-  virtual Result<> reload_certificate() = 0;
+  /// Reads a certificate; connections that are open keep theirs. Both empty: nothing, where none was used so far.
+  /// @returns BadInput, and the old one stays.
+  virtual Result<> reload_certificate(const std::string& certificate, const std::string& key) = 0;
   virtual HttpCounts counts() const = 0;
   /// Takes no more connections; every answer from now on is the last of its connection. Ends when all have gone or
   /// after `deadline_ms`, when the rest is cut off; then the threads are joined. @returns how many were cut off.
