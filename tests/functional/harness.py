@@ -191,7 +191,7 @@ class Process:
 
     @staticmethod
     def _drain(pipe, into):
-        while block := pipe.read(65536):
+        while block := pipe.read1(65536):
             into.append(block)
         pipe.close()
 
