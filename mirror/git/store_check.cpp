@@ -160,12 +160,12 @@ Result<std::uint64_t> check_once(const std::string& repository_path, const RefMa
   return check.count();
 }
 
-/// What readers see, sorted: a pack without its index is none.
-Result<std::vector<std::string>> index_names(const std::string& repository_path) {
+/// Of packs and their indexes, sorted.
+Result<std::vector<std::string>> pack_file_names(const std::string& repository_path) {
   HM_TRY(const auto entries, real_file_system().list(repository_path + "/objects/pack"));
   std::vector<std::string> out;
   for (const DirectoryEntry& entry : entries)
-    if (entry.name.ends_with(".idx")) out.push_back(entry.name);
+    if (entry.name.ends_with(".idx") || entry.name.ends_with(".pack")) out.push_back(entry.name);
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -174,11 +174,11 @@ Result<std::vector<std::string>> index_names(const std::string& repository_path)
 Result<std::uint64_t> check_store(const std::string& repository_path, const RefMap& refs, const Report& report) {
   for (int tries = 1;; ++tries) {
     std::vector<std::pair<GitOid, std::string>> problems;
-    HM_TRY(const auto before, index_names(repository_path));
+    HM_TRY(const auto before, pack_file_names(repository_path));
     auto count = check_once(repository_path, refs, [&](const GitOid& oid, const std::string& problem) {
       problems.emplace_back(oid, problem);
     });
-    HM_TRY(const auto after, index_names(repository_path));
+    HM_TRY(const auto after, pack_file_names(repository_path));
     // Packs came or went: what was looked for may be in another one.
     if (before != after && tries < kTriesMax) continue;
     for (const auto& [oid, problem] : problems) report(oid, problem);

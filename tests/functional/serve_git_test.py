@@ -16,7 +16,8 @@ class GitServeTest(ServeTest):
 
     def setUp(self):
         super().setUp()
-        self.git_env = GIT_ENV | {"HOME": self.home, "GIT_TERMINAL_PROMPT": "0"}
+        # A file of its own: `git lfs install` writes it by renaming, which would put a plain file in the place of /dev/null.
+        self.git_env = GIT_ENV | {"HOME": self.home, "GIT_CONFIG_GLOBAL": os.path.join(self.home, "gitconfig"), "GIT_TERMINAL_PROMPT": "0"}
 
     def run_git(self, *args, cwd=None, ok=True, env=None):
         done = subprocess.run(["git", *args], cwd=cwd or self.dir, env=self.git_env | (env or {}), capture_output=True, text=True, check=False)

@@ -131,9 +131,10 @@ TEST_F(RepackTest, DoesNotDisturbACheckBesideIt) {
       if (!count) problems.push_back(count.error().what);
     }
   });
-  for (int round = 0; round < 8; ++round) {
-    origin_.grow_history(3);
-    origin_.git("repack -q");
+  for (int round = 0; round < 15; ++round) {
+    const GitOid blob = origin_.blob("round " + std::to_string(round));
+    testing::write_file(origin_.path() + "/round.tmp", blob.hex() + "\n");
+    origin_.git("pack-objects -q objects/pack/pack < round.tmp && git prune-packed -q");
     EXPECT_THAT(repack_it(true), Succeeds());
   }
   enough = true;
