@@ -67,7 +67,7 @@ struct HttpService::Rules {
         published(service.parts_.index, service.parts_.catalog, service.pool_,
                   settings.cache_bytes - settings.cache_bytes / kAnswersShare),
         answers(settings.cache_bytes / kAnswersShare),
-        access(access_options_of(settings, service.parts_),
+        access(access_options_of(settings, service.parts_, service.holds_private_),
                service.parts_.asks_on ? service.parts_.asks_on
                                       : boost::asio::any_io_executor(service.pool_.get_executor()),
                system_clock()),
@@ -125,6 +125,7 @@ std::shared_ptr<HttpService::Rules> HttpService::rules() const {
 }
 
 Result<std::shared_ptr<HttpService::Rules>> HttpService::make_rules(const config::Serve& settings) {
+  HM_TRY(look_for_private());
   HM_TRY(auto peers, server::PeerRules::make(settings));
   auto rules = std::make_shared<Rules>(*this, settings, std::move(peers));
   HM_TRY(auto tokens, storage::list_tokens(parts_.index));
@@ -181,6 +182,18 @@ Result<> HttpService::reload(const config::Serve& settings) {
   return ok();
 }
 
+/// What was private once is taken to be so for good: then a miss takes as long as a private repository, for nothing.
+Result<> HttpService::look_for_private() {
+  const std::int64_t now_ms = system_clock().monotonic_ms();
+  if (holds_private_ || (looked_for_private_ms_ != 0 && now_ms - looked_for_private_ms_ < kPrivateLookMs)) return ok();
+  looked_for_private_ms_ = now_ms;
+  return parts_.index.scan(storage::Family::Repos, {}, [&](std::string_view, std::string_view bytes) {
+    const auto row = storage::unpack_repo(bytes);
+    if (row && row.assume_value().visibility == "private") holds_private_ = true;
+    return !holds_private_;
+  });
+}
+
 /// Sees what other processes, and commands inside this one, have changed.
 void HttpService::follow(const std::stop_token& stop) {
   std::mutex mutex;
@@ -194,6 +207,7 @@ void HttpService::follow(const std::stop_token& stop) {
     if (stop.stop_requested()) return;
     const std::int64_t began_ms = system_clock().monotonic_ms();
     auto seen = parts_.index.refresh();
+    if (seen) seen = look_for_private();
     if (seen) {
       auto tokens = storage::list_tokens(parts_.index);
       if (tokens)

@@ -2,6 +2,7 @@
 // `serve` and the daemon each have one. Threads: the server's own loops and a pool; the public functions are for the
 // thread that made it.
 #pragma once
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
@@ -53,12 +54,15 @@ class HttpService {
   Result<std::shared_ptr<Rules>> make_rules(const config::Serve& settings);
   std::shared_ptr<Rules> rules() const;
   void follow(const std::stop_token& stop);
+  Result<> look_for_private();
   void note(const server::Request& request, const server::Response& response, const server::Sent& sent,
             const std::string& caller, const std::string& address);
 
   const Parts parts_;
   boost::asio::thread_pool pool_;
   server::ServerCounters counters_;
+  std::atomic<bool> holds_private_{false};
+  std::atomic<std::int64_t> looked_for_private_ms_{0};
   mutable std::mutex mutex_;
   std::shared_ptr<Rules> rules_;                  ///< guarded by mutex_
   std::shared_ptr<server::AccessLog> access_log_;  ///< guarded by mutex_

@@ -1,5 +1,6 @@
 #include "app/serving.hpp"
 
+#include <string>
 #include <utility>
 
 #include "app/gate_check.hpp"
@@ -31,7 +32,7 @@ class HttpServing : public Serving {
   void drain(std::int64_t deadline_ms) override {
     if (!service_) return;
     if (const std::size_t cut_off = service_->stop(deadline_ms); cut_off != 0)
-      log(LogLevel::Warning, "connections were cut off at the end of the drain", {{"count", cut_off}});
+      log(LogLevel::Warning, "connections were cut off at the end of the drain", {{"count", std::to_string(cut_off)}});
   }
 
  private:

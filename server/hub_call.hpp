@@ -82,9 +82,9 @@ Response failed(const Error& error, std::string_view what);
 
 // server/hub_info.cpp
 awaitable<Response> answer_info(const HubParts& parts, const RepoCall& call);
-/// Of a repository that listings know and that is not mirrored; null when none knows it.
+/// Of a repository that listings know and that is not mirrored; nothing when none knows it, or the caller may not.
 awaitable<std::optional<Response>> answer_listed_info(const HubParts& parts, const Request& request,
-                                                      const HubPath& path);
+                                                      const HubPath& path, std::shared_ptr<const Caller> caller);
 // server/hub_tree.cpp
 awaitable<Response> answer_tree(const HubParts& parts, const RepoCall& call);
 awaitable<Response> answer_paths_info(const HubParts& parts, const RepoCall& call);

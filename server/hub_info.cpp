@@ -163,15 +163,15 @@ awaitable<Response> answer_info(const HubParts& parts, const RepoCall& call) {
 }
 
 awaitable<std::optional<Response>> answer_listed_info(const HubParts& parts, const Request& request,
-                                                      const HubPath& path) {
+                                                      const HubPath& path, std::shared_ptr<const Caller> caller) {
   InfoQuestion question;
   if (auto refusal = read_question(request, path.kind, question)) co_return refusal;
   const RepoId repo{path.kind, path.name};
   auto look = [&]() -> Result<std::optional<json::object>> {
     HM_TRY(const auto listed, provenance::find_listed(parts.published.index(), repo));
-    if (!listed || listed->row.gone_status != 0) return std::optional<json::object>();
+    if (!listed || listed->row.gone_status != 0 || !caller->may_list(repo, listed->facts.visibility))
+      return std::optional<json::object>();
     json::object info = listed_json(*listed);
-    info["private"] = false;
     add_if_absent(info, "disabled", false);
     add_if_absent(info, "siblings", json::array());
     return std::optional(projected(std::move(info), question.fields));

@@ -128,7 +128,13 @@ json::object item_of(const Found& found, const Question& question) {
   return out;
 }
 
-Result<CachedAnswer> render(const storage::Index& index, Question question, const Caller& caller) {
+/// A visit may have seen what the newest listing did not.
+Result<bool> may_be_named(const mirror::Catalog& catalog, const Found& found, const Caller& caller) {
+  HM_TRY(const auto row, catalog.find(found.key));
+  return caller.may_list({found.key.kind, found.row.name}, row ? row->visibility : found.facts.visibility);
+}
+
+Result<CachedAnswer> render(const mirror::Catalog& catalog, const storage::Index& index, Question question, const Caller& caller) {
   CachedAnswer out;
   json::array rows;
   std::size_t looked_at = 0;
@@ -140,8 +146,8 @@ Result<CachedAnswer> render(const storage::Index& index, Question question, cons
     looked_at += found.size();
     for (std::size_t i = 0; i < std::min(found.size(), wanted); ++i) {
       question.order.after = provenance::place_of(found[i], question.order.by);
-      if (caller.may_list({found[i].key.kind, found[i].row.name}, found[i].facts.visibility))
-        rows.push_back(item_of(found[i], question));
+      HM_TRY(const bool named, may_be_named(catalog, found[i], caller));
+      if (named) rows.push_back(item_of(found[i], question));
     }
   }
   if (more)
@@ -159,7 +165,7 @@ awaitable<Response> answer_listing(const HubParts& parts, const Request& request
   if (auto no = read_filter(query, path.kind, question.filter)) co_return std::move(*no);
   if (auto no = read_order(query, question)) co_return std::move(*no);
   if (auto no = read_fields(query, path.kind, question)) co_return std::move(*no);
-  auto ask = [&] { return render(parts.published.index(), question, *caller); };
+  auto ask = [&] { return render(parts.published.catalog(), parts.published.index(), question, *caller); };
   auto rendered = co_await run_on(parts.published.pool(), std::move(ask));
   if (!rendered) co_return failed(rendered.error(), "searching");
   const std::string next = std::move(rendered.assume_value().next);

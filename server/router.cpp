@@ -110,14 +110,13 @@ void Router::done(const Request& request, const Response& response, const Sent& 
 }
 
 awaitable<Response> Router::route(const Request& request, const HubPath& path) {
-  if (path.route == Route::Own) {
-    if (!request.is_read()) co_return wrong_method("GET, HEAD");
-    co_return co_await p_.own.answer(std::string(path.rest));
-  }
+  if (path.route == Route::Own && !request.is_read()) co_return wrong_method("GET, HEAD");
+  if (path.route == Route::Own && path.rest == "health") co_return co_await p_.own.answer("health");
   if (request.method == Method::Options) co_return preflight();
   Response refused;
   const std::shared_ptr<const Caller> caller = p_.access.caller_of(request, refused);
   if (!caller) co_return refused;
+  if (path.route == Route::Own) co_return co_await p_.own.answer(std::string(path.rest));
   if (!names_a_repo(path.route)) co_return co_await without_repo(request, path, caller);
   if (path.route == Route::GitReceivePack) co_return GitRoutes::refuse_push();
   if (path.route == Route::LfsLocks) co_return LfsRoutes::locks();
@@ -154,7 +153,7 @@ awaitable<Response> Router::of_absent(const Request& request, const HubPath& pat
   const RepoId repo{path.kind, path.name};
   if (!path.kernel) {
     if (path.route == Route::Info) {
-      auto listed = co_await answer_listed_info(p_.hub, request, path);
+      auto listed = co_await answer_listed_info(p_.hub, request, path, caller);
       if (listed) co_return std::move(*listed);
     }
     co_await p_.access.miss(caller, repo);

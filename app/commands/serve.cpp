@@ -1,76 +1,81 @@
 // hubmirror serve: answers the Hub's clients from what is here, beside whatever else works on the data directory.
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <ostream>
-#include <thread>
 
 #include "app/commands/commands.hpp"
-#include "app/gate_check.hpp"
+#include "app/gate_service.hpp"
 #include "app/http_service.hpp"
 #include "app/services.hpp"
+#include "app/settings.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 
 namespace hm::app {
 namespace {
-/// The thread that asks the upstream whether it lets a caller through a gate.
-class Asking {
+/// What the main thread of a server waits for.
+class Wishes {
  public:
-  static Result<std::unique_ptr<Asking>> open(const config::Config& config) {
-    HM_TRY(auto plan, NetworkServices::plan(config));
-    auto asking = std::make_unique<Asking>();
-    HM_TRY(asking->gate_, UpstreamGateCheck::open(asking->context_.get_executor(), std::move(plan.upstream),
-                                                  std::move(plan.curl)));
-    asking->thread_ = std::jthread([a = asking.get()] { a->context_.run(); });
-    return asking;
+  void reload() {
+    const std::lock_guard lock(mutex_);
+    reload_ = true;
+    changed_.notify_all();
   }
-  ~Asking() {
-    work_.reset();
-    context_.stop();
+  /// @returns false when it is time to end
+  bool wait_for_reload(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, stop, [this] { return reload_; });
+    return std::exchange(reload_, false) && !stop.stop_requested();
   }
-  server::GateCheck* gate() { return gate_.get(); }
-  boost::asio::any_io_executor executor() { return context_.get_executor(); }
 
  private:
-  boost::asio::io_context context_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
-  std::unique_ptr<UpstreamGateCheck> gate_;
-  std::jthread thread_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool reload_ = false;
 };
 
-void wait_for_stop(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock lock(mutex);
-  wake.wait(lock, stop, [] { return false; });
+config::Serve serve_settings(const config::Config& config, const ServeCommand& command) {
+  config::Serve out = config.serve;
+  if (!command.listen.empty()) out.listen = command.listen;
+  return out;
+}
+
+/// As `hubmirror daemon` does it: what is wrong changes nothing.
+void reload(const Context& context, const ServeCommand& command, HttpService& service) {
+  const auto settings = load_settings(context.options);
+  const Result<> taken = settings ? service.reload(serve_settings(settings.assume_value().config, command))
+                                  : Result<>(settings.error());
+  if (taken)
+    log(LogLevel::Info, "the configuration was read again");
+  else
+    log(LogLevel::Error, "the configuration is not right; the one before stays in force",
+        {{"why", taken.error().what}});
 }
 }  // namespace
 
 Result<Exit> run_command(Context& context, const ServeCommand& command) {
-  config::Serve settings = context.config.serve;
-  if (!command.listen.empty()) settings.listen = command.listen;
+  const config::Serve settings = serve_settings(context.config, command);
   if (settings.on_demand != "off")
     return Error{Errc::BadInput,
                  "serve.on_demand needs a process that may write: hubmirror daemon; hubmirror serve only reads"};
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
-  std::unique_ptr<Asking> asking;
-  if (settings.gated == "check") {
-    HM_TRY(asking, Asking::open(context.config));
-  }
-  HttpService::Parts parts{*services->index, *services->blobs, services->catalog, nullptr, {}, {}};
-  if (asking) {
-    parts.gate = asking->gate();
-    parts.asks_on = asking->executor();
-  }
-  HM_TRY(const auto service, HttpService::open(settings, std::move(parts)));
+  HM_TRY(const auto gate, GateService::open(context.config));
+  HM_TRY(const auto service, HttpService::open(settings, {*services->index,
+                                                          *services->blobs,
+                                                          services->catalog,
+                                                          &gate->check(),
+                                                          gate->executor(),
+                                                          {}}));
+  Wishes wishes;
+  context.interrupt.on_hangup([&wishes] { wishes.reload(); });
   const std::stop_token stop = context.interrupt.take_over();
   service->start();
   if (!context.options.quiet)
     for (const std::string& address : service->addresses())
       context.io.err << "hubmirror: serving at " << printable(address) << "\n" << std::flush;
-  wait_for_stop(stop);
+  while (wishes.wait_for_reload(stop)) reload(context, command, *service);
+  context.interrupt.on_hangup({});
   const std::size_t cut_off = service->stop(settings.drain_timeout_ms);
   if (cut_off != 0 && !context.options.quiet)
     context.io.err << "hubmirror: " << cut_off << " connections were cut off at the end of the drain\n";
