@@ -22,8 +22,8 @@ namespace {
 constexpr unsigned kPoolThreadsMin = 4, kPoolThreadsMax = 16;  // they wait for disks as much as they work
 constexpr std::int64_t kPrivateLookMs = 60'000;                // reads the row of every repository that is here
 constexpr std::uint64_t kAnswersShare = 4;                     // of the memory: rendered answers
-constexpr std::int64_t kLookEveryMs = 1'000;  // how late a new revision of another process may be seen
-constexpr std::int64_t kLooksShare = 20;      // but looking takes no more than such a part of a core
+constexpr std::int64_t kLookEveryMs = 1'000;                   // how late a new revision of another process may be seen
+constexpr std::int64_t kLooksShare = 20;                       // but looking takes no more than such a part of a core
 
 std::size_t pool_threads() {
   return std::clamp(2 * std::thread::hardware_concurrency(), kPoolThreadsMin, kPoolThreadsMax);
@@ -82,9 +82,8 @@ struct HttpService::Rules {
                 peers,
                 pages,
                 [&service](const server::Request& request, const server::Response& response, const server::Sent& sent,
-                           const std::string& caller, const std::string& address) {
-                  service.note(request, response, sent, caller, address);
-                }}) {}
+                           const std::string& caller,
+                           const std::string& address) { service.note(request, response, sent, caller, address); }}) {}
 
   const server::PeerRules peers;
   server::Published published;

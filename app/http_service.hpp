@@ -26,7 +26,7 @@
 namespace hm::app {
 class HttpService {
  public:
-  struct Parts {  ///< all outlive the service
+  struct Parts {            ///< all outlive the service
     storage::Index& index;  ///< read again as its writer goes on, where that is another process
     const storage::BlobStore& blobs;
     const mirror::Catalog& catalog;
@@ -64,7 +64,7 @@ class HttpService {
   std::atomic<bool> holds_private_{false};
   std::atomic<std::int64_t> looked_for_private_ms_{0};
   mutable std::mutex mutex_;
-  std::shared_ptr<Rules> rules_;                  ///< guarded by mutex_
+  std::shared_ptr<Rules> rules_;                   ///< guarded by mutex_
   std::shared_ptr<server::AccessLog> access_log_;  ///< guarded by mutex_
   std::unique_ptr<Switch> switch_;
   std::unique_ptr<server::HttpServer> server_;

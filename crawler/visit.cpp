@@ -182,7 +182,7 @@ Result<bool> Visit::everything_is_here() {
     const bool wanted = request_.spec.revision
                             ? (ref == *request_.spec.revision || ref == "refs/heads/" + *request_.spec.revision ||
                                ref == "refs/tags/" + *request_.spec.revision)
-                            : ref.starts_with("refs/heads/");
+                            : is_published_by_itself(ref);
     if (!wanted) continue;
     const auto row = std::find_if(
         published.begin(), published.end(),
@@ -256,6 +256,11 @@ Result<std::optional<Commit>> Visit::commit_of_request(const mirror::Repository&
                                    " (branches, tags and commits that its refs reach were looked at)"};
 }
 
+/// Tags and conversions are published when they name the commit of one of these, or are asked for.
+bool Visit::is_published_by_itself(std::string_view ref) const {
+  return ref.starts_with("refs/heads/") || (request_.pull_requests && ref.starts_with("refs/pr/"));
+}
+
 Result<> Visit::select_targets(const mirror::Repository& repository) {
   std::map<std::string, Commit>
       commits;  // ref → commit, tags peeled; a ref that leads to no commit names nothing we can publish
@@ -273,7 +278,7 @@ Result<> Visit::select_targets(const mirror::Repository& repository) {
     if (const auto head = commits.find(seen_.head); head != commits.end())
       choose(head->second);  // what most people ask for comes first
     for (const auto& [ref, commit] : commits)
-      if (ref.starts_with("refs/heads/")) choose(commit);
+      if (is_published_by_itself(ref)) choose(commit);
   }
   if (request_.all_history) {
     std::vector<GitOid> tips(order.begin(), order.end());

@@ -49,6 +49,7 @@ class Visit {
   awaitable<Result<>> move_refs();
   awaitable<void> pack_anew();
 
+  bool is_published_by_itself(std::string_view ref) const;
   Result<> select_targets(const mirror::Repository& repository);
   Result<std::optional<Commit>> commit_of_request(const mirror::Repository& repository,
                                                   const std::map<std::string, Commit>& commits) const;

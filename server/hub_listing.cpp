@@ -134,7 +134,8 @@ Result<bool> may_be_named(const mirror::Catalog& catalog, const Found& found, co
   return caller.may_list({found.key.kind, found.row.name}, row ? row->visibility : found.facts.visibility);
 }
 
-Result<CachedAnswer> render(const mirror::Catalog& catalog, const storage::Index& index, Question question, const Caller& caller) {
+Result<CachedAnswer> render(const mirror::Catalog& catalog, const storage::Index& index, Question question,
+                            const Caller& caller) {
   CachedAnswer out;
   json::array rows;
   std::size_t looked_at = 0;

@@ -44,8 +44,8 @@ config::Serve serve_settings(const config::Config& config, const ServeCommand& c
 /// As `hubmirror daemon` does it: what is wrong changes nothing.
 void reload(const Context& context, const ServeCommand& command, HttpService& service) {
   const auto settings = load_settings(context.options);
-  const Result<> taken = settings ? service.reload(serve_settings(settings.assume_value().config, command))
-                                  : Result<>(settings.error());
+  const Result<> taken =
+      settings ? service.reload(serve_settings(settings.assume_value().config, command)) : Result<>(settings.error());
   if (taken)
     log(LogLevel::Info, "the configuration was read again");
   else
@@ -61,12 +61,9 @@ Result<Exit> run_command(Context& context, const ServeCommand& command) {
                  "serve.on_demand needs a process that may write: hubmirror daemon; hubmirror serve only reads"};
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   HM_TRY(const auto gate, GateService::open(context.config));
-  HM_TRY(const auto service, HttpService::open(settings, {*services->index,
-                                                          *services->blobs,
-                                                          services->catalog,
-                                                          &gate->check(),
-                                                          gate->executor(),
-                                                          {}}));
+  HM_TRY(const auto service,
+         HttpService::open(
+             settings, {*services->index, *services->blobs, services->catalog, &gate->check(), gate->executor(), {}}));
   Wishes wishes;
   context.interrupt.on_hangup([&wishes] { wishes.reload(); });
   const std::stop_token stop = context.interrupt.take_over();

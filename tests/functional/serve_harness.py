@@ -93,7 +93,8 @@ class ServeTest(HubTest):
 
     def odd_model(self, name="org/model", **meta):
         """A model with nested paths, unusual names, two branches, a tag and a pull request."""
-        files = {"config.json": '{"model_type": "bert"}\n', "weights.bin": LfsRandom(300_000, name), "deep/w2.bin": LfsRandom(70_000, name + "2"), "empty.txt": ""}
+        files = {"config.json": '{"model_type": "bert"}\n', "weights.bin": LfsRandom(300_000, name), "empty.txt": ""}
+        files["deep/w2.bin"] = LfsRandom(70_000, name + "2")
         files |= {odd: f"text of {odd}\n" for odd in ODD_NAMES}
         repo = self.model(name, files, **meta)
         repo.tag("v1.0", message="first")
