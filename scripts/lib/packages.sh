@@ -11,6 +11,11 @@ HM_PACKAGES_BUILD=(
 # To run every test: the tests themselves, and clang for the second compiler and the fuzz targets.
 HM_PACKAGES_TEST=(
   libgtest-dev libgmock-dev git-lfs man-db
+  python3-venv aria2 curl iproute2 openssl  # clients, and a network without a way out (scripts/clients)
+)
+# Where there is no npm yet.
+HM_PACKAGES_NPM=(
+  nodejs npm
 )
 HM_PACKAGES_CLANG=(
   clang-19 libclang-rt-19-dev lld-19 llvm-19
