@@ -81,9 +81,8 @@ struct HttpService::Rules {
                 lfs,
                 peers,
                 pages,
-                [&service](const server::Request& request, const server::Response& response, const server::Sent& sent,
-                           const std::string& caller,
-                           const std::string& address) { service.note(request, response, sent, caller, address); }}) {}
+                [&service](const server::Request& request, const server::Response& response,
+                           const server::Sent& sent) { service.note(request, response, sent); }}) {}
 
   const server::PeerRules peers;
   server::Published published;
@@ -108,7 +107,7 @@ class HttpService::Switch final : public server::Handler {
     co_return co_await rules->router.answer(request);
   }
   void done(const server::Request& request, const server::Response& response, const server::Sent& sent) override {
-    service_.rules()->router.done(request, response, sent);
+    service_.note(request, response, sent);
   }
 
  private:
@@ -143,6 +142,7 @@ Result<std::unique_ptr<HttpService>> HttpService::open(const config::Serve& sett
   if (!settings.access_log.empty()) {
     HM_TRY(auto opened, server::AccessLog::open(settings.access_log));
     service->access_log_ = std::move(opened);
+    service->logs_ = true;
   }
   auto options = http_options_of(settings);
   options.exempt = [s = service.get()](const std::string& peer) { return s->rules()->peers.trusts(peer); };
@@ -177,6 +177,7 @@ Result<> HttpService::reload(const config::Serve& settings) {
   HM_TRY(server_->reload_certificate(settings.tls_certificate, settings.tls_key));
   const std::lock_guard lock(mutex_);
   rules_ = std::move(rules);
+  logs_ = log != nullptr;
   access_log_ = std::move(log);
   return ok();
 }
@@ -219,9 +220,9 @@ void HttpService::follow(const std::stop_token& stop) {
   }
 }
 
-void HttpService::note(const server::Request& request, const server::Response& response, const server::Sent& sent,
-                       const std::string& caller, const std::string& address) {
+void HttpService::note(const server::Request& request, const server::Response& response, const server::Sent& sent) {
   counters_.count(response, sent);
+  if (!logs_) return;
   std::shared_ptr<server::AccessLog> access_log;
   {
     const std::lock_guard lock(mutex_);
@@ -230,8 +231,8 @@ void HttpService::note(const server::Request& request, const server::Response& r
   if (!access_log) return;
   server::AccessEntry entry;
   entry.unix_ms = system_clock().unix_ms();
-  entry.caller = caller;
-  entry.peer = address;
+  entry.caller = response.caller;
+  entry.peer = rules()->peers.origin_of(request).address;
   entry.method = server::name_of(request.method);
   entry.path = request.path();
   entry.status = response.status;

@@ -55,8 +55,7 @@ class HttpService {
   std::shared_ptr<Rules> rules() const;
   void follow(const std::stop_token& stop);
   Result<> look_for_private();
-  void note(const server::Request& request, const server::Response& response, const server::Sent& sent,
-            const std::string& caller, const std::string& address);
+  void note(const server::Request& request, const server::Response& response, const server::Sent& sent);
 
   const Parts parts_;
   boost::asio::thread_pool pool_;
@@ -66,6 +65,7 @@ class HttpService {
   mutable std::mutex mutex_;
   std::shared_ptr<Rules> rules_;                   ///< guarded by mutex_
   std::shared_ptr<server::AccessLog> access_log_;  ///< guarded by mutex_
+  std::atomic<bool> logs_{false};                  ///< there is one
   std::unique_ptr<Switch> switch_;
   std::unique_ptr<server::HttpServer> server_;
   std::jthread follower_;

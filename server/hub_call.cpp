@@ -38,11 +38,13 @@ RevisionAndPath split_revision(const PublishedRepo& repo, std::string_view rest)
     out.path.assign(parts.begin() + static_cast<std::ptrdiff_t>(count), parts.end());
     return out;
   };
+  // What is a ref by itself needs no longer match: git keeps no branch "a/b" beside a branch "a".
+  if (parts.size() < 2 || repo.commit_of(parts[0])) return cut(std::min<std::size_t>(parts.size(), 1));
   constexpr std::size_t kPartsOfRefMax = 8;
   for (std::size_t count = std::min(parts.size(), kPartsOfRefMax); count > 1; --count) {
     RevisionAndPath tried = cut(count);
-    for (const char* prefix : {"", "refs/heads/", "refs/tags/"})
-      if (repo.ref(prefix + tried.revision) != nullptr) return tried;
+    for (const std::string_view prefix : {"", "refs/heads/", "refs/tags/"})
+      if (repo.ref(prefix, tried.revision) != nullptr) return tried;
   }
   return cut(std::min<std::size_t>(parts.size(), 1));
 }
@@ -112,7 +114,7 @@ std::string next_url(const Request& request, const std::string& base_url, std::s
 }
 
 void add_next_link(Response& response, const RepoCall& call, std::string_view cursor) {
-  if (!cursor.empty()) response.add("Link", "<" + next_url(call.request, call.base_url, cursor) + ">; rel=\"next\"");
+  if (!cursor.empty()) response.add("Link", "<" + next_url(call.request, call.base_url(), cursor) + ">; rel=\"next\"");
 }
 
 Response failed(const Error& error, std::string_view what) {

@@ -15,6 +15,7 @@
 #include "server/http/response.hpp"
 #include "server/hub_path.hpp"
 #include "server/memory_cache.hpp"
+#include "server/peer.hpp"
 #include "server/published.hpp"
 #include "storage/blob_store.hpp"
 
@@ -36,12 +37,14 @@ struct HubParts {
 };
 
 struct RepoCall {
-  RepoCall(const Request& r, const HubPath& p, RepoView v, std::string base)
-      : request(r), path(p), repo(std::move(v)), base_url(std::move(base)) {}
+  RepoCall(const Request& r, const HubPath& p, RepoView v, const PeerRules& rules)
+      : request(r), path(p), repo(std::move(v)), peers(rules) {}
   const Request& request;
   const HubPath& path;
   RepoView repo;
-  std::string base_url;  ///< as clients reach us, without a '/' at the end
+  const PeerRules& peers;
+  /// As clients reach us, without a '/' at the end; "" when the client named no host.
+  std::string base_url() const { return peers.base_url(request).value_or(""); }
 };
 
 /// Values of a query parameter, in order; "name" and "name[]" are the same.

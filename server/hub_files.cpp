@@ -12,9 +12,7 @@ namespace {
 /// behalf.
 constexpr std::string_view kHarmless =
     "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; sandbox\r\n";
-constexpr std::size_t kLookedAt = 8192;
-
-bool looks_like_text(std::string_view bytes) { return bytes.substr(0, kLookedAt).find('\0') == std::string_view::npos; }
+constexpr std::size_t kFieldsBytes = 1200;  // what the fields of a file come to, the router's too
 
 std::string disposition_of(std::string_view path, bool download) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
@@ -49,6 +47,7 @@ FileAnswer begin_file(const HubParts& parts, const RepoCall& call, std::string_v
                       const storage::ManifestFile& file, std::uint64_t size, std::string_view type) {
   FileAnswer out;
   Response& r = out.response;
+  r.fields.reserve(kFieldsBytes);
   const std::string etag = file.is_lfs ? file.sha256.hex() : file.git_oid.hex();
   const std::string quoted = "\"" + etag + "\"";
   r.add("X-Repo-Commit", at.commit.hex()).add("ETag", quoted).add("X-Linked-Etag", quoted);
@@ -82,11 +81,12 @@ FileAnswer begin_file(const HubParts& parts, const RepoCall& call, std::string_v
 
 Response git_file_answer(const HubParts& parts, const RepoCall& call, std::string_view revision,
                          const FoundRevision& at, const storage::ManifestFile& file,
-                         std::shared_ptr<const std::string> bytes) {
-  const bool text = looks_like_text(*bytes);
-  FileAnswer answer = begin_file(parts, call, revision, at, file, bytes->size(),
-                                 text ? "text/plain; charset=utf-8" : "application/octet-stream");
-  if (answer.body) answer.response.body = SharedBytes{std::move(bytes), answer.range.first, answer.range.length};
+                         const GitFileView& found) {
+  FileAnswer answer = begin_file(parts, call, revision, at, file, found->bytes.size(),
+                                 found->is_text ? "text/plain; charset=utf-8" : "application/octet-stream");
+  if (answer.body)
+    answer.response.body = SharedBytes{std::shared_ptr<const std::string>(found, &found->bytes), answer.range.first,
+                                       answer.range.length};
   return std::move(answer.response);
 }
 
@@ -128,7 +128,7 @@ awaitable<Response> answer_resolve(const HubParts& parts, const RepoCall& call) 
     if (!read) co_return failed(read.error(), "reading a file from git");
     bytes = std::move(read).assume_value();
   }
-  co_return git_file_answer(parts, call, asked.revision, at, *file, std::move(bytes));
+  co_return git_file_answer(parts, call, asked.revision, at, *file, bytes);
 }
 
 awaitable<Response> answer_raw(const HubParts& parts, const RepoCall& call) {
@@ -144,8 +144,8 @@ awaitable<Response> answer_raw(const HubParts& parts, const RepoCall& call) {
   out.add("X-Repo-Commit", at.commit.hex()).add("Content-Type", "text/plain; charset=utf-8");
   out.add("Cache-Control", cache_control(call, asked.revision));
   out.fields.append(kHarmless);
-  const std::uint64_t size = bytes.assume_value()->size();
-  out.body = SharedBytes{bytes.assume_value(), 0, size};
+  const GitFileView& found = bytes.assume_value();
+  out.body = SharedBytes{std::shared_ptr<const std::string>(found, &found->bytes), 0, found->bytes.size()};
   out.repo = call.repo->row.repo.text(), out.revision = at.commit.hex(), out.file = *path;
   co_return out;
 }

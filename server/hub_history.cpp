@@ -92,7 +92,7 @@ awaitable<Response> answer_commits(const HubParts& parts, const RepoCall& call) 
     std::string rest;
     for (const std::string_view pair : split(call.request.query(), '&'))
       if (!pair.empty() && !pair.starts_with("p=") && !pair.starts_with("limit=")) rest.append("&").append(pair);
-    out.add("Link", "<" + call.base_url + std::string(call.request.path()) + "?p=" + std::to_string(*page + 1) +
+    out.add("Link", "<" + call.base_url() + std::string(call.request.path()) + "?p=" + std::to_string(*page + 1) +
                         "&limit=" + std::to_string(most) + rest + ">; rel=\"next\"");
   }
   add_mirror_fields(out, parts, *call.repo, at.files.get());

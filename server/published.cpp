@@ -13,6 +13,7 @@ using storage::Family;
 
 namespace {
 // Shares of the memory: names and refs are small, manifests of large repositories are not.
+constexpr std::size_t kLookedAt = 8192;
 constexpr std::uint64_t kReposShare = 8, kRevisionsShare = 16, kManifestsShare = 4;
 
 std::string files_key(const PublishedRepo& repo, const Commit& commit) {
@@ -30,16 +31,25 @@ std::uint64_t bytes_of(const PublishedRepo& repo) {
 }
 }  // namespace
 
-const storage::RefRow* PublishedRepo::ref(std::string_view full_name) const {
-  const auto at = std::lower_bound(refs.begin(), refs.end(), full_name,
-                                   [](const storage::RefRow& r, std::string_view name) { return r.ref < name; });
-  return at != refs.end() && at->ref == full_name ? &*at : nullptr;
+namespace {
+/// `text` against the name joined of two parts, as strings compare.
+int compare_joined(std::string_view text, std::string_view prefix, std::string_view name) {
+  const int head = text.substr(0, prefix.size()).compare(prefix);
+  return head != 0 ? head : text.substr(prefix.size()).compare(name);
+}
+}  // namespace
+
+const storage::RefRow* PublishedRepo::ref(std::string_view prefix, std::string_view name) const {
+  const auto at = std::partition_point(refs.begin(), refs.end(), [&](const storage::RefRow& r) {
+    return compare_joined(r.ref, prefix, name) < 0;
+  });
+  return at != refs.end() && compare_joined(at->ref, prefix, name) == 0 ? &*at : nullptr;
 }
 
 std::optional<Commit> PublishedRepo::commit_of(std::string_view revision) const {
-  const std::string wanted(revision.empty() || revision == "HEAD" ? std::string_view(row.head) : revision);
+  const std::string_view wanted = revision.empty() || revision == "HEAD" ? std::string_view(row.head) : revision;
   for (const std::string_view prefix : {"", "refs/heads/", "refs/tags/", "refs/"})
-    if (const storage::RefRow* found = ref(std::string(prefix) + wanted)) return found->commit;
+    if (const storage::RefRow* found = ref(prefix, wanted)) return found->commit;
   if (is_commit_hex(wanted)) return Commit::parse(wanted);
   return std::nullopt;
 }
@@ -140,17 +150,22 @@ awaitable<Result<std::optional<Commit>>> Published::commit_of(RepoView repo, std
   co_return snapshot.error();
 }
 
-std::shared_ptr<const std::string> Published::git_file_now(const GitOid& oid) { return git_files_.find(oid.view()); }
+GitFileView Published::git_file_now(const GitOid& oid) { return git_files_.find(oid.view()); }
 
-awaitable<Result<std::shared_ptr<const std::string>>> Published::git_file(RepoView repo, GitOid oid) {
+awaitable<Result<GitFileView>> Published::git_file(RepoView repo, GitOid oid) {
   if (auto known = git_file_now(oid)) co_return known;
   auto read = [&repo, &oid]() -> Result<std::string> {
-    HM_TRY(const auto opened, mirror::Repository::open(repo->git_path));
-    return opened.read_blob(oid, kGitFileBytesMax);
+    for (int attempt = 0;; ++attempt) {
+      HM_TRY(const auto opened, mirror::Repository::open(repo->git_path));
+      auto bytes = opened.read_blob(oid, kGitFileBytesMax);
+      if (bytes || attempt != 0) return bytes;  // once more: packs may have been made one while we looked
+    }
   };
   HM_CO_TRY(std::string bytes, co_await run_on(pool_, std::move(read)));
-  auto shared = std::make_shared<const std::string>(std::move(bytes));
-  git_files_.put(oid.view(), shared, shared->size());
-  co_return shared;
+  auto file = std::make_shared<GitFile>();
+  file->is_text = std::string_view(bytes).substr(0, kLookedAt).find('\0') == std::string_view::npos;
+  file->bytes = std::move(bytes);
+  git_files_.put(oid.view(), file, file->bytes.size());
+  co_return file;
 }
 }  // namespace hm::server

@@ -34,7 +34,7 @@ struct PublishedRepo {
   /// Target of a branch, tag, full ref, "HEAD" or "" (upstream's default branch), or the commit itself when it is 40
   /// hex; not looked up whether it is published. Nullopt for what is none of these.
   std::optional<Commit> commit_of(std::string_view revision) const;
-  const storage::RefRow* ref(std::string_view full_name) const;
+  const storage::RefRow* ref(std::string_view prefix, std::string_view name) const;  ///< of the name joined of both
   bool is_private() const { return row.visibility == "private"; }
   bool is_gated() const { return row.visibility.starts_with("gated"); }
 };
@@ -47,6 +47,13 @@ struct RevisionFiles {
   const storage::ManifestFile* find(std::string_view path) const;
 };
 using FilesView = std::shared_ptr<const RevisionFiles>;
+
+/// A file that git stores.
+struct GitFile {
+  std::string bytes;
+  bool is_text = false;  ///< no NUL among the first bytes
+};
+using GitFileView = std::shared_ptr<const GitFile>;
 
 class Published {
  public:
@@ -65,9 +72,9 @@ class Published {
   awaitable<Result<FilesView>> files(RepoView repo, Commit commit);
   /// As PublishedRepo::commit_of(), and abbreviations of published commits. Nullopt when there is no such revision.
   awaitable<Result<std::optional<Commit>>> commit_of(RepoView repo, std::string revision);
-  std::shared_ptr<const std::string> git_file_now(const GitOid& oid);
+  GitFileView git_file_now(const GitOid& oid);
   /// Bytes of a git blob of this repository. @returns NotFound; Refused when it is larger than kGitFileBytesMax.
-  awaitable<Result<std::shared_ptr<const std::string>>> git_file(RepoView repo, GitOid oid);
+  awaitable<Result<GitFileView>> git_file(RepoView repo, GitOid oid);
   static constexpr std::uint64_t kGitFileBytesMax = 256ULL << 20;  ///< what mirroring lets in
 
   boost::asio::thread_pool& pool() { return pool_; }
@@ -89,6 +96,6 @@ class Published {
   MemoryCache<Remembered> repos_;
   MemoryCache<RevisionFiles> files_;          ///< by repository, its stamp, and commit
   MemoryCache<storage::Manifest> manifests_;  ///< by their ids: a repository that changes keeps most of its revisions
-  MemoryCache<std::string> git_files_;
+  MemoryCache<GitFile> git_files_;
 };
 }  // namespace hm::server

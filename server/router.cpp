@@ -97,24 +97,23 @@ std::uint64_t Router::body_bytes_max(const Request& head) {
 
 awaitable<Response> Router::answer(const Request& request) {
   const HubPath path = parse_hub_path(request.path());
-  Response response = co_await route(request, path);
+  std::shared_ptr<const Caller> caller;
+  Response response = co_await route(request, path, caller);
+  response.caller = caller ? caller->name() : "refused";
   if (path.route != Route::Own) response.fields.append(kCrossOrigin);
   co_return response;
 }
 
 void Router::done(const Request& request, const Response& response, const Sent& sent) {
-  if (!p_.log) return;
-  Response ignored;
-  const auto caller = p_.access.caller_of(request, ignored);
-  p_.log(request, response, sent, caller ? caller->name() : "refused", p_.peers.origin_of(request).address);
+  if (p_.log) p_.log(request, response, sent);
 }
 
-awaitable<Response> Router::route(const Request& request, const HubPath& path) {
+awaitable<Response> Router::route(const Request& request, const HubPath& path, std::shared_ptr<const Caller>& caller) {
   if (path.route == Route::Own && !request.is_read()) co_return wrong_method("GET, HEAD");
   if (path.route == Route::Own && path.rest == "health") co_return co_await p_.own.answer("health");
   if (request.method == Method::Options) co_return preflight();
   Response refused;
-  const std::shared_ptr<const Caller> caller = p_.access.caller_of(request, refused);
+  caller = p_.access.caller_of(request, refused);
   if (!caller) co_return refused;
   if (path.route == Route::Own) co_return co_await p_.own.answer(std::string(path.rest));
   if (!names_a_repo(path.route)) co_return co_await without_repo(request, path, caller);
@@ -192,7 +191,7 @@ awaitable<Response> Router::of_repo(const Request& request, const HubPath& path,
 }
 
 awaitable<Response> Router::of_published(const Request& request, const HubPath& path, RepoView repo) {
-  const RepoCall call(request, path, repo, p_.peers.base_url(request).value_or(""));
+  const RepoCall call(request, path, repo, p_.peers);
   switch (path.route) {
     case Route::Info:
     case Route::Revision:
@@ -222,7 +221,7 @@ awaitable<Response> Router::of_published(const Request& request, const HubPath& 
     case Route::GitUploadPack:
       co_return co_await p_.git.upload_pack(request, std::move(repo));
     case Route::LfsBatch:
-      co_return co_await p_.lfs.batch(request, std::move(repo), call.base_url);
+      co_return co_await p_.lfs.batch(request, std::move(repo), call.base_url());
     case Route::LfsObject:
       co_return co_await p_.lfs.object(request, std::move(repo), std::string(path.rest));
     case Route::Compare:

@@ -24,8 +24,7 @@ class OwnPages {
 };
 
 /// Told of every answer; must not block.
-using AnswerLog = std::function<void(const Request&, const Response&, const Sent&, const std::string& caller,
-                                     const std::string& address)>;
+using AnswerLog = std::function<void(const Request&, const Response&, const Sent&)>;
 
 class Router final : public Handler {
  public:
@@ -45,7 +44,8 @@ class Router final : public Handler {
   void done(const Request& request, const Response& response, const Sent& sent) override;
 
  private:
-  awaitable<Response> route(const Request& request, const HubPath& path);
+  /// @param caller set once it is known
+  awaitable<Response> route(const Request& request, const HubPath& path, std::shared_ptr<const Caller>& caller);
   awaitable<Response> without_repo(const Request& request, const HubPath& path, std::shared_ptr<const Caller> caller);
   awaitable<Response> of_repo(const Request& request, const HubPath& path, std::shared_ptr<const Caller> caller);
   awaitable<Response> of_published(const Request& request, const HubPath& path, RepoView repo);

@@ -43,7 +43,7 @@ struct Response {
   std::optional<std::uint64_t> length;
   bool close = false;  ///< end the connection after it
   // For the access log and the counters.
-  std::string repo, revision, file;
+  std::string caller, repo, revision, file;
   bool fetched = false;  ///< upstream was asked for it
 
   /// @pre name is a token; line ends in the value become blanks
