@@ -29,6 +29,7 @@ _hubmirror() {
     mirror) words="--from --unfinished --revision --include --exclude --max-file-size --formats --all-history --pull-requests $global" ;;
     crawl) words="--once --kinds $global" ;;
     sync) words="--plan --offline --policies --new --due $global" ;;
+    serve) words="--listen $global" ;;
     daemon) words="--status --metrics $global" ;;
     status) words="--diff --all $global" ;;
     search) words="--kind --name --owner --licence --license --library --task --tag --gated --min-downloads --min-likes --min-params --max-params --max-size --created-since --changed-since --sort --limit --gone $global" ;;

@@ -39,7 +39,7 @@ SEGMENT = 16 << 20  # bytes; what a kill may cost per range in flight
 ERROR = "hubmirror: error:"
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n\Z")
 # Fast answers for tests: short pauses between tries, and a reserve that does not ask how full the machine's disk is.
-SETTINGS = {"network": {"retry_wait_ms_max": 200}, "storage": {"reserve_bytes": 1 << 20}}
+SETTINGS = {"network": {"retry_wait_ms_max": 200}, "storage": {"reserve_bytes": 1 << 20}, "serve": {"listen": ["127.0.0.1:0"]}}
 
 
 def scaled(count, least=1):

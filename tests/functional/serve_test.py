@@ -130,7 +130,8 @@ class ApiTest(ServeTest):
     def test_ranges(self):
         data = origin_files(self.repo_, self.repo_.head())["weights.bin"]
         path = "/org/model/resolve/main/weights.bin"
-        for text, part in (("bytes=0-0", data[:1]), ("bytes=100-199", data[100:200]), ("bytes=-7", data[-7:]), ("bytes=299990-", data[299990:]), ("bytes=10-9999999", data[10:])):
+        for text, part in (("bytes=0-0", data[:1]), ("bytes=100-199", data[100:200]), ("bytes=-7", data[-7:]), ("bytes=299990-", data[299990:]),
+                           ("bytes=10-9999999", data[10:])):
             answer = self.get(path, Range=text)
             self.assertEqual((answer.status, answer.body), (206, part), text)
             self.assertRegex(answer["Content-Range"], rf"bytes \d+-\d+/{len(data)}")
