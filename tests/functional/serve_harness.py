@@ -13,6 +13,7 @@ from harness import BINARY, HANG_S, HubTest, LfsRandom, Process, wait_until
 
 ODD_NAMES = ("with blank.txt", "ünï/ço dé.txt", "a+b%20c#d?.txt", "deep/er/and/deeper/file.json", ".hidden", "quo\"te.txt", "semi;colon&amp.txt")
 SERVING = re.compile(r"serving at (\S+)")
+SERVING_LOG = re.compile(r"serving at=\"?(http://[^\s\"]+)")
 
 
 def origin_files(repo, commit):
@@ -110,4 +111,4 @@ class ServeTest(HubTest):
         self.assertEqual(digests(files_below(folder)), digests(theirs))
 
 
-__all__ = ["BINARY", "ODD_NAMES", "Process", "ServeTest", "digests", "files_below", "origin_files", "sys"]
+__all__ = ["BINARY", "ODD_NAMES", "SERVING_LOG", "Process", "ServeTest", "digests", "files_below", "origin_files", "sys"]
