@@ -176,12 +176,11 @@ awaitable<Session::Next> Session::one_request() {
     if (read && reader.state() == RequestReader::State::Body) read = co_await read_body(reader, budget);
   }
   if (!read) {
-    if (read.assume_error().code == Errc::Cancelled) {
-      ++p_.timeouts;
-      if (reader.begun()) co_await refuse({408, read.assume_error().what}, reader.head().method);
-    } else if (read.assume_error().code == Errc::Refused) {
-      co_await refuse({503, read.assume_error().what}, reader.head().method);
-    }
+    const bool late = read.assume_error().code == Errc::Cancelled;
+    if (late) ++p_.timeouts;
+    const BadRequest problem{late ? 408 : 503, read.assume_error().what};
+    if ((late && reader.begun()) || read.assume_error().code == Errc::Refused)
+      co_await refuse(problem, reader.head().method);
     co_return Next::End;
   }
   if (reader.state() == RequestReader::State::Bad) {
