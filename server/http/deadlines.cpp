@@ -34,10 +34,7 @@ void Deadlines::look() {
   const std::int64_t now = now_ms();
   for (Deadline* one = head_.behind_; one != nullptr;) {
     Deadline* const next = one->behind_;  // on_passed only cancels; what it ends is destroyed later, by its coroutine
-    if (one->at_ms_ != 0 && one->at_ms_ <= now) {
-      one->at_ms_ = 0;
-      one->on_passed_();
-    }
+    if (one->at_ms_ != 0 && one->at_ms_ <= now) one->on_passed_();
     one = next;
   }
 }

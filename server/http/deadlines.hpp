@@ -6,7 +6,8 @@
 #include <functional>
 
 namespace hm::server {
-/// One deadline; out of the list when it is destroyed. `on_passed` runs once for each time it was set.
+/// One deadline; out of the list when it is destroyed. `on_passed` runs at each tick from then on until clear(): an
+/// operation of many steps (TLS) may have been between two of them when it was cancelled first.
 class Deadline {
  public:
   explicit Deadline(std::function<void()> on_passed) : on_passed_(std::move(on_passed)) {}

@@ -7,10 +7,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <optional>
 
 #include "base/text.hpp"
@@ -126,6 +129,9 @@ std::vector<ListeningSocket> ListeningSocket::handed_over() {
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
     if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) continue;
+    int listens = 0;
+    socklen_t listens_size = sizeof listens;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) != 0 || listens == 0) continue;
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
     out.push_back(ListeningSocket(fd, text_of(bound), ""));
@@ -158,5 +164,14 @@ std::string peer_of(const void* address) {
     return text.starts_with("::ffff:") && text.find('.') != std::string::npos ? text.substr(7) : text;
   }
   return "unix";
+}
+
+std::string counted_client(const std::string& peer) {
+  in6_addr address{};
+  if (::inet_pton(AF_INET6, peer.c_str(), &address) != 1) return peer;
+  std::fill(std::begin(address.s6_addr) + 8, std::end(address.s6_addr), std::uint8_t{0});
+  std::array<char, INET6_ADDRSTRLEN> network{};
+  ::inet_ntop(AF_INET6, &address, network.data(), network.size());
+  return std::string(network.data()) + "/64";
 }
 }  // namespace hm::server

@@ -12,7 +12,8 @@ class ListeningSocket {
   /// "address:port", "[v6]:port" or "unix:/path". A socket file that nobody listens on any more is replaced.
   /// @returns BadInput for what is no address; Io naming it when it cannot be bound.
   static Result<ListeningSocket> bind(const std::string& text);
-  /// Those of LISTEN_FDS when they are meant for this process (sd_listen_fds(3)); the variables are removed.
+  /// Those of LISTEN_FDS that listen, when they are meant for this process (sd_listen_fds(3)); the variables are
+  /// removed.
   static std::vector<ListeningSocket> handed_over();
   ListeningSocket(ListeningSocket&& other) noexcept;
   ListeningSocket& operator=(ListeningSocket&&) = delete;
@@ -31,4 +32,6 @@ class ListeningSocket {
 };
 /// Address of the other end of an accepted socket: "192.0.2.1", "2001:db8::1", "unix".
 std::string peer_of(const void* sockaddr_storage);
+/// The client that a peer's connections are counted for: its address; of IPv6 its /64, which is what one customer has.
+std::string counted_client(const std::string& peer);
 }  // namespace hm::server

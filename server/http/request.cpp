@@ -1,6 +1,7 @@
 #include "server/http/request.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -87,12 +88,16 @@ std::vector<Parameter> parse_form(std::string_view text, std::size_t count_max) 
   return out;
 }
 
+namespace {
+constexpr std::uint64_t kWirePerBodyByte = 8;  // chunks of one byte need six; the rest is extensions that nobody reads
+}
 struct RequestReader::Parser {
   http::request_parser<http::string_body> beast;
 };
 
 RequestReader::RequestReader(ReadLimits limits) : limits_(limits), parser_(std::make_unique<Parser>()) {
-  parser_->beast.header_limit(static_cast<std::uint32_t>(limits.head_bytes_max));
+  // Heads are measured here; what is left of Beast's bound is for trailers.
+  parser_->beast.header_limit(static_cast<std::uint32_t>(2 * limits.head_bytes_max));
   parser_->beast.body_limit(boost::none);  // accept_body() sets it, once the route is known
   parser_->beast.eager(false);             // stop behind the head
 }
@@ -103,22 +108,25 @@ void RequestReader::fail(int status, std::string what) {
   state_ = State::Bad;
 }
 
-/// What Beast accepts in a head although proxies differ about it: line ends of one byte, fields that go on in the next
-/// line, NUL. True when the bytes are harmless.
-bool RequestReader::scan_head(std::string_view bytes) {
-  for (const char c : bytes) {
-    if (at_line_start_ && (c == ' ' || c == '\t')) {
-      fail(400, "a field that goes on in the next line");
-      return false;
-    }
-    if (c == '\0' || (c == '\n') != (last_ == '\r')) {
-      fail(400, c == '\0' ? "a NUL byte in the head" : "a line that does not end in CR LF");
-      return false;
-    }
-    at_line_start_ = c == '\n';
+/// Looks for the end of the head, and for what Beast lets pass although proxies differ about it: line ends of one byte,
+/// fields that go on in the next line, NUL. @returns how many bytes belong to the head.
+std::size_t RequestReader::scan_head(std::string_view bytes) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const char c = bytes[i];
+    if (line_bytes_ == 0 && scanned_ != 0 && (c == ' ' || c == '\t'))
+      return fail(400, "a field that goes on in the next line"), bytes.size();
+    if (c == '\0') return fail(400, "a NUL byte in the head"), bytes.size();
+    if ((c == '\n') != (last_ == '\r')) return fail(400, "a line that does not end in CR LF"), bytes.size();
+    if (++scanned_ > limits_.head_bytes_max)
+      return fail(431, "a head of more than " + std::to_string(limits_.head_bytes_max) + " bytes"), bytes.size();
     last_ = c;
+    ++line_bytes_;
+    if (c != '\n') continue;
+    head_ended_ = line_bytes_ == 2;
+    line_bytes_ = 0;
+    if (head_ended_) return i + 1;
   }
-  return true;
+  return bytes.size();
 }
 
 namespace {
@@ -201,28 +209,54 @@ void RequestReader::finish_head() {
   state_ = parser_->beast.is_done() ? State::Done : State::Body;
 }
 
-std::size_t RequestReader::feed(std::string_view bytes) {
-  std::size_t taken = 0;
-  while (taken < bytes.size() && (state_ == State::Head || state_ == State::Body)) {
-    beast::error_code error;
-    const std::string_view rest = bytes.substr(taken);
-    const bool in_head = state_ == State::Head;
-    begun_ = true;
-    const std::size_t n = parser_->beast.put(boost::asio::buffer(rest.data(), rest.size()), error);
-    if (in_head && !scan_head(rest.substr(0, n))) return bytes.size();
-    taken += n;
-    if (error && error != http::error::need_more) {
-      fail(status_of(error), error.message());
-      return taken;
-    }
-    if (in_head && parser_->beast.is_header_done()) {
-      finish_head();
-      if (state_ == State::Body) return taken;
-    }
-    if (state_ == State::Body && parser_->beast.is_done()) state_ = State::Done;
-    if (error == http::error::need_more) break;
+std::size_t RequestReader::feed_head(std::string_view bytes) {
+  const std::size_t taken = scan_head(bytes);
+  if (state_ == State::Bad) return taken;
+  std::string_view head = bytes.substr(0, taken);
+  if (!kept_.empty() || !head_ended_) {
+    kept_.append(head);
+    head = kept_;
   }
+  if (!head_ended_) return taken;
+  beast::error_code error;
+  const std::size_t n = parser_->beast.put(boost::asio::buffer(head.data(), head.size()), error);
+  if (error && error != http::error::need_more)
+    fail(status_of(error), error.message());
+  else if (n != head.size() || !parser_->beast.is_header_done())
+    fail(400, "a head that ends nowhere");
+  else
+    finish_head();
+  kept_ = std::string();
   return taken;
+}
+
+std::size_t RequestReader::feed_body(std::string_view bytes) {
+  // Beast takes lines of the chunked coding whole: what it leaves comes again, with more behind it.
+  std::string_view input = bytes;
+  if (!kept_.empty()) {
+    kept_.append(bytes);
+    input = kept_;
+  }
+  beast::error_code error;
+  const std::size_t n = parser_->beast.put(boost::asio::buffer(input.data(), input.size()), error);
+  const std::size_t left = input.size() - n;
+  body_wire_bytes_ += n;
+  if (error && error != http::error::need_more)
+    return fail(status_of(error), error.message()), bytes.size();
+  if (body_wire_bytes_ > body_wire_bytes_max_) return fail(413, "chunks that are mostly not body"), bytes.size();
+  if (parser_->beast.is_done()) {
+    state_ = State::Done;
+    return bytes.size() - left;
+  }
+  if (left > limits_.head_bytes_max) return fail(400, "a line of the chunked body is too long"), bytes.size();
+  kept_ = left == 0 ? std::string() : std::string(input.substr(n));
+  return bytes.size();
+}
+
+std::size_t RequestReader::feed(std::string_view bytes) {
+  if (bytes.empty() || state_ == State::Done || state_ == State::Bad) return 0;
+  begun_ = true;
+  return state_ == State::Head ? feed_head(bytes) : feed_body(bytes);
 }
 
 bool RequestReader::wants_continue() const {
@@ -235,6 +269,9 @@ void RequestReader::accept_body(std::uint64_t bytes_max) {
     return fail(413, "a body of more than " + std::to_string(bytes_max) + " bytes");
   parser_->beast.body_limit(bytes_max);
   parser_->beast.eager(true);
+  body_wire_bytes_max_ = bytes_max > UINT64_MAX / (2 * kWirePerBodyByte)
+                             ? UINT64_MAX
+                             : kWirePerBodyByte * bytes_max + limits_.head_bytes_max;
 }
 
 Request RequestReader::take() {

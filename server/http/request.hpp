@@ -77,8 +77,8 @@ class RequestReader {
     Bad,   ///< problem() says why
   };
   State state() const { return state_; }
-  /// Takes as much of `bytes` as belongs to this request. @returns how many were taken; call again with the rest and
-  /// more bytes.
+  /// Takes as much of `bytes` as belongs to this request; of those that end its head nothing behind the head, because
+  /// accept_body() comes first. @returns how many were taken: less than all only when the head or the request ended.
   std::size_t feed(std::string_view bytes);
   /// Bytes of this request have arrived; before that an end of the connection is no error.
   bool begun() const { return begun_; }
@@ -92,7 +92,9 @@ class RequestReader {
 
  private:
   struct Parser;
-  bool scan_head(std::string_view bytes);
+  std::size_t feed_head(std::string_view bytes);
+  std::size_t feed_body(std::string_view bytes);
+  std::size_t scan_head(std::string_view bytes);
   void finish_head();
   void fail(int status, std::string what);
   const ReadLimits limits_;
@@ -101,7 +103,10 @@ class RequestReader {
   BadRequest problem_;
   State state_ = State::Head;
   bool begun_ = false;
-  char last_ = 0;  ///< byte before, across feeds
-  bool at_line_start_ = false;
+  std::string kept_;  ///< taken and not parsed yet: a head that has not ended, a line of a chunked body
+  std::size_t scanned_ = 0, line_bytes_ = 0;  ///< of the head; of its present line
+  char last_ = 0;                             ///< byte before, across feeds
+  bool head_ended_ = false;
+  std::uint64_t body_wire_bytes_ = 0, body_wire_bytes_max_ = 0;  ///< with what the chunked coding adds
 };
 }  // namespace hm::server

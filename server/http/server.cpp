@@ -75,14 +75,6 @@ class Census {
   std::atomic<std::uint64_t> open_{0};
 };
 
-/// One customer of IPv6 has a /64.
-std::string limited_address(const std::string& peer) {
-  if (peer.find(':') == std::string::npos) return peer;
-  std::size_t end = 0;
-  for (int groups = 0; groups < 4 && end != std::string::npos; ++groups) end = peer.find(':', end + (groups ? 1 : 0));
-  return peer.substr(0, end) + "/64";
-}
-
 Result<std::shared_ptr<asio::ssl::context>> load_certificate(const std::string& certificate, const std::string& key) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   boost::system::error_code error;
@@ -222,28 +214,28 @@ class Server : public HttpServer {
       const auto [error] = co_await acceptor.async_wait(asio::posix::stream_descriptor::wait_read, kToken);
       if (error) co_return;
       if (accept_waiting(socket)) continue;
-      // Out of descriptors or memory: it will not be better at once.
+      // It will not be better at once, and what waits to be accepted makes the socket readable all the time.
       pause.expires_after(std::chrono::milliseconds(100));
       co_await pause.async_wait(kToken);
     }
   }
 
-  /// @returns false when there is more to accept but nothing to accept it with
+  /// @returns false when accepting failed, for want of descriptors or memory as a rule
   bool accept_waiting(const ListeningSocket& socket) {
     for (;;) {
       sockaddr_storage address{};
       socklen_t size = sizeof address;
       const int fd = ::accept4(socket.fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
-      if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) return false;
-      if (fd < 0) continue;  // the other end has gone already
+      if (fd < 0 && (errno == ECONNABORTED || errno == EINTR || errno == EPROTO)) continue;  // that one has gone
+      if (fd < 0) return false;
       take_in(fd, socket.is_unix() ? AF_UNIX : address.ss_family, socket.is_unix() ? "unix" : peer_of(&address));
     }
   }
 
   void take_in(int fd, int family, std::string peer) {
     ++accepted_;
-    const std::string address = limited_address(peer);
+    const std::string address = counted_client(peer);
     const bool exempt = family == AF_UNIX || (options_.exempt && options_.exempt(peer));
     const int most = exempt ? options_.connections_max : options_.connections_per_address_max;
     if (census_.open() >= static_cast<std::uint64_t>(options_.connections_max) || !census_.enter(address, most)) {
@@ -288,11 +280,11 @@ class Server : public HttpServer {
   const HttpOptions options_;
   SessionParts parts_;
   std::vector<ListeningSocket> sockets_;
+  Census census_;  // before the loops: connections that are cut off leave it when their loop is destroyed
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::unique_ptr<asio::posix::stream_descriptor>> acceptors_;
   std::mutex tls_mutex_;
   std::shared_ptr<asio::ssl::context> tls_;
-  Census census_;
   std::atomic<std::uint64_t> accepted_{0}, refused_{0};
   std::size_t next_loop_ = 0;
   bool running_ = false;

@@ -47,15 +47,26 @@ void append_number(std::string& to, std::uint64_t number) {
 /// Which statuses have no body, so no length either.
 bool bodiless(int status) { return status == 304 || status == 204 || status < 200; }
 
-struct BodyBudget {  // of the bytes of request bodies that all sessions hold
-  std::atomic<std::uint64_t>& total;
-  const std::uint64_t bytes;
-  BodyBudget(std::atomic<std::uint64_t>& t, std::uint64_t n) : total(t), bytes(n) { total += n; }
-  ~BodyBudget() { total -= bytes; }
+}  // namespace
+
+/// One body's part in the bytes of request bodies that all sessions hold: what has come, not what was announced, so that
+/// those who announce much and send nothing take no room.
+class Session::BodyBudget {
+ public:
+  explicit BodyBudget(SessionParts& parts) : p_(parts) {}
+  ~BodyBudget() { p_.body_bytes -= bytes_; }
   BodyBudget(const BodyBudget&) = delete;
   BodyBudget& operator=(const BodyBudget&) = delete;
+  /// @returns false when it is more than all may hold together
+  bool add(std::size_t bytes) {
+    bytes_ += bytes;
+    return (p_.body_bytes += bytes) <= p_.options.bodies_bytes_max;
+  }
+
+ private:
+  SessionParts& p_;
+  std::uint64_t bytes_ = 0;
 };
-}  // namespace
 
 void Session::drain() {
   if (idle_) connection_->cancel();
@@ -83,7 +94,12 @@ awaitable<Result<>> Session::await_first_bytes() {
   idle_ = true;
   auto readable = co_await connection_->wait_readable(p_.options.idle_timeout_ms);
   idle_ = false;
-  co_return readable;
+  if (readable || !p_.draining) co_return readable;
+  // The server closes what is idle, and a request came at that very moment: it is answered all the same.
+  buffer_ = std::make_unique_for_overwrite<char[]>(kBufferBytes);
+  HM_CO_TRY(end_, connection_->read_now({buffer_.get(), kBufferBytes}));
+  if (end_ == 0) co_return readable;
+  co_return ok();
 }
 
 awaitable<Result<std::size_t>> Session::fill(std::int64_t timeout_ms) {
@@ -109,13 +125,18 @@ awaitable<Result<>> Session::read_head(RequestReader& reader) {
   co_return ok();
 }
 
-awaitable<Result<>> Session::read_body(RequestReader& reader) {
+awaitable<Result<>> Session::read_body(RequestReader& reader, BodyBudget& budget) {
   const std::int64_t began_us = monotonic_us();
   std::uint64_t arrived = 0;
-  if (end_ != begin_) feed(reader);
+  const Error too_much{Errc::Refused, "too many request bodies at once"};
+  if (end_ != begin_) {
+    if (!budget.add(end_ - begin_)) co_return too_much;
+    feed(reader);
+  }
   while (reader.state() == RequestReader::State::Body) {
     HM_CO_TRY(const std::size_t n, co_await fill(p_.options.pace.stall_ms));
     if (n == 0) co_return Error{Errc::Unreachable, "ended within a body"};
+    if (!budget.add(n)) co_return too_much;
     feed(reader);
     arrived += n;
     const std::int64_t passed_ms = (monotonic_us() - began_us) / 1000;
@@ -126,7 +147,7 @@ awaitable<Result<>> Session::read_body(RequestReader& reader) {
   co_return ok();
 }
 
-awaitable<void> Session::refuse(const BadRequest& problem) {
+awaitable<void> Session::refuse(const BadRequest& problem, Method method) {
   ++p_.bad_requests;
   head_ = "HTTP/1.1 " + std::to_string(problem.status) + " " + std::string(reason_of(problem.status)) + "\r\n";
   head_.append(date_field());
@@ -134,7 +155,8 @@ awaitable<void> Session::refuse(const BadRequest& problem) {
   head_ +=
       "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
       "\r\n\r\n";
-  const auto ignored = co_await connection_->write(head_, body, p_.options.pace);
+  const std::string_view sent = method == Method::Head ? std::string_view() : std::string_view(body);
+  const auto ignored = co_await connection_->write(head_, sent, p_.options.pace);
   static_cast<void>(ignored);
 }
 
@@ -146,28 +168,23 @@ awaitable<Session::Next> Session::one_request() {
   }
   RequestReader reader(p_.options.read);
   auto read = co_await read_head(reader);
-  std::optional<BodyBudget> budget;
+  BodyBudget budget(p_);
   if (read && reader.state() == RequestReader::State::Body) {
-    const std::uint64_t most = p_.handler.body_bytes_max(reader.head());
-    if (p_.body_bytes + most > p_.options.bodies_bytes_max) {
-      co_await refuse({503, "too many request bodies at once"});
-      co_return Next::End;
-    }
-    budget.emplace(p_.body_bytes, most);
-    reader.accept_body(most);
+    reader.accept_body(p_.handler.body_bytes_max(reader.head()));
     if (reader.state() == RequestReader::State::Body && reader.wants_continue() && begin_ == end_)
       read = co_await connection_->write("HTTP/1.1 100 Continue\r\n\r\n", {}, p_.options.pace);
-    if (read && reader.state() == RequestReader::State::Body) read = co_await read_body(reader);
+    if (read && reader.state() == RequestReader::State::Body) read = co_await read_body(reader, budget);
   }
   if (!read) {
-    if (read.assume_error().code == Errc::Cancelled) {
-      ++p_.timeouts;
-      if (reader.begun()) co_await refuse({408, read.assume_error().what});
-    }
+    const bool late = read.assume_error().code == Errc::Cancelled;
+    if (late) ++p_.timeouts;
+    const BadRequest problem{late ? 408 : 503, read.assume_error().what};
+    if ((late && reader.begun()) || read.assume_error().code == Errc::Refused)
+      co_await refuse(problem, reader.head().method);
     co_return Next::End;
   }
   if (reader.state() == RequestReader::State::Bad) {
-    co_await refuse(reader.problem());
+    co_await refuse(reader.problem(), reader.head().method);
     co_return Next::End;
   }
   Request request = reader.take();

@@ -35,13 +35,14 @@ class Session {
 
  private:
   enum class Next : std::uint8_t { Request, End };
+  class BodyBudget;
   awaitable<Next> one_request();
   awaitable<Result<>> await_first_bytes();
   awaitable<Result<>> read_head(RequestReader& reader);
-  awaitable<Result<>> read_body(RequestReader& reader);
+  awaitable<Result<>> read_body(RequestReader& reader, BodyBudget& budget);
   awaitable<Result<>> send(const Request& request, Response& response, bool keep_alive, Sent& sent);
   awaitable<Result<>> send_source(BodySource& source, bool chunked, Sent& sent);
-  awaitable<void> refuse(const BadRequest& problem);
+  awaitable<void> refuse(const BadRequest& problem, Method method);
   awaitable<Result<std::size_t>> fill(std::int64_t timeout_ms);
   void feed(RequestReader& reader);
 
