@@ -10,7 +10,7 @@ HM_PACKAGES_BUILD=(
 )
 # To run every test: the tests themselves, and clang for the second compiler and the fuzz targets.
 HM_PACKAGES_TEST=(
-  libgtest-dev libgmock-dev git-lfs man-db
+  libgtest-dev libgmock-dev git-lfs man-db openssl slowhttptest
 )
 HM_PACKAGES_CLANG=(
   clang-19 libclang-rt-19-dev lld-19 llvm-19
