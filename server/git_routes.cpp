@@ -7,6 +7,7 @@
 
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "mirror/git/pkt_line.hpp"
 #include "server/gunzip.hpp"
 
 namespace hm::server {
@@ -61,6 +62,20 @@ std::string service_of(const Request& request) {
 
 bool is_gzip(std::string_view encoding) {
   return ascii_equal_fold(encoding, "gzip") || ascii_equal_fold(encoding, "x-gzip");
+}
+/// What a request says, inflated. Only what is packets from end to end is worth a process of git, which would die of
+/// anything else as it does of a damaged repository. @returns BadInput; Refused for what inflates to too much.
+Result<std::string> packets_of(std::string_view body, bool zipped) {
+  std::string inflated;
+  if (zipped) {
+    HM_TRY(inflated, gunzip(body, GitRoutes::kInflatedBytesMax));
+  } else {
+    inflated = body;
+  }
+  mirror::PktLineReader reader;
+  HM_TRY(reader.feed(inflated, [](const mirror::Pkt&) { return Result<>(ok()); }));
+  if (inflated.empty() || !reader.at_boundary()) return Error{Errc::BadInput, "the request is no whole git packets"};
+  return inflated;
 }
 bool is_plain(std::string_view encoding) { return encoding.empty() || ascii_equal_fold(encoding, "identity"); }
 }  // namespace
@@ -137,16 +152,11 @@ awaitable<Response> GitRoutes::upload_pack(const Request& request, RepoView repo
   call.repository = repo->git_path;
   call.protocol = git_protocol_of(request.header("Git-Protocol"));
   const std::string_view encoding = request.header("Content-Encoding");
-  if (is_gzip(encoding)) {
-    auto inflate = [&request] { return gunzip(request.body, kInflatedBytesMax); };
-    auto inflated = co_await run_on(pool_, std::move(inflate));
-    if (!inflated) co_return refusal(inflated.error().code == Errc::Refused ? 413 : 400, inflated.error().what);
-    call.request = std::move(inflated).value();
-  } else if (is_plain(encoding)) {
-    call.request = request.body;
-  } else {
-    co_return refusal(415, "git-upload-pack takes no encoding but gzip");
-  }
+  if (!is_gzip(encoding) && !is_plain(encoding)) co_return refusal(415, "git-upload-pack takes no encoding but gzip");
+  auto read = [&request, zipped = is_gzip(encoding)] { return packets_of(request.body, zipped); };
+  auto packets = co_await run_on(pool_, std::move(read));
+  if (!packets) co_return refusal(packets.error().code == Errc::Refused ? 413 : 400, packets.error().what);
+  call.request = std::move(packets).value();
   call.brief = lists_refs(call.request);
   auto output = co_await processes_.upload_pack(std::move(call));
   if (!output) co_return failure(output.error());

@@ -11,7 +11,8 @@ HM_PACKAGES_BUILD=(
 # To run every test: the tests themselves, and clang for the second compiler and the fuzz targets.
 HM_PACKAGES_TEST=(
   libgtest-dev libgmock-dev git-lfs man-db
-  python3-venv aria2 curl iproute2 openssl  # clients, and a network without a way out (scripts/clients)
+  openssl slowhttptest
+  python3-venv aria2 curl iproute2  # clients, and a network without a way out (scripts/clients)
 )
 # Where there is no npm yet.
 HM_PACKAGES_NPM=(

@@ -1,10 +1,10 @@
 #include "server/http/request.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <boost/beast/core/error.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <cstdint>
 #include <optional>
 
 #include "base/text.hpp"
@@ -88,20 +88,7 @@ std::vector<Parameter> parse_form(std::string_view text, std::size_t count_max) 
   return out;
 }
 
-namespace {
-constexpr std::uint64_t kWirePerBodyByte = 8;  // chunks of one byte need six; the rest is extensions that nobody reads
-}
-struct RequestReader::Parser {
-  http::request_parser<http::string_body> beast;
-};
-
-RequestReader::RequestReader(ReadLimits limits) : limits_(limits), parser_(std::make_unique<Parser>()) {
-  // Heads are measured here; what is left of Beast's bound is for trailers.
-  parser_->beast.header_limit(static_cast<std::uint32_t>(2 * limits.head_bytes_max));
-  parser_->beast.body_limit(boost::none);  // accept_body() sets it, once the route is known
-  parser_->beast.eager(false);             // stop behind the head
-}
-RequestReader::~RequestReader() = default;
+RequestReader::RequestReader(ReadLimits limits) : limits_(limits) {}
 
 void RequestReader::fail(int status, std::string what) {
   problem_ = {status, std::move(what)};
@@ -156,6 +143,13 @@ Method method_of(http::verb verb) {
       return Method::Other;
   }
 }
+constexpr std::uint64_t kFramingPerBodyByte = 8;  // chunks of one byte need five; the rest is what nobody reads
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
 bool is_host(std::string_view host) {
   return !host.empty() && host.size() <= 255 && std::all_of(host.begin(), host.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
@@ -177,8 +171,16 @@ std::optional<std::string> origin_form(std::string_view target, Method method) {
 }
 }  // namespace
 
-void RequestReader::finish_head() {
-  const auto& message = parser_->beast.get();
+void RequestReader::parse_head(std::string_view head) {
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(static_cast<std::uint32_t>(2 * limits_.head_bytes_max));  // measured by scan_head()
+  parser.body_limit(boost::none);                                               // accept_body() knows it
+  parser.eager(false);                                                          // stop behind the head
+  beast::error_code error;
+  const std::size_t n = parser.put(boost::asio::buffer(head.data(), head.size()), error);
+  if (error && error != http::error::need_more) return fail(status_of(error), error.message());
+  if (n != head.size() || !parser.is_header_done()) return fail(400, "a head that ends nowhere");
+  const auto& message = parser.get();
   request_.method = method_of(message.method());
   request_.http10 = message.version() == 10;
   request_.keep_alive = message.keep_alive();
@@ -206,7 +208,9 @@ void RequestReader::finish_head() {
     return fail(400, "a Content-Length that is no number");
   if (encodings != 0 && !ascii_equal_fold(request_.header("Transfer-Encoding"), "chunked"))
     return fail(501, "a Transfer-Encoding other than chunked");
-  state_ = parser_->beast.is_done() ? State::Done : State::Body;
+  chunked_ = encodings != 0;
+  left_ = parse_u64(request_.header("Content-Length")).value_or(0);
+  state_ = chunked_ || left_ != 0 ? State::Body : State::Done;
 }
 
 std::size_t RequestReader::feed_head(std::string_view bytes) {
@@ -218,39 +222,88 @@ std::size_t RequestReader::feed_head(std::string_view bytes) {
     head = kept_;
   }
   if (!head_ended_) return taken;
-  beast::error_code error;
-  const std::size_t n = parser_->beast.put(boost::asio::buffer(head.data(), head.size()), error);
-  if (error && error != http::error::need_more)
-    fail(status_of(error), error.message());
-  else if (n != head.size() || !parser_->beast.is_header_done())
-    fail(400, "a head that ends nowhere");
-  else
-    finish_head();
+  parse_head(head);
   kept_ = std::string();
   return taken;
 }
 
+std::size_t RequestReader::take_data(std::string_view bytes) {
+  const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
+  request_.body.append(bytes.substr(0, n));
+  left_ -= n;
+  return n;
+}
+
 std::size_t RequestReader::feed_body(std::string_view bytes) {
-  // Beast takes lines of the chunked coding whole: what it leaves comes again, with more behind it.
-  std::string_view input = bytes;
-  if (!kept_.empty()) {
-    kept_.append(bytes);
-    input = kept_;
+  if (!chunked_) {
+    const std::size_t n = take_data(bytes);
+    if (left_ == 0) state_ = State::Done;
+    return n;
   }
-  beast::error_code error;
-  const std::size_t n = parser_->beast.put(boost::asio::buffer(input.data(), input.size()), error);
-  const std::size_t left = input.size() - n;
-  body_wire_bytes_ += n;
-  if (error && error != http::error::need_more)
-    return fail(status_of(error), error.message()), bytes.size();
-  if (body_wire_bytes_ > body_wire_bytes_max_) return fail(413, "chunks that are mostly not body"), bytes.size();
-  if (parser_->beast.is_done()) {
-    state_ = State::Done;
-    return bytes.size() - left;
+  std::size_t taken = 0;
+  while (taken < bytes.size() && state_ == State::Body) {
+    if (chunk_ == Chunk::Data) {
+      taken += take_data(bytes.substr(taken));
+      if (left_ == 0) chunk_ = Chunk::DataCr;
+      continue;
+    }
+    step_chunk(bytes[taken++]);
+    if (++framing_bytes_ > kFramingPerBodyByte * request_.body.size() + limits_.head_bytes_max)
+      fail(413, "chunks that are mostly not body");
   }
-  if (left > limits_.head_bytes_max) return fail(400, "a line of the chunked body is too long"), bytes.size();
-  kept_ = left == 0 ? std::string() : std::string(input.substr(n));
-  return bytes.size();
+  return state_ == State::Bad ? bytes.size() : taken;
+}
+
+/// One byte of the chunked coding that is no data (RFC 9112 §7.1). Extensions and trailers are read over; what proxies
+/// could take for a line end and we not, or the other way round, is refused.
+void RequestReader::step_chunk(char c) {
+  auto bad = [this] { fail(400, "a chunked body of the wrong form"); };
+  const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+  auto expect = [&](char wanted, Chunk next) {
+    if (c != wanted) return bad();
+    chunk_ = next;
+  };
+  switch (chunk_) {
+    case Chunk::Size:
+      if (const int digit = hex_digit(c); digit >= 0) {
+        if (left_ >> 60 != 0) return bad();
+        left_ = left_ * 16 + static_cast<std::uint64_t>(digit);
+        size_begun_ = true;
+        return;
+      }
+      if (!size_begun_) return bad();
+      if (c == ';') return void(chunk_ = Chunk::Extension);
+      return expect('\r', Chunk::SizeLf);
+    case Chunk::Extension:
+      if (c == '\r') return void(chunk_ = Chunk::SizeLf);
+      return control ? bad() : void();
+    case Chunk::SizeLf:
+      if (left_ > body_bytes_max_ - request_.body.size())
+        return fail(413, "a body of more than " + std::to_string(body_bytes_max_) + " bytes");
+      size_begun_ = false;
+      return expect('\n', left_ == 0 ? Chunk::TrailerBegin : Chunk::Data);
+    case Chunk::Data:
+      return;
+    case Chunk::DataCr:
+      return expect('\r', Chunk::DataLf);
+    case Chunk::DataLf:
+      return expect('\n', Chunk::Size);
+    case Chunk::TrailerBegin:
+      if (c == '\r') return void(chunk_ = Chunk::LastLf);
+      chunk_ = Chunk::TrailerName;
+      return c == ':' || c == ' ' || c == '\t' || control ? bad() : void();
+    case Chunk::TrailerName:
+      if (c == ':') return void(chunk_ = Chunk::TrailerValue);
+      return c == ' ' || c == '\t' || control ? bad() : void();
+    case Chunk::TrailerValue:
+      if (c == '\r') return void(chunk_ = Chunk::TrailerLf);
+      return control ? bad() : void();
+    case Chunk::TrailerLf:
+      return expect('\n', Chunk::TrailerBegin);
+    case Chunk::LastLf:
+      if (c != '\n') return bad();
+      state_ = State::Done;
+  }
 }
 
 std::size_t RequestReader::feed(std::string_view bytes) {
@@ -264,18 +317,9 @@ bool RequestReader::wants_continue() const {
 }
 
 void RequestReader::accept_body(std::uint64_t bytes_max) {
-  const auto announced = parse_u64(request_.header("Content-Length"));
-  if (announced && *announced > bytes_max)
-    return fail(413, "a body of more than " + std::to_string(bytes_max) + " bytes");
-  parser_->beast.body_limit(bytes_max);
-  parser_->beast.eager(true);
-  body_wire_bytes_max_ = bytes_max > UINT64_MAX / (2 * kWirePerBodyByte)
-                             ? UINT64_MAX
-                             : kWirePerBodyByte * bytes_max + limits_.head_bytes_max;
+  body_bytes_max_ = bytes_max;
+  if (!chunked_ && left_ > bytes_max) fail(413, "a body of more than " + std::to_string(bytes_max) + " bytes");
 }
 
-Request RequestReader::take() {
-  request_.body = std::move(parser_->beast.get().body());
-  return std::move(request_);
-}
+Request RequestReader::take() { return std::move(request_); }
 }  // namespace hm::server

@@ -49,8 +49,8 @@ bool bodiless(int status) { return status == 304 || status == 204 || status < 20
 
 }  // namespace
 
-/// One body's part in the bytes of request bodies that all sessions hold: what has come, not what was announced, so that
-/// those who announce much and send nothing take no room.
+/// One body's part in the bytes of request bodies that all sessions hold: what has come, not what was announced, so
+/// that those who announce much and send nothing take no room.
 class Session::BodyBudget {
  public:
   explicit BodyBudget(SessionParts& parts) : p_(parts) {}

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "server/hub_path.hpp"
 #include "server/http/range.hpp"
+#include "server/hub_path.hpp"
 
 namespace {
 bool within(std::string_view part, std::string_view whole) {

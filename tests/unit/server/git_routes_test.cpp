@@ -226,7 +226,7 @@ TEST_F(GitRoutesTest, RefusesRequestsOfAnotherForm) {
   const std::string bomb =
       shell(directory_, "head -c " + std::to_string(GitRoutes::kInflatedBytesMax + 1) + " /dev/zero | gzip -9");
   EXPECT_THAT(exchange(server_->url(), line, type + "Content-Encoding: gzip\r\n", bomb), StartsWith("HTTP/1.1 413 "));
-  EXPECT_THAT(exchange(server_->url(), line, type, "this is no pkt-line"), StartsWith("HTTP/1.1 500 "));
+  EXPECT_THAT(exchange(server_->url(), line, type, "this is no pkt-line"), StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(exchange(server_->url(), "POST /absent.git/git-upload-pack", type, "0000"),
               HasSubstr("could not read this repository"));
 }

@@ -108,8 +108,10 @@ class HttpServerTest : public ::testing::Test, public Handler {
   awaitable<Response> answer(const Request& request) override {
     const std::string_view target = request.path();
     if (target == "/held") co_await door.pass();
-    Response out = text_response(200, std::string(name_of(request.method)) + " " + request.target + " " + request.body + "\n");
-    if (target == "/chunks") out.body = std::make_unique<Pieces>(std::vector<std::string>{"one ", "two ", "three"}, false);
+    Response out =
+        text_response(200, std::string(name_of(request.method)) + " " + request.target + " " + request.body + "\n");
+    if (target == "/chunks")
+      out.body = std::make_unique<Pieces>(std::vector<std::string>{"one ", "two ", "three"}, false);
     if (target == "/broken") out.body = std::make_unique<Pieces>(std::vector<std::string>{"one "}, true);
     if (target == "/broken-length") {
       out.body = std::make_unique<Pieces>(std::vector<std::string>{"one "}, true);
@@ -180,7 +182,8 @@ TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrderOnOneConnection) {
 
 TEST_F(HttpServerTest, ARequestInPiecesIsTheSameRequest) {
   start();
-  const std::string request = "POST /p HTTP/1.1\r\nHost: m\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+  const std::string request =
+      "POST /p HTTP/1.1\r\nHost: m\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
   const Client client(url());
   for (const char c : request) client.send(std::string(1, c));
   EXPECT_THAT(client.read_all(), EndsWith("\r\n\r\nPOST /p hello\n"));
@@ -396,7 +399,8 @@ TEST_F(HttpServerTest, ASocketOfThisMachineIsServedAndReplacedWhenDead) {
 }
 
 TEST_F(HttpServerTest, AddressesThatAreNoneAreNamed) {
-  for (const char* text : {"", "8080", "127.0.0.1", "127.0.0.1:99999", "[::1:80", "unix:relative", "unix:", "example.com:80"}) {
+  for (const char* text :
+       {"", "8080", "127.0.0.1", "127.0.0.1:99999", "[::1:80", "unix:relative", "unix:", "example.com:80"}) {
     options.listen = {text};
     const auto opened = HttpServer::open(options, *this);
     ASSERT_FALSE(opened.has_value()) << text;
@@ -407,8 +411,9 @@ TEST_F(HttpServerTest, AddressesThatAreNoneAreNamed) {
 class TlsTest : public HttpServerTest {
  protected:
   void make_certificate(const std::string& name) const {
-    const std::string command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=" + name + " -keyout " +
-                                path(name + ".key") + " -out " + path(name + ".pem") + " 2>/dev/null";
+    const std::string command =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=" + name +
+        " -keyout " + path(name + ".key") + " -out " + path(name + ".pem") + " 2>/dev/null";
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
   }
   struct TlsClient {
@@ -423,7 +428,8 @@ class TlsTest : public HttpServerTest {
     std::string certificate_name() {
       X509* shown = SSL_get1_peer_certificate(stream.native_handle());
       std::string out(100, '\0');
-      out.resize(static_cast<std::size_t>(X509_NAME_get_text_by_NID(X509_get_subject_name(shown), NID_commonName, out.data(), 100)));
+      out.resize(static_cast<std::size_t>(
+          X509_NAME_get_text_by_NID(X509_get_subject_name(shown), NID_commonName, out.data(), 100)));
       X509_free(shown);
       return out;
     }
@@ -471,7 +477,8 @@ TEST_F(TlsTest, ANewCertificateIsShownToNewConnectionsAndDropsNone) {
   TlsClient after(url());
   EXPECT_EQ(before.certificate_name(), "first");
   EXPECT_EQ(after.certificate_name(), "second");
-  EXPECT_FALSE(server->reload_certificate(path("second.pem"), path("first.key")).has_value()) << "a key of another certificate";
+  EXPECT_FALSE(server->reload_certificate(path("second.pem"), path("first.key")).has_value())
+      << "a key of another certificate";
   EXPECT_FALSE(server->reload_certificate(path("nothing.pem"), path("first.key")).has_value());
   EXPECT_FALSE(server->reload_certificate("", "").has_value());
   EXPECT_EQ(TlsClient(url()).certificate_name(), "second");

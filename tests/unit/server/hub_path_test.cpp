@@ -24,12 +24,20 @@ void expect_all(const std::vector<Asked>& all) {
 }
 
 TEST(HubPathTest, EveryMarkerOfTheApiIsFoundBehindNamesOfOneAndTwoParts) {
-  const std::vector<std::pair<const char*, Route>> markers{
-      {"revision/main", Route::Revision}, {"tree/main", Route::Tree},       {"treesize/main/d", Route::TreeSize},
-      {"paths-info/main", Route::PathsInfo}, {"refs", Route::Refs},         {"commits/main", Route::Commits},
-      {"compare/a..b", Route::Compare},   {"auth-check", Route::AuthCheck}, {"scan", Route::Scan},
-      {"discussions", Route::Discussions}, {"discussions/1", Route::Discussions}, {"settings", Route::OtherOfRepo},
-      {"commit/main", Route::OtherOfRepo}, {"preupload/main", Route::OtherOfRepo}};
+  const std::vector<std::pair<const char*, Route>> markers{{"revision/main", Route::Revision},
+                                                           {"tree/main", Route::Tree},
+                                                           {"treesize/main/d", Route::TreeSize},
+                                                           {"paths-info/main", Route::PathsInfo},
+                                                           {"refs", Route::Refs},
+                                                           {"commits/main", Route::Commits},
+                                                           {"compare/a..b", Route::Compare},
+                                                           {"auth-check", Route::AuthCheck},
+                                                           {"scan", Route::Scan},
+                                                           {"discussions", Route::Discussions},
+                                                           {"discussions/1", Route::Discussions},
+                                                           {"settings", Route::OtherOfRepo},
+                                                           {"commit/main", Route::OtherOfRepo},
+                                                           {"preupload/main", Route::OtherOfRepo}};
   for (const char* kind : {"models", "datasets", "spaces"})
     for (const char* name : {"org/name", "gpt2"})
       for (const auto& [behind, route] : markers) {
@@ -98,17 +106,20 @@ TEST(HubPathTest, AnEncodedSlashStaysInItsPart) {
 }
 
 TEST(HubPathTest, PathsThatLeadNowhereStayUnknown) {
-  for (const char* path : {"", "/", "//", "///", "//org/name/resolve/main/f", "/a/b/c", "/a/b/c/resolve/main/f", "/api", "/api/", "/api/nothing",
-                           "/api/models/a/b/c", "/api/models/a/b/tree/", "/api//models"})
+  for (const char* path : {"", "/", "//", "///", "//org/name/resolve/main/f", "/a/b/c", "/a/b/c/resolve/main/f", "/api",
+                           "/api/", "/api/nothing", "/api/models/a/b/c", "/api/models/a/b/tree/", "/api//models"})
     EXPECT_TRUE(parse_hub_path(path).route == Route::Unknown || parse_hub_path(path).route == Route::UnknownApi ||
                 !is_valid_repo_name(parse_hub_path(path).name))
         << path << " is taken for " << parse_hub_path(path).name;
-  expect_all({{"/api/models", Route::Listing, "", ""}, {"/api/whoami-v2", Route::Whoami, "", ""}, {"/api/models-tags-by-type", Route::TagsByType, "", ""}});
+  expect_all({{"/api/models", Route::Listing, "", ""},
+              {"/api/whoami-v2", Route::Whoami, "", ""},
+              {"/api/models-tags-by-type", Route::TagsByType, "", ""}});
 }
 
 TEST(HubPathTest, NamesThatClimbAreNoNames) {
-  for (const char* path : {"/../../resolve/main/f", "/..%2f../resolve/main/f", "/api/models/%2e%2e/%2e%2e", "/./x/resolve/main/f", "/org/../resolve/main/f",
-                           "/org/%00/resolve/main/f", "/%2e/git-upload-pack", "/org//resolve/main/f", "/org/na%0ame", "/org/.git/info/refs"})
+  for (const char* path : {"/../../resolve/main/f", "/..%2f../resolve/main/f", "/api/models/%2e%2e/%2e%2e",
+                           "/./x/resolve/main/f", "/org/../resolve/main/f", "/org/%00/resolve/main/f",
+                           "/%2e/git-upload-pack", "/org//resolve/main/f", "/org/na%0ame", "/org/.git/info/refs"})
     EXPECT_FALSE(is_valid_repo_name(parse_hub_path(path).name)) << path;
 }
 
@@ -116,13 +127,15 @@ TEST(HubPathTest, APathWithinARepositoryCannotLeaveIt) {
   EXPECT_EQ(repo_path(decoded_parts("main/a/b.txt"), 1), "a/b.txt");
   EXPECT_EQ(repo_path(decoded_parts("main/sub%2Fdir/f"), 1), "sub/dir/f");
   EXPECT_EQ(repo_path(decoded_parts("main/a%252e"), 1), "a%2e");
-  for (const char* path : {"main", "main/", "main/..", "main/a/../b", "main/%2e%2e/x", "main/..%2fx", "main//x", "main/a//b", "main/%00", "main/a%00b",
-                           "main/./x", "main/%2Fetc%2Fpasswd", "main/.git/config", "main/a/.GIT/config"})
+  for (const char* path :
+       {"main", "main/", "main/..", "main/a/../b", "main/%2e%2e/x", "main/..%2fx", "main//x", "main/a//b", "main/%00",
+        "main/a%00b", "main/./x", "main/%2Fetc%2Fpasswd", "main/.git/config", "main/a/.GIT/config"})
     EXPECT_EQ(repo_path(decoded_parts(path), 1), std::nullopt) << path;
 }
 
 TEST(HubPathTest, OurOwnPagesAreNoRepositories) {
-  expect_all({{"/-/health", Route::Own, "", "health"}, {"/-", Route::Own, "", ""}, {"/-/../x", Route::Own, "", "../x"}});
+  expect_all(
+      {{"/-/health", Route::Own, "", "health"}, {"/-", Route::Own, "", ""}, {"/-/../x", Route::Own, "", "../x"}});
 }
 
 TEST(HubPathTest, AResolveCacheIsCutAtItsCommit) {

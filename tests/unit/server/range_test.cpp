@@ -17,12 +17,21 @@ constexpr std::uint64_t kSize = 1000;
 TEST(RangeTest, OneRangeIsCutToTheBody) {
   using enum RangeOutcome;
   const Wanted all[] = {
-      {"bytes=0-0", Part, 0, 1},         {"bytes=0-999", Part, 0, 1000},     {"bytes=0-", Part, 0, 1000},
-      {"bytes=999-", Part, 999, 1},      {"bytes=10-19", Part, 10, 10},      {"bytes=990-5000", Part, 990, 10},
-      {"bytes=-1", Part, 999, 1},        {"bytes=-1000", Part, 0, 1000},     {"bytes=-5000", Part, 0, 1000},
-      {"BYTES=1-2", Part, 1, 2},         {" bytes= 1 - 2 ", Part, 1, 2},     {"bytes=5-18446744073709551615", Part, 5, 995},
+      {"bytes=0-0", Part, 0, 1},
+      {"bytes=0-999", Part, 0, 1000},
+      {"bytes=0-", Part, 0, 1000},
+      {"bytes=999-", Part, 999, 1},
+      {"bytes=10-19", Part, 10, 10},
+      {"bytes=990-5000", Part, 990, 10},
+      {"bytes=-1", Part, 999, 1},
+      {"bytes=-1000", Part, 0, 1000},
+      {"bytes=-5000", Part, 0, 1000},
+      {"BYTES=1-2", Part, 1, 2},
+      {" bytes= 1 - 2 ", Part, 1, 2},
+      {"bytes=5-18446744073709551615", Part, 5, 995},
       {"bytes=-18446744073709551615", Part, 0, 1000},
-      {"bytes=1000-", Unsatisfiable, 0, 0}, {"bytes=-0", Unsatisfiable, 0, 0},
+      {"bytes=1000-", Unsatisfiable, 0, 0},
+      {"bytes=-0", Unsatisfiable, 0, 0},
       {"bytes=18446744073709551615-", Unsatisfiable, 0, 0},
   };
   for (const Wanted& one : all) {
@@ -34,8 +43,9 @@ TEST(RangeTest, OneRangeIsCutToTheBody) {
 }
 
 TEST(RangeTest, WhatIsNotOneRangeIsAnsweredWhole) {
-  for (const char* text : {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-x", "bytes=2-1", "lines=1-2", "bytes=0-1,3-4",
-                           "bytes=1--2", "bytes=0x1-2", "bytes=1", "bytes=18446744073709551616-", "bytes=-1-2", "bytes=+1-2"}) {
+  for (const char* text :
+       {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-x", "bytes=2-1", "lines=1-2", "bytes=0-1,3-4",
+        "bytes=1--2", "bytes=0x1-2", "bytes=1", "bytes=18446744073709551616-", "bytes=-1-2", "bytes=+1-2"}) {
     const WantedRange got = wanted_range(text, kSize);
     EXPECT_EQ(got.outcome, RangeOutcome::Whole) << text;
     EXPECT_EQ(got.length, kSize) << text;
@@ -49,7 +59,8 @@ TEST(RangeTest, AnEmptyBodyHasNoRanges) {
 
 TEST(RangeTest, IfRangeKeepsRangesOfTwoRepresentationsApart) {
   auto outcome = [](std::string_view condition) {
-    return wanted_range(test::request_for("/", {{"Range", "bytes=0-1"}, {"If-Range", condition}}), "abc", kSize).outcome;
+    return wanted_range(test::request_for("/", {{"Range", "bytes=0-1"}, {"If-Range", condition}}), "abc", kSize)
+        .outcome;
   };
   EXPECT_EQ(outcome("\"abc\""), RangeOutcome::Part);
   for (const char* other : {"\"abd\"", "abc", "W/\"abc\"", "Sat, 29 Oct 1994 19:43:31 GMT", "\"abc", "*"})
@@ -57,8 +68,10 @@ TEST(RangeTest, IfRangeKeepsRangesOfTwoRepresentationsApart) {
 }
 
 TEST(RangeTest, IfNoneMatchComparesWeakly) {
-  for (const char* same : {"\"abc\"", "W/\"abc\"", "*", "\"x\", \"abc\"", " \"x\" ,W/\"abc\" "}) EXPECT_TRUE(matches_etag(same, "abc")) << same;
-  for (const char* other : {"", "abc", "\"ab\"", "\"abcd\"", "\"abc", "w/\"abc\"", ","}) EXPECT_FALSE(matches_etag(other, "abc")) << other;
+  for (const char* same : {"\"abc\"", "W/\"abc\"", "*", "\"x\", \"abc\"", " \"x\" ,W/\"abc\" "})
+    EXPECT_TRUE(matches_etag(same, "abc")) << same;
+  for (const char* other : {"", "abc", "\"ab\"", "\"abcd\"", "\"abc", "w/\"abc\"", ","})
+    EXPECT_FALSE(matches_etag(other, "abc")) << other;
 }
 }  // namespace
 }  // namespace hm::server
