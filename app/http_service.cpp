@@ -52,6 +52,15 @@ server::MirrorAccess::Options access_options_of(const config::Serve& settings, c
   return out;
 }
 
+server::Fetching fetching_of(const config::Serve& settings, mirror::OnDemand* on_demand) {
+  server::Fetching out;
+  if (settings.on_demand == "off") return out;
+  out.on_demand = on_demand;
+  out.files = settings.on_demand == "files";
+  out.max_age_ms = settings.max_age_seconds * 1000;
+  return out;
+}
+
 server::GitProcesses::Limits git_limits_of(const config::Serve& settings) {
   server::GitProcesses::Limits out;
   out.at_once = settings.git_processes_max;
@@ -64,8 +73,9 @@ server::GitProcesses::Limits git_limits_of(const config::Serve& settings) {
 struct HttpService::Rules {
   Rules(HttpService& service, const config::Serve& settings, server::PeerRules p)
       : peers(std::move(p)),
+        fetching(fetching_of(settings, service.parts_.on_demand)),
         published(service.parts_.index, service.parts_.catalog, service.pool_,
-                  settings.cache_bytes - settings.cache_bytes / kAnswersShare),
+                  settings.cache_bytes - settings.cache_bytes / kAnswersShare, fetching.on_demand != nullptr),
         answers(settings.cache_bytes / kAnswersShare),
         access(access_options_of(settings, service.parts_, service.holds_private_),
                service.parts_.asks_on ? service.parts_.asks_on
@@ -73,9 +83,9 @@ struct HttpService::Rules {
                system_clock()),
         git_processes(git_limits_of(settings)),
         git(git_processes, service.pool_),
-        lfs(service.parts_.index, service.parts_.blobs, service.pool_),
+        lfs(published, service.parts_.blobs, fetching),
         pages(service.parts_.texts, service.counters_, service.pool_),
-        router({{published, service.parts_.blobs, system_clock(), answers},
+        router({{published, service.parts_.blobs, system_clock(), answers, fetching},
                 access,
                 git,
                 lfs,
@@ -85,6 +95,7 @@ struct HttpService::Rules {
                            const server::Sent& sent) { service.note(request, response, sent); }}) {}
 
   const server::PeerRules peers;
+  const server::Fetching fetching;
   server::Published published;
   server::AnswerCache answers;
   server::MirrorAccess access;

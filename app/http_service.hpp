@@ -16,6 +16,7 @@
 #include "base/result.hpp"
 #include "config/config.hpp"
 #include "mirror/catalog.hpp"
+#include "mirror/on_demand.hpp"
 #include "server/access.hpp"
 #include "server/access_log.hpp"
 #include "server/http/server.hpp"
@@ -30,9 +31,10 @@ class HttpService {
     storage::Index& index;  ///< read again as its writer goes on, where that is another process
     const storage::BlobStore& blobs;
     const mirror::Catalog& catalog;
-    server::GateCheck* gate = nullptr;     ///< none: nobody is let through a gate by the upstream's word
-    boost::asio::any_io_executor asks_on;  ///< of the gate
-    server::OwnPageTexts texts;            ///< what /-/ says beside the server's own figures
+    server::GateCheck* gate = nullptr;      ///< none: nobody is let through a gate by the upstream's word
+    boost::asio::any_io_executor asks_on;   ///< of the gate
+    mirror::OnDemand* on_demand = nullptr;  ///< none: nothing is fetched, whatever the settings say
+    server::OwnPageTexts texts;             ///< what /-/ says beside the server's own figures
   };
   /// Binds, and reads what it needs; answers nobody yet.
   /// @returns BadInput for an address, a proxy or a certificate that cannot be used; Io.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "app/metrics.hpp"
@@ -23,6 +24,8 @@ struct ServingParts {
   std::function<std::string()> status_text;   ///< JSON
   std::function<bool()> healthy;              ///< the network thread answers
   std::function<bool()> ready;                ///< started, and not ending
+  /// A turn at the daemon's gate for what is fetched on demand; blocks.
+  std::function<Result<std::shared_ptr<void>>(const std::stop_token& give_up)> enter;
 };
 
 class Serving {

@@ -9,6 +9,8 @@
 #include "base/run_on.hpp"
 #include "base/text.hpp"
 #include "crawler/visit.hpp"
+#include "mirror/snapshot.hpp"
+#include "provenance/card.hpp"
 
 namespace hm::crawler {
 std::string_view name_of(Stage stage) {
@@ -72,5 +74,36 @@ awaitable<MirrorReport> Pipeline::mirror(MirrorRequest request, std::function<vo
   MirrorReport report = visit.finish(std::move(error));
   report.elapsed_ms = p_.clock.monotonic_ms() - begin_ms;
   co_return report;
+}
+
+awaitable<Result<>> Pipeline::include_present(RepoKey key, Commit commit) {
+  HM_CO_TRY(const AtWork::Hold hold, co_await at_work_.hold(key));
+  co_return co_await run_on(p_.git_pool, [this, &key, &commit] { return include_present_in(key, commit); });
+}
+
+Result<> Pipeline::include_present_in(const RepoKey& key, const Commit& commit) {
+  const mirror::Catalog catalog(p_.index, p_.blobs, p_.dir);
+  HM_TRY(const auto row, catalog.find(key));
+  if (!row || row->removed) return ok();
+  HM_TRY(const storage::SnapshotRow snapshot, catalog.resolve(*row, commit.hex()));
+  if (!snapshot.partial()) return ok();
+  HM_TRY(const storage::Manifest before, catalog.manifest(snapshot.manifest));
+  HM_TRY(const auto repository, mirror::Repository::open(p_.dir.git(key)));
+  mirror::BlobFactsCache facts;
+  HM_TRY(mirror::RevisionPlan plan, mirror::plan_revision(repository, commit, config::Selection(), &before, facts,
+                                                          p_.git_limits.object_bytes_max, nullptr, &p_.blobs));
+  if (plan.manifest.files.size() == before.files.size()) return ok();
+  provenance::PublishedRevision revision;
+  revision.commit = commit;
+  revision.tree = plan.tree;
+  revision.left_out_files = plan.left_out_files;
+  revision.left_out_bytes = plan.left_out_bytes;
+  if (plan.left_out_files != 0) revision.selection = kOnDemandSelection;
+  revision.card_front_matter = provenance::front_matter(plan.readme);
+  revision.manifest = std::move(plan.manifest);
+  HM_TRY(const auto refs, catalog.refs(key));
+  for (const storage::RefRow& ref : refs)
+    if (ref.commit == commit) revision.refs.emplace(ref.ref, ref.target);
+  return p_.recorder.publish(row->src, key, {revision});
 }
 }  // namespace hm::crawler

@@ -25,11 +25,21 @@
 namespace hm::crawler {
 using net::awaitable;
 
+/// Which large files of a revision are mirrored.
+enum class LargeFiles : std::uint8_t {
+  Selected,  ///< those that the selection wants
+  Present,   ///< those that are here already: the others come when somebody asks for them. What is published is taken
+             ///< as it is.
+};
+/// What stands in a revision's row in place of a selection when it was published with LargeFiles::Present.
+inline constexpr char kOnDemandSelection[] = "large-files=on-demand";
+
 struct MirrorRequest {
   MirrorRequest() = default;
   RepoSpec spec;                ///< a revision limits blobs and publishing to it; git still brings all refs
   std::optional<Rid> expected;  ///< another repository that bears the name now is not mirrored
   config::Selection selection;
+  LargeFiles large_files = LargeFiles::Selected;
   bool filters_named = false;  ///< on this command line: then one that matches nothing is worth a note
   bool all_history = false;    ///< blobs of every commit that heads and tags reach, not of the heads alone
   bool pull_requests = false;  ///< refs/pr/* too
@@ -92,10 +102,14 @@ class Pipeline {
   /// stopped. Of several visits of one repository, the later wait.
   awaitable<MirrorReport> mirror(MirrorRequest request, std::function<void(const ProgressEvent&)> progress);
 
+  /// Takes large files that came since into a revision that was published without them. Asks nobody.
+  awaitable<Result<>> include_present(RepoKey key, Commit commit);
+
   /// Of fetches that are begun from now on. Network thread.
   void set_git_limits(mirror::GitLimits limits) { p_.git_limits = limits; }
 
  private:
+  Result<> include_present_in(const RepoKey& key, const Commit& commit);
   Parts p_;
   AtWork at_work_;
 };

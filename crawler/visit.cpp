@@ -162,7 +162,8 @@ awaitable<Result<mirror::FetchOutcome>> Visit::fetch_objects() {
 }
 
 bool Visit::is_satisfied_by(const storage::SnapshotRow& snapshot) const {
-  return !snapshot.partial() || snapshot.selection == request_.selection.text();
+  return !snapshot.partial() || request_.large_files == LargeFiles::Present ||
+         snapshot.selection == request_.selection.text();
 }
 
 // The shortest way out, three requests after the start: refs are as published, and so are the blobs. Anything odd takes
@@ -342,7 +343,8 @@ Result<> Visit::plan_target(const mirror::Repository& repository, Target& target
   }
   HM_TRY(target.plan,
          mirror::plan_revision(repository, target.commit, request_.selection, before ? &*before : nullptr, facts_,
-                               p_.git_limits.object_bytes_max, filter_use_ ? &*filter_use_ : nullptr));
+                               p_.git_limits.object_bytes_max, filter_use_ ? &*filter_use_ : nullptr,
+                               request_.large_files == LargeFiles::Present ? &p_.blobs : nullptr));
   report_.files_left_out += target.plan.left_out_files;
   report_.bytes_left_out += target.plan.left_out_bytes;
   return ok();
@@ -470,7 +472,8 @@ Result<> Visit::publish_targets() {
     revision.refs = target.refs;
     revision.left_out_files = target.plan.left_out_files;
     revision.left_out_bytes = target.plan.left_out_bytes;
-    if (target.plan.left_out_files != 0) revision.selection = request_.selection.text();
+    if (target.plan.left_out_files != 0)
+      revision.selection = request_.large_files == LargeFiles::Present ? kOnDemandSelection : request_.selection.text();
     revision.card_front_matter = provenance::front_matter(target.plan.readme);
     const bool known = target.published && is_satisfied_by(*target.published);
     if (known)

@@ -26,7 +26,8 @@ storage::FileMode mode_of(std::uint32_t git_mode) {
 
 Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit,
                                    const config::Selection& selection, const storage::Manifest* also,
-                                   BlobFactsCache& cache, std::uint64_t git_file_bytes_max, config::FilterUse* use) {
+                                   BlobFactsCache& cache, std::uint64_t git_file_bytes_max, config::FilterUse* use,
+                                   const storage::BlobStore* present) {
   RevisionPlan plan;
   plan.commit = commit;
   HM_TRY(plan.tree, repository.tree_of(commit));
@@ -49,7 +50,12 @@ Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& c
       if (!known->second.is_lfs) plan.git_bytes_hashed += known->second.size_bytes;
     }
     const BlobFacts& facts = known->second;
-    if (!selection.wants(file.path, facts.size_bytes) && !published.contains(file.path)) {
+    bool wanted = selection.wants(file.path, facts.size_bytes);
+    if (present != nullptr && facts.is_lfs) {
+      HM_TRY(const auto size, present->find(facts.sha256));
+      wanted = size == facts.size_bytes;
+    }
+    if (!wanted && !published.contains(file.path)) {
       ++plan.left_out_files;
       plan.left_out_bytes += facts.size_bytes;
       return ok();

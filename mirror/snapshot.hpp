@@ -39,11 +39,12 @@ struct RevisionPlan {
 
 /// Walks the commit's tree and reads its small files. `also` are files wanted besides the selection (published earlier
 /// under another one).
-/// `use` is shown every file. @returns Refused for a file that git stores and that is larger than `git_file_bytes_max`.
+/// `use` is shown every file. With `present`, large files are wanted when they are in that store, whatever the
+/// selection says. @returns Refused for a file that git stores and that is larger than `git_file_bytes_max`.
 Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& commit,
                                    const config::Selection& selection, const storage::Manifest* also,
                                    BlobFactsCache& cache, std::uint64_t git_file_bytes_max,
-                                   config::FilterUse* use = nullptr);
+                                   config::FilterUse* use = nullptr, const storage::BlobStore* present = nullptr);
 
 /// LFS blobs of the manifest, each digest once.
 std::vector<WantedBlob> blobs_of(const RevisionPlan& plan);

@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "config/config.hpp"
+#include "mirror/on_demand.hpp"
 #include "server/access.hpp"
 #include "server/http/request.hpp"
 #include "server/http/response.hpp"
@@ -28,12 +29,20 @@ struct CachedAnswer {
 };
 using AnswerCache = MemoryCache<CachedAnswer>;
 
+/// What is done about what is not here.
+struct Fetching {
+  mirror::OnDemand* on_demand = nullptr;  ///< null: nothing
+  bool files = false;                     ///< large files too, not only what git has
+  std::int64_t max_age_ms = 0;            ///< for so long a name is believed
+};
+
 /// All outlive the routes.
 struct HubParts {
   Published& published;
   const storage::BlobStore& blobs;
   const Clock& clock;
   AnswerCache& answers;
+  Fetching fetching;
 };
 
 struct RepoCall {

@@ -3,8 +3,10 @@
 
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "server/arriving_body.hpp"
 #include "server/http/range.hpp"
 #include "server/hub_call.hpp"
+#include "server/refusal.hpp"
 
 namespace hm::server {
 namespace {
@@ -90,11 +92,28 @@ Response git_file_answer(const HubParts& parts, const RepoCall& call, std::strin
   return std::move(answer.response);
 }
 
+/// Begins to fetch a large file that is not here, or joins those who wait for it.
+awaitable<Response> fetched_file_answer(const HubParts& parts, const RepoCall& call, const FoundRevision& at,
+                                        const storage::ManifestFile& file, FileAnswer answer) {
+  if (!parts.fetching.files)
+    co_return hub_error(404, "EntryNotFound",
+                        "This large file is not in this mirror, which fetches none on demand ([serve] on_demand).",
+                        /*as_text=*/true);
+  auto body = co_await fetch_body(parts.fetching, *call.repo, at.commit, file, answer.range.first, answer.range.length);
+  if (!body) co_return not_fetched(body.error(), Face::File);
+  answer.response.body = std::move(body).assume_value();
+  answer.response.length = answer.range.length;
+  answer.response.fetched = true;
+  co_return std::move(answer.response);
+}
+
 awaitable<Response> large_file_answer(const HubParts& parts, const RepoCall& call, std::string_view revision,
                                       const FoundRevision& at, const storage::ManifestFile& file) {
   FileAnswer answer = begin_file(parts, call, revision, at, file, file.size_bytes, "application/octet-stream");
   if (!answer.body) co_return std::move(answer.response);
-  if (call.request.method == Method::Head) {
+  const bool head = call.request.method == Method::Head;
+  // What can be fetched is answered as if it were here.
+  if (head && (parts.fetching.on_demand == nullptr || parts.fetching.files)) {
     answer.response.length = answer.range.length;
     co_return std::move(answer.response);
   }
@@ -107,6 +126,8 @@ awaitable<Response> large_file_answer(const HubParts& parts, const RepoCall& cal
                                     std::to_string(file.size_bytes) + "; run: hubmirror verify --repair"};
   };
   auto opened = co_await run_on(parts.published.pool(), std::move(open));
+  if (!opened && opened.error().code == Errc::NotFound && parts.fetching.on_demand != nullptr)
+    co_return co_await fetched_file_answer(parts, call, at, file, std::move(answer));
   if (!opened) co_return failed(opened.error(), "opening a large file");
   std::shared_ptr<const File> shared = std::move(opened).assume_value();
   answer.response.body = FileBytes{std::move(shared), answer.range.first, answer.range.length};

@@ -1,5 +1,6 @@
 #include "server/lfs_routes.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -11,7 +12,9 @@
 #include "base/log.hpp"
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "server/arriving_body.hpp"
 #include "server/http/range.hpp"
+#include "server/refusal.hpp"
 #include "storage/key_space.hpp"
 
 namespace hm::server {
@@ -19,6 +22,8 @@ namespace json = boost::json;
 namespace {
 constexpr std::string_view kType = "application/vnd.git-lfs+json";
 constexpr std::size_t kRepoKeyBytes = 13;
+constexpr std::string_view kNoSuchObject = "no such object in what this mirror has of the repository";
+constexpr std::size_t kRevisionsLookedAt = 64;  // for the pointer of an object; each may be a walk through a tree
 
 Response lfs_response(int status, const json::object& body) {
   Response out;
@@ -60,6 +65,36 @@ json::object error_entry(const LfsBatch::Object& object, int code, std::string_v
   out["error"] = std::move(error);
   return out;
 }
+/// Fields of an object and, as the request wants it, its range; the body is put in by whoever has the bytes.
+struct ObjectAnswer {
+  Response response;
+  WantedRange range;
+  bool body = false;
+};
+ObjectAnswer begin_object(const Request& request, const std::string& oid, std::uint64_t size) {
+  ObjectAnswer out;
+  Response& r = out.response;
+  r.file = oid;
+  r.add("Content-Type", "application/octet-stream").add("Accept-Ranges", "bytes").add("ETag", '"' + oid + '"');
+  r.add("Cache-Control", "private, max-age=31536000, immutable");
+  if (matches_etag(request.header("If-None-Match"), oid)) {
+    r.status = 304;
+    return out;
+  }
+  out.range = wanted_range(request, oid, size);
+  if (out.range.outcome == RangeOutcome::Unsatisfiable) {
+    r = lfs_error(416, "the object has no such range");
+    r.add("Content-Range", "bytes */" + std::to_string(size));
+    return out;
+  }
+  if (out.range.outcome == RangeOutcome::Part) {
+    r.status = 206;
+    r.add("Content-Range", "bytes " + std::to_string(out.range.first) + "-" +
+                               std::to_string(out.range.first + out.range.length - 1) + "/" + std::to_string(size));
+  }
+  out.body = true;
+  return out;
+}
 }  // namespace
 
 Result<LfsBatch> parse_lfs_batch(std::string_view text) {
@@ -91,7 +126,7 @@ Result<LfsBatch> parse_lfs_batch(std::string_view text) {
 Result<bool> LfsRoutes::is_of(const RepoKey& repo, const Sha256& blob) const {
   const std::string prefix = storage::key::blob_ref(blob, repo, Commit()).substr(0, Sha256::kSize + kRepoKeyBytes);
   bool found = false;
-  HM_TRY(index_.scan(storage::Family::BlobRefs, prefix, [&found](std::string_view, std::string_view) {
+  HM_TRY(published_.index().scan(storage::Family::BlobRefs, prefix, [&found](std::string_view, std::string_view) {
     found = true;
     return false;
   }));
@@ -111,6 +146,38 @@ Result<std::vector<std::optional<std::uint64_t>>> LfsRoutes::sizes(const RepoKey
   return out;
 }
 
+/// Looked for in what refs name, upstream's default branch first.
+awaitable<Result<std::map<Sha256, LfsRoutes::Pointer>>> LfsRoutes::pointers(RepoView repo, std::set<Sha256> wanted) {
+  std::vector<Commit> commits;
+  if (const auto head = repo->commit_of("HEAD")) commits.push_back(*head);
+  for (const storage::RefRow& ref : repo->refs)
+    if (commits.size() < kRevisionsLookedAt && std::find(commits.begin(), commits.end(), ref.commit) == commits.end())
+      commits.push_back(ref.commit);
+  std::map<Sha256, Pointer> out;
+  for (const Commit& commit : commits) {
+    if (wanted.empty()) break;
+    HM_CO_TRY(const FilesView files, co_await published_.files(repo, commit));
+    if (!files) continue;
+    for (const storage::ManifestFile& file : files->manifest->files)
+      if (file.is_lfs && wanted.erase(file.sha256) != 0) out.emplace(file.sha256, Pointer{commit, file});
+  }
+  co_return out;
+}
+
+/// What is not here and can be had counts as here.
+awaitable<Result<>> LfsRoutes::add_fetchable(RepoView repo, const LfsBatch& batch,
+                                             std::vector<std::optional<std::uint64_t>>& sizes) {
+  std::set<Sha256> wanted;
+  for (std::size_t i = 0; i < sizes.size(); ++i)
+    if (batch.objects[i].id && !sizes[i]) wanted.insert(*batch.objects[i].id);
+  HM_CO_TRY(const auto found, co_await pointers(std::move(repo), std::move(wanted)));
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (!batch.objects[i].id || sizes[i]) continue;
+    if (const auto at = found.find(*batch.objects[i].id); at != found.end()) sizes[i] = at->second.file.size_bytes;
+  }
+  co_return ok();
+}
+
 awaitable<Response> LfsRoutes::batch(const Request& request, RepoView repo, std::string base_url) {
   const auto parsed = parse_lfs_batch(request.body);
   if (!parsed) co_return lfs_error(parsed.error().code == Errc::Refused ? 413 : 422, parsed.error().what);
@@ -120,8 +187,12 @@ awaitable<Response> LfsRoutes::batch(const Request& request, RepoView repo, std:
   if (asked.hash_algo != "sha256") co_return lfs_error(409, "objects are known by sha256 only");
   if (!asked.basic) co_return lfs_error(422, "this mirror has the transfer adapter \"basic\" only");
   auto look = [this, &repo, &asked] { return sizes(repo->key, asked); };
-  const auto sizes = co_await run_on(pool_, std::move(look));
+  auto sizes = co_await run_on(published_.pool(), std::move(look));
   if (!sizes) co_return failure(sizes.error());
+  if (fetching_.files) {
+    const auto added = co_await add_fetchable(repo, asked, sizes.assume_value());
+    if (!added) co_return failure(added.error());
+  }
 
   const std::string href = base_url + "/" + repo->row.repo.text() + ".git/info/lfs/objects/";
   const std::string authorization(request.header("Authorization"));
@@ -131,7 +202,7 @@ awaitable<Response> LfsRoutes::batch(const Request& request, RepoView repo, std:
     if (!object.id) {
       objects.push_back(error_entry(object, 422, "this is no sha256: 64 lowercase hex digits"));
     } else if (const auto& size = sizes.value()[i]; !size) {
-      objects.push_back(error_entry(object, 404, "no such object in what this mirror has of the repository"));
+      objects.push_back(error_entry(object, 404, kNoSuchObject));
     } else {
       json::object download, actions, entry;
       download["href"] = href + object.oid;
@@ -170,35 +241,45 @@ awaitable<Response> LfsRoutes::object(const Request& request, RepoView repo, std
   const auto id = Sha256::parse(oid);
   if (!id) co_return lfs_error(422, "this is no sha256: 64 lowercase hex digits");
   auto open_it = [this, &repo, &id] { return open(repo->key, *id); };
-  auto file = co_await run_on(pool_, std::move(open_it));
+  auto file = co_await run_on(published_.pool(), std::move(open_it));
   if (!file) {
     if (file.error().code != Errc::NotFound) co_return failure(file.error());
-    co_return lfs_error(404, "no such object in what this mirror has of the repository");
+    if (fetching_.files) co_return co_await fetched_object(request, repo, *id);
+    co_return lfs_error(404, kNoSuchObject);
   }
   FileBytes body = std::move(file).value();
-  const std::uint64_t size = body.length;
-  Response out;
-  out.file = oid;
-  out.add("Content-Type", "application/octet-stream").add("Accept-Ranges", "bytes").add("ETag", '"' + oid + '"');
-  out.add("Cache-Control", "private, max-age=31536000, immutable");
-  if (matches_etag(request.header("If-None-Match"), oid)) {
-    out.status = 304;
-    co_return out;
+  ObjectAnswer answer = begin_object(request, oid, body.length);
+  if (!answer.body) co_return std::move(answer.response);
+  body.offset = answer.range.first, body.length = answer.range.length;
+  answer.response.body = std::move(body);
+  co_return std::move(answer.response);
+}
+
+/// Its pointer is here, its bytes are not, or not yet in a published revision.
+awaitable<Response> LfsRoutes::fetched_object(const Request& request, RepoView repo, Sha256 id) {
+  std::set<Sha256> wanted{id};
+  const auto found = co_await pointers(repo, std::move(wanted));
+  if (!found) co_return failure(found.error());
+  if (found.value().empty()) co_return lfs_error(404, kNoSuchObject);
+  const Pointer& pointer = found.value().begin()->second;
+  ObjectAnswer answer = begin_object(request, id.hex(), pointer.file.size_bytes);
+  answer.response.length = answer.body ? std::optional(answer.range.length) : std::nullopt;
+  if (!answer.body || request.method == Method::Head) co_return std::move(answer.response);
+  auto open = [this, &id]() -> Result<std::unique_ptr<File>> {
+    HM_TRY(const std::string path, blobs_.path(id));
+    return real_file_system().open_read(path);
+  };
+  auto opened = co_await run_on(published_.pool(), std::move(open));
+  if (opened) {
+    answer.response.body = FileBytes{std::move(opened).assume_value(), answer.range.first, answer.range.length};
+    co_return std::move(answer.response);
   }
-  const WantedRange range = wanted_range(request, oid, size);
-  if (range.outcome == RangeOutcome::Unsatisfiable) {
-    Response refused = lfs_error(416, "the object has no such range");
-    refused.add("Content-Range", "bytes */" + std::to_string(size));
-    co_return refused;
-  }
-  if (range.outcome == RangeOutcome::Part) {
-    out.status = 206;
-    body.offset = range.first, body.length = range.length;
-    out.add("Content-Range", "bytes " + std::to_string(range.first) + "-" +
-                                 std::to_string(range.first + range.length - 1) + "/" + std::to_string(size));
-  }
-  out.body = std::move(body);
-  co_return out;
+  auto body =
+      co_await fetch_body(fetching_, *repo, pointer.commit, pointer.file, answer.range.first, answer.range.length);
+  if (!body) co_return not_fetched(body.error(), Face::Lfs);
+  answer.response.body = std::move(body).assume_value();
+  answer.response.fetched = true;
+  co_return std::move(answer.response);
 }
 
 Response LfsRoutes::locks() { return lfs_error(404, "this mirror has no locks: it is read-only"); }

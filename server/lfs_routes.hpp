@@ -3,10 +3,11 @@
 // a repository with a published revision that names it. Threads: called from all loops at once.
 #pragma once
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,9 +15,9 @@
 #include "base/result.hpp"
 #include "server/http/request.hpp"
 #include "server/http/response.hpp"
+#include "server/hub_call.hpp"
 #include "server/published.hpp"
 #include "storage/blob_store.hpp"
-#include "storage/index.hpp"
 
 namespace hm::server {
 /// What a batch request asks for; texts are the client's.
@@ -39,9 +40,8 @@ class LfsRoutes {
  public:
   static constexpr std::uint64_t kRequestBytesMax = 1U << 20;  ///< of kLfsObjectsMax objects, six times over
 
-  /// @param pool for reads of the index and the blob store
-  LfsRoutes(const storage::Index& index, const storage::BlobStore& blobs, boost::asio::thread_pool& pool)
-      : index_(index), blobs_(blobs), pool_(pool) {}
+  LfsRoutes(Published& published, const storage::BlobStore& blobs, Fetching fetching)
+      : published_(published), blobs_(blobs), fetching_(fetching) {}
 
   /// POST …/info/lfs/objects/batch. @param base_url how the client reaches this mirror: "http://mirror:8080"
   awaitable<Response> batch(const Request& request, RepoView repo, std::string base_url);
@@ -51,11 +51,20 @@ class LfsRoutes {
   static Response locks();
 
  private:
+  /// A large file as a published revision's pointer tells of it, here or not.
+  struct Pointer {
+    Commit commit;
+    storage::ManifestFile file;
+  };
+  awaitable<Result<std::map<Sha256, Pointer>>> pointers(RepoView repo, std::set<Sha256> wanted);
+  awaitable<Result<>> add_fetchable(RepoView repo, const LfsBatch& batch,
+                                    std::vector<std::optional<std::uint64_t>>& sizes);
+  awaitable<Response> fetched_object(const Request& request, RepoView repo, Sha256 id);
   Result<bool> is_of(const RepoKey& repo, const Sha256& blob) const;
   Result<std::vector<std::optional<std::uint64_t>>> sizes(const RepoKey& repo, const LfsBatch& batch) const;
   Result<FileBytes> open(const RepoKey& repo, const Sha256& blob) const;
-  const storage::Index& index_;
+  Published& published_;
   const storage::BlobStore& blobs_;
-  boost::asio::thread_pool& pool_;
+  const Fetching fetching_;
 };
 }  // namespace hm::server

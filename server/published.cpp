@@ -4,6 +4,7 @@
 
 #include "base/run_on.hpp"
 #include "mirror/git/repository.hpp"
+#include "mirror/snapshot.hpp"
 #include "provenance/record.hpp"
 #include "storage/key_space.hpp"
 
@@ -61,10 +62,11 @@ const storage::ManifestFile* RevisionFiles::find(std::string_view path) const {
 }
 
 Published::Published(const storage::Index& index, const mirror::Catalog& catalog, boost::asio::thread_pool& pool,
-                     std::uint64_t cache_bytes)
+                     std::uint64_t cache_bytes, bool all_files)
     : index_(index),
       catalog_(catalog),
       pool_(pool),
+      all_files_(all_files),
       repos_(cache_bytes / kReposShare),
       files_(cache_bytes / kRevisionsShare),
       manifests_(cache_bytes / kManifestsShare),
@@ -117,19 +119,33 @@ FilesView Published::files_now(const PublishedRepo& repo, const Commit& commit) 
   return files_.find(files_key(repo, commit));
 }
 
+Result<std::shared_ptr<const storage::Manifest>> Published::load_manifest(const PublishedRepo& repo,
+                                                                          const storage::SnapshotRow& snapshot) {
+  const bool from_git = all_files_ && snapshot.partial();
+  const std::string_view id = from_git ? snapshot.commit.view() : snapshot.manifest.view();  // 20 bytes, or 32
+  if (auto known = manifests_.find(id)) return known;
+  storage::Manifest manifest;
+  if (from_git) {
+    HM_TRY(const auto repository, mirror::Repository::open(repo.git_path));
+    mirror::BlobFactsCache facts;
+    HM_TRY(mirror::RevisionPlan plan,
+           mirror::plan_revision(repository, snapshot.commit, config::Selection(), nullptr, facts, kGitFileBytesMax));
+    manifest = std::move(plan.manifest);
+  } else {
+    HM_TRY(manifest, catalog_.manifest(snapshot.manifest));
+  }
+  const std::uint64_t size = bytes_of(manifest);
+  auto shared = std::make_shared<const storage::Manifest>(std::move(manifest));
+  manifests_.put(id, shared, size);
+  return shared;
+}
+
 Result<FilesView> Published::load_files(const PublishedRepo& repo, const Commit& commit) {
   HM_TRY(const auto bytes, index_.get(Family::Snapshots, key::snapshot(repo.key, commit)));
   if (!bytes) return FilesView();
   auto out = std::make_shared<RevisionFiles>();
   HM_TRY(out->snapshot, storage::unpack_snapshot(*bytes));
-  const std::string_view id = out->snapshot.manifest.view();
-  out->manifest = manifests_.find(id);
-  if (!out->manifest) {
-    HM_TRY(storage::Manifest manifest, catalog_.manifest(out->snapshot.manifest));
-    const std::uint64_t size = bytes_of(manifest);
-    out->manifest = std::make_shared<const storage::Manifest>(std::move(manifest));
-    manifests_.put(id, out->manifest, size);
-  }
+  HM_TRY(out->manifest, load_manifest(repo, out->snapshot));
   return FilesView(std::move(out));
 }
 

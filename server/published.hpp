@@ -43,7 +43,7 @@ using RepoView = std::shared_ptr<const PublishedRepo>;
 /// One published revision.
 struct RevisionFiles {
   storage::SnapshotRow snapshot;
-  std::shared_ptr<const storage::Manifest> manifest;
+  std::shared_ptr<const storage::Manifest> manifest;  ///< of what is here; or of all, see Published()
   const storage::ManifestFile* find(std::string_view path) const;
 };
 using FilesView = std::shared_ptr<const RevisionFiles>;
@@ -57,8 +57,10 @@ using GitFileView = std::shared_ptr<const GitFile>;
 
 class Published {
  public:
+  /// @param all_files of a revision that is here in part all files are told of, since those that are not here can be
+  /// had: git knows them, and the pointers of large ones
   Published(const storage::Index& index, const mirror::Catalog& catalog, boost::asio::thread_pool& pool,
-            std::uint64_t cache_bytes);
+            std::uint64_t cache_bytes, bool all_files = false);
 
   struct Found {
     bool known = false;  ///< memory says so, and the index has not changed since
@@ -89,10 +91,13 @@ class Published {
   };
   Result<RepoView> load(const RepoId& repo, const RepoView& before) const;
   Result<FilesView> load_files(const PublishedRepo& repo, const Commit& commit);
+  Result<std::shared_ptr<const storage::Manifest>> load_manifest(const PublishedRepo& repo,
+                                                                 const storage::SnapshotRow& snapshot);
 
   const storage::Index& index_;
   const mirror::Catalog& catalog_;
   boost::asio::thread_pool& pool_;
+  const bool all_files_;
   MemoryCache<Remembered> repos_;
   MemoryCache<RevisionFiles> files_;          ///< by repository, its stamp, and commit
   MemoryCache<storage::Manifest> manifests_;  ///< by their ids: a repository that changes keeps most of its revisions

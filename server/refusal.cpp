@@ -90,6 +90,28 @@ Response credentials_refused(Face face) {
   return refused(401, "", "Invalid credentials in Authorization header", face);
 }
 
+Response not_fetched(const Error& why, Face face) {
+  const std::string text = "This mirror could not fetch it from upstream: " + printable(why.what);
+  switch (why.code) {
+    case Errc::NotFound:
+      return refused(404, "EntryNotFound", text, face);
+    case Errc::Gated:
+      return refused(403, "GatedRepo", text, face);
+    case Errc::NoSpace:
+      return refused(507, "", text, face);
+    case Errc::Unreachable:
+    case Errc::RateLimited:
+    case Errc::Busy:
+    case Errc::Cancelled: {
+      Response response = refused(503, "", text, face);
+      response.add("Retry-After", kRetryAfterSeconds);
+      return response;
+    }
+    default:
+      return refused(502, "", text, face);
+  }
+}
+
 Response whoami(const Caller& caller) {
   if (caller.kind() == CallerKind::Nobody) return credentials_wanted(Face::Api);
   const bool ours = caller.kind() == CallerKind::MirrorToken;

@@ -32,6 +32,10 @@ Response credentials_wanted(Face face);
 /// "no such repository".
 Response credentials_refused(Face face);
 
+/// What is not here could not be fetched. `why` is the upstream's, or the mirror's own trouble; an unknown repository
+/// is not told of here, but by absent().
+Response not_fetched(const Error& why, Face face);
+
 /// GET /api/whoami-v2.
 Response whoami(const Caller& caller);
 }  // namespace hm::server

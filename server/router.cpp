@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/text.hpp"
+#include "server/freshness.hpp"
 #include "server/hub_fields.hpp"
 #include "server/refusal.hpp"
 
@@ -162,6 +163,30 @@ awaitable<Response> Router::of_absent(const Request& request, const HubPath& pat
   co_return absent(*caller, face_of(request));
 }
 
+/// Before anything is said of a repository, upstream is asked where what is here may be too old. @returns an answer
+/// when it could not be, and nothing that is here will do.
+awaitable<std::optional<Response>> Router::make_fresh(const Request& request, const HubPath& path,
+                                                      std::shared_ptr<const Caller> caller, RepoView& repo) {
+  const RepoId asked{path.kind, path.name};
+  if (!repo) {  // nothing is fetched for a caller who would not be told of it, as public as it may be
+    storage::RepoRow supposed;
+    supposed.repo = asked;
+    if (co_await p_.access.may(caller, supposed, Want::Facts) != Verdict::Granted) co_return std::nullopt;
+  }
+  auto fresh = co_await refresh(p_.hub, path, repo);
+  if (!fresh) co_return failed(fresh.error(), "looking for a repository");
+  repo = fresh.assume_value().repo;
+  const auto& missing = fresh.assume_value().missing;
+  if (!missing || (!repo && missing->code == Errc::NotFound)) co_return std::nullopt;
+  if (repo) {
+    const Verdict verdict = co_await p_.access.may(caller, repo->row, want_of(path.route));
+    if (verdict != Verdict::Granted) co_return std::nullopt;  // the usual refusal comes first
+  }
+  Response out = not_fetched(*missing, face_of(request));
+  out.fetched = true;
+  co_return out;
+}
+
 awaitable<Response> Router::of_repo(const Request& request, const HubPath& path, std::shared_ptr<const Caller> caller) {
   const RepoId asked{path.kind, path.name};
   if (path.kernel || !is_valid_repo_name(path.name)) co_return co_await of_absent(request, path, caller);
@@ -170,6 +195,10 @@ awaitable<Response> Router::of_repo(const Request& request, const HubPath& path,
     auto read = co_await p_.hub.published.find(asked);
     if (!read) co_return failed(read.error(), "looking for a repository");
     found.repo = std::move(read).assume_value();
+  }
+  if (p_.hub.fetching.on_demand != nullptr) {
+    auto refused = co_await make_fresh(request, path, caller, found.repo);
+    if (refused) co_return std::move(*refused);
   }
   if (!found.repo) co_return co_await of_absent(request, path, caller);
   const RepoView repo = std::move(found.repo);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "server/access.hpp"
@@ -48,6 +49,8 @@ class Router final : public Handler {
   awaitable<Response> route(const Request& request, const HubPath& path, std::shared_ptr<const Caller>& caller);
   awaitable<Response> without_repo(const Request& request, const HubPath& path, std::shared_ptr<const Caller> caller);
   awaitable<Response> of_repo(const Request& request, const HubPath& path, std::shared_ptr<const Caller> caller);
+  awaitable<std::optional<Response>> make_fresh(const Request& request, const HubPath& path,
+                                                std::shared_ptr<const Caller> caller, RepoView& repo);
   awaitable<Response> of_published(const Request& request, const HubPath& path, RepoView repo);
   awaitable<Response> of_absent(const Request& request, const HubPath& path, std::shared_ptr<const Caller> caller);
   Parts p_;

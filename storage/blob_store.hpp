@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/file.hpp"
 #include "base/result.hpp"
 
 namespace hm::storage {
@@ -36,6 +37,9 @@ class PartialBlob {
   virtual Result<> complete_segment(std::uint64_t index) = 0;
   /// Forgets all segments, e.g. because upstream's bytes changed in the middle.
   virtual Result<> restart() = 0;
+  /// Its bytes so far, to be read beside the writing; what was not written reads as anything. Stays readable after
+  /// publish(), and after the partial is gone.
+  virtual Result<std::unique_ptr<File>> open_data() const = 0;
 };
 
 struct BlobInfo {

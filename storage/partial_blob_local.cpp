@@ -333,6 +333,8 @@ Result<> LocalPartialBlob::restart() {
   return ok();
 }
 
+Result<std::unique_ptr<File>> LocalPartialBlob::open_data() const { return context_->fs.open_read(data_path()); }
+
 Result<Sha256> LocalPartialBlob::finish_hash() {
   const std::lock_guard lock(hash_mutex_);
   {

@@ -75,6 +75,7 @@ class LocalPartialBlob final : public PartialBlob {
   Result<> write(std::uint64_t offset_bytes, std::span<const std::byte> bytes) override;
   Result<> complete_segment(std::uint64_t index) override;
   Result<> restart() override;
+  Result<std::unique_ptr<File>> open_data() const override;
 
   // For publishing, when no other thread uses the partial any more:
   /// Reads what was not hashed on the way. BadInput when a segment is missing.

@@ -63,7 +63,8 @@ Result<Exit> run_command(Context& context, const ServeCommand& command) {
   HM_TRY(const auto gate, GateService::open(context.config));
   HM_TRY(const auto service,
          HttpService::open(
-             settings, {*services->index, *services->blobs, services->catalog, &gate->check(), gate->executor(), {}}));
+             settings,
+             {*services->index, *services->blobs, services->catalog, &gate->check(), gate->executor(), nullptr, {}}));
   Wishes wishes;
   context.interrupt.on_hangup([&wishes] { wishes.reload(); });
   const std::stop_token stop = context.interrupt.take_over();

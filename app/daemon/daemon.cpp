@@ -84,14 +84,21 @@ Result<> Daemon::run(const std::stop_token& stop) {
 
 Result<> Daemon::start() {
   const RulesView rules = ground_.in_force.get();
-  HM_TRY(serving_, make_serving({rules->settings.config, *store_, *network_, metrics_,
-                                 [this] { return metrics_text(); }, [this] { return status_text(); },
-                                 [this] { return is_healthy(); }, [this] { return is_ready(); }}));
+  HM_TRY(serving_,
+         make_serving({rules->settings.config, *store_, *network_, metrics_, [this] { return metrics_text(); },
+                       [this] { return status_text(); }, [this] { return is_healthy(); }, [this] { return is_ready(); },
+                       [this](const std::stop_token& give_up) { return enter_on_demand(give_up); }}));
   HM_TRY(serving_->start());
   HM_TRY(sessions_, Sessions::open(ground_, {[this] { return status_text(); }, [this] { return metrics_text(); }}));
   crawl_.start();
   sync_.start();
   return ok();
+}
+
+Result<Gate::Ticket> Daemon::enter_on_demand(const std::stop_token& give_up) {
+  Gate::Wish wish;
+  wish.who = "requests of clients";
+  return ground_.gate.enter(std::move(wish), give_up);
 }
 
 void Daemon::wait_and_reload(const std::stop_token& stop) {

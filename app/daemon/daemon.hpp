@@ -42,6 +42,7 @@ class Daemon {
 
  private:
   Result<> start();
+  Result<Gate::Ticket> enter_on_demand(const std::stop_token& give_up);
   void wait_and_reload(const std::stop_token& stop);
   void reload();
   Result<> take_rules(const RulesView& rules);

@@ -60,6 +60,7 @@ BlobTransfer::~BlobTransfer() = default;
 
 awaitable<Result<>> BlobTransfer::run() {
   bool changed_before = false;
+  HM_CO_TRY(co_await tell_watcher());
   for (;;) {
     restart_ = Restart::None;
     validator_.clear();
@@ -74,7 +75,17 @@ awaitable<Result<>> BlobTransfer::run() {
     }
     log(LogLevel::Info, "file changed on the download host, begun anew", {{"path", printable(wanted_.path)}});
     HM_CO_TRY(co_await run_on(context_.disk, [this] { return partial_.restart(); }));
+    HM_CO_TRY(co_await tell_watcher());
   }
+}
+
+/// The watcher, if there is one, hears that all begins, or begins anew.
+awaitable<Result<>> BlobTransfer::tell_watcher() {
+  if (!events_.watcher) co_return ok();
+  auto open = [this] { return partial_.open_data(); };
+  HM_CO_TRY(std::shared_ptr<const File> data, co_await run_on(context_.disk, std::move(open)));
+  events_.watcher->begun(partial_, std::move(data));
+  co_return ok();
 }
 
 /// Connections until all is there, one of them failed, or the file has to be begun anew.
@@ -109,7 +120,7 @@ awaitable<void> BlobTransfer::connection() {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
   ++context_.transfers;
   Connection c(context_.retry);
-  c.queue = std::make_shared<WriteQueue>(context_.network, context_.disk, partial_);
+  c.queue = std::make_shared<WriteQueue>(context_.network, context_.disk, partial_, events_.watcher.get());
   Result<> result = ok();
   std::exception_ptr exception;
   try {
@@ -286,6 +297,7 @@ awaitable<BlobTransfer::Failure> BlobTransfer::receive(Connection& c, net::HttpR
     if (auto failure = co_await take(c, useful, position)) co_return failure;
     if (events_.on_bytes && c.taken > taken_before) events_.on_bytes(wanted_, c.taken - taken_before);
     position += useful.size();
+    if (events_.watcher && c.run && c.filled > 0 && c.queue->pending() == 0) submit(c);  // somebody waits for it
     if (position == end) complete_body = true;
     if (ending()) co_return Failure(Kind::Final, cancelled());
   }

@@ -93,6 +93,7 @@ class BlobTransfer {
   struct Failure;
   enum class Restart : std::uint8_t { None, Changed, NoRanges };
 
+  awaitable<Result<>> tell_watcher();
   awaitable<Result<>> attempt();
   awaitable<void> connection();
   awaitable<Result<>> fetch_runs(Connection& c);

@@ -206,17 +206,19 @@ awaitable<void> FetchRun::work() {
   while (!stopped()) {
     if (idle() && unpublished_ == 0) break;
     // A slot may be taken by another fetch(); a corrupt blob may come back from the publisher.
-    if (queue_.empty() || unpublished_ >= kUnpublishedMax || d_.files >= std::max(1, d_.options.files_parallel)) {
+    const bool no_slot = !events_.watcher && d_.files >= std::max(1, d_.options.files_parallel);
+    if (queue_.empty() || unpublished_ >= kUnpublishedMax || no_slot) {
       co_await d_.changed->wait();
       continue;
     }
     const std::size_t index = queue_.front();
     queue_.pop_front();
+    const int slot = events_.watcher ? 0 : 1;
     ++active_;
-    ++d_.files;
+    d_.files += slot;
     co_await fetch_one(index);
     --active_;
-    --d_.files;
+    d_.files -= slot;
     notify();
   }
   notify();

@@ -34,10 +34,24 @@ struct DownloadOptions {
   int ranges_per_file = 4;                        ///< connections for one large file
   std::uint64_t bytes_in_flight_max = 64U << 20;  ///< received and not yet written, over all transfers
 };
-/// What a caller of fetch() hears while it runs; on the network thread. Either may be empty.
+/// Sees the bytes of one blob as they come to lie in its partial file, before its digest was checked. Network thread.
+class BlobWatcher {
+ public:
+  virtual ~BlobWatcher() = default;
+  /// It is begun, or begun anew: then nothing that was told before holds any more. @param data its bytes, as
+  /// PartialBlob::open_data()
+  virtual void begun(const storage::PartialBlob& partial, std::shared_ptr<const File> data) = 0;
+  /// Bytes can be read; ascending within a segment, unless they come a second time.
+  virtual void written(std::uint64_t offset, std::uint64_t bytes) = 0;
+};
+
+/// What a caller of fetch() hears while it runs; on the network thread. Each may be empty.
 struct DownloadEvents {
   std::function<void(const WantedBlob&, std::uint64_t more_bytes)> on_bytes;
   std::function<void(const WantedBlob&, const BlobOutcome&)> on_done;
+  /// Of the one blob that is wanted. Somebody waits for its first byte: it is fetched beside files_parallel others, and
+  /// what came is written at once when the disk has nothing to do.
+  std::shared_ptr<BlobWatcher> watcher;
 };
 
 class Downloader {

@@ -48,8 +48,9 @@ void BufferPool::put(std::unique_ptr<std::byte[]> bytes) {
   freed_.notify_all();
 }
 
-WriteQueue::WriteQueue(boost::asio::any_io_executor network, boost::asio::thread_pool& disk, storage::PartialBlob& into)
-    : network_(network), disk_(disk), into_(into), written_(std::move(network)) {}
+WriteQueue::WriteQueue(boost::asio::any_io_executor network, boost::asio::thread_pool& disk, storage::PartialBlob& into,
+                       BlobWatcher* watcher)
+    : network_(network), disk_(disk), into_(into), watcher_(watcher), written_(std::move(network)) {}
 
 void WriteQueue::push(Batch batch) {
   ++pending_;
@@ -76,8 +77,8 @@ void WriteQueue::work(std::shared_ptr<WriteQueue> self) {
       q.batches_.pop_front();
     }
     auto error = q.write(batch);
-    boost::asio::post(q.network_, [self, buffer = std::move(batch.buffer), error = std::move(error)]() mutable {
-      self->done(std::move(buffer), std::move(error));
+    boost::asio::post(q.network_, [self, batch = std::move(batch), error = std::move(error)]() mutable {
+      self->done(std::move(batch), std::move(error));
     });
     if (i + 1 == kBatchesPerJob) {
       boost::asio::post(q.disk_, [self = std::move(self)]() mutable { work(std::move(self)); });
@@ -91,7 +92,7 @@ void WriteQueue::work(std::shared_ptr<WriteQueue> self) {
 }
 
 std::optional<Error> WriteQueue::write(const Batch& batch) {
-  if (broken_) return std::nullopt;
+  if (broken_) return std::nullopt;  // nobody is told of it: error_ is set before done() hears of this batch
   Result<> r = into_.write(batch.offset_bytes, std::span<const std::byte>(batch.buffer.data(), batch.size));
   if (r && batch.completes) {
     HM_CRASH_POINT("lfs_before_segment");
@@ -103,10 +104,11 @@ std::optional<Error> WriteQueue::write(const Batch& batch) {
   return std::move(r).assume_error();
 }
 
-void WriteQueue::done(Buffer buffer, std::optional<Error> error) {
-  buffer.give_back();
+void WriteQueue::done(Batch batch, std::optional<Error> error) {
+  batch.buffer.give_back();
   --pending_;
   if (error) error_ = std::move(error);
+  if (watcher_ != nullptr && !error_) watcher_->written(batch.offset_bytes, batch.size);
   written_.notify_all();
 }
 

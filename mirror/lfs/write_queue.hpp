@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "mirror/lfs/download.hpp"
 #include "mirror/lfs/tasks.hpp"
 #include "storage/blob_store.hpp"
 
@@ -65,8 +66,9 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
 /// The batches of one transfer. @pre of its end: drained.
 class WriteQueue : public std::enable_shared_from_this<WriteQueue> {
  public:
-  /// `into` outlives the queue's drain().
-  WriteQueue(boost::asio::any_io_executor network, boost::asio::thread_pool& disk, storage::PartialBlob& into);
+  /// `into` outlives the queue's drain(). @param watcher none, or told of what was written; outlives it too
+  WriteQueue(boost::asio::any_io_executor network, boost::asio::thread_pool& disk, storage::PartialBlob& into,
+             BlobWatcher* watcher = nullptr);
   struct Batch {
     Batch() = default;
     Buffer buffer;
@@ -85,10 +87,11 @@ class WriteQueue : public std::enable_shared_from_this<WriteQueue> {
   // On the disk pool. Each takes the reference along, so that the last one always ends on the network thread.
   static void work(std::shared_ptr<WriteQueue> self);
   std::optional<Error> write(const Batch& batch);
-  void done(Buffer buffer, std::optional<Error> error);
+  void done(Batch batch, std::optional<Error> error);
   boost::asio::any_io_executor network_;
   boost::asio::thread_pool& disk_;
   storage::PartialBlob& into_;
+  BlobWatcher* const watcher_;
   Signal written_;
   std::size_t pending_ = 0;
   int jobs_ = 0;  // on the disk pool

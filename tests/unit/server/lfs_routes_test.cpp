@@ -65,7 +65,7 @@ class LfsRoutesTest : public GitTest {
         index_(test::open_memory_index(test::make_memory_disk())),
         blobs_(storage::make_local_blob_store(real_file_system(), dir())),
         git_(processes_, pool_),
-        lfs_(*index_, *blobs_, pool_),
+        lfs_(published_, *blobs_, Fetching()),
         server_([this](const Request& request) { return answer(request); }) {
     for (std::size_t i = 0; i < large_.size(); ++i) large_[i] = static_cast<char>(i * i >> 5);
     id_ = sha256(large_);
@@ -126,6 +126,8 @@ class LfsRoutesTest : public GitTest {
   boost::asio::thread_pool pool_{1};
   GitProcesses processes_{GitProcesses::Limits()};
   GitRoutes git_;
+  const mirror::Catalog catalog_{*index_, *blobs_, storage::DataDir(path("data"))};
+  Published published_{*index_, catalog_, pool_, 1U << 20};
   LfsRoutes lfs_;
   RouteServer server_;
 };
