@@ -35,11 +35,11 @@ awaitable<Result<bool>> is_here(Published& published, RepoView repo, std::string
 /// What to ask for so that `revision` is answered by the present: "" stands for all branches. Nullopt: it is a commit.
 std::optional<std::string> question_for(const PublishedRepo& repo, const std::string& revision, bool here) {
   if (revision.empty() || revision == "HEAD" || revision == repo.row.head) return "";
-  if (repo.ref(revision) == nullptr && repo.ref("refs/tags/" + revision) == nullptr) {
-    if (repo.ref("refs/heads/" + revision) != nullptr) return "";
+  if (repo.ref("", revision) == nullptr && repo.ref("refs/tags/", revision) == nullptr) {
+    if (repo.ref("refs/heads/", revision) != nullptr) return "";
     if (here) return std::nullopt;  // a commit, or what begins one
   }
-  if (revision.starts_with("refs/heads/") && repo.ref(revision) != nullptr) return "";
+  if (revision.starts_with("refs/heads/") && repo.ref("", revision) != nullptr) return "";
   return revision;
 }
 }  // namespace
