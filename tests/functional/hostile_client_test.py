@@ -92,9 +92,12 @@ def corpus():
         yield name, post(PATHS, body, fields, length=False), (400, 501)
     yield "TE of HTTP/1.0", raw(b"POST / HTTP/1.0\r\n", HOST, CHUNKED, CRLF, b"0\r\n\r\n"), REFUSED
     for name, body in (
-        ("size is no number", b"xyz\r\n"), ("size has a sign", b"-5\r\nhello\r\n"), ("size has 0x", b"0x5\r\nhello\r\n0\r\n\r\n"), ("size overflows", b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
-        ("size is blank", b"\r\nhello"), ("size begins with a blank", b" 5\r\nhello\r\n0\r\n\r\n"), ("data is longer", b"5\r\nhello!\r\n0\r\n\r\n"), ("data ends in LF", b"5\r\nhello\n0\r\n\r\n"),
-        ("line ends in LF", b"5\nhello\r\n0\r\n\r\n"), ("LF in an extension", b"5;a\nb\r\nhello\r\n0\r\n\r\n"), ("extension never ends", b"5;" + b"e" * 80_000), ("last chunk 0x0", b"0x0\r\n\r\n"),
+        ("size is no number", b"xyz\r\n"), ("size has a sign", b"-5\r\nhello\r\n"), ("size has 0x", b"0x5\r\nhello\r\n0\r\n\r\n"),
+        ("size overflows", b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
+        ("size is blank", b"\r\nhello"), ("size begins with a blank", b" 5\r\nhello\r\n0\r\n\r\n"), ("data is longer", b"5\r\nhello!\r\n0\r\n\r\n"),
+        ("data ends in LF", b"5\r\nhello\n0\r\n\r\n"),
+        ("line ends in LF", b"5\nhello\r\n0\r\n\r\n"), ("LF in an extension", b"5;a\nb\r\nhello\r\n0\r\n\r\n"),
+        ("extension never ends", b"5;" + b"e" * 80_000), ("last chunk 0x0", b"0x0\r\n\r\n"),
         ("trailer without a colon", b"0\r\nabc\r\n\r\n"), ("trailer never ends", b"0\r\n" + b"X: y\r\n" * 40_000),
     ):
         yield "chunk: " + name, post(PATHS, body, FORM + CHUNKED, length=False), (400, 413, 431)
@@ -160,13 +163,17 @@ def corpus():
     yield "long credentials", get("/api/models/org/model", b"Authorization: Bearer " + b"x" * 30_000 + CRLF), (200, 401)
     # paths
     climbing = (
-        "../../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..%2fetc%2fpasswd", "%252e%252e%252fetc/passwd", "..%c0%af..%c0%afetc/passwd", "%c0%ae%c0%ae/x", "%00", "a%00.txt", "..%5c..%5cetc",
-        "//etc/passwd", "./config.json", "config.json/..", "config.json/", ".git/config", "%2fetc%2fpasswd", "a%0d%0aX-Bad:%20yes", "%ff%fe", "%", "%zz", "%u002e", "CON", "a" * 5000,
+        "../../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..%2fetc%2fpasswd", "%252e%252e%252fetc/passwd", "..%c0%af..%c0%afetc/passwd",
+        "%c0%ae%c0%ae/x", "%00", "a%00.txt", "..%5c..%5cetc",
+        "//etc/passwd", "./config.json", "config.json/..", "config.json/", ".git/config", "%2fetc%2fpasswd", "a%0d%0aX-Bad:%20yes", "%ff%fe", "%",
+        "%zz", "%u002e", "CON", "a" * 5000,
     )  # fmt: skip
     for sub in climbing:
-        for before in (FILE, "/org/model/raw/main/", "/api/models/org/model/tree/main/", "/datasets/org/model/resolve/main/", "/api/resolve-cache/models/org/model/" + "0" * 40 + "/"):
+        for before in (FILE, "/org/model/raw/main/", "/api/models/org/model/tree/main/", "/datasets/org/model/resolve/main/",
+                "/api/resolve-cache/models/org/model/" + "0" * 40 + "/"):
             yield f"path {before}{sub[:40]}", get(before + sub), (404, 307, 400, 200) if sub == "config.json/" else (404, 400)
-    for before in ("/org/model.git/info/lfs/objects/", "/-/", "/api/models/", "/api/", "/", "/org/model.git/", "/api/models/org/model/treesize/main/", "/org/model/resolve/"):
+    for before in ("/org/model.git/info/lfs/objects/", "/-/", "/api/models/", "/api/", "/", "/org/model.git/",
+            "/api/models/org/model/treesize/main/", "/org/model/resolve/"):
         for sub in climbing[:15]:
             yield f"path {before}{sub[:40]}", get(before + sub), (404, 400, 403, 405, 422, *yes) if sub == "config.json/" else (404, 400, 403, 405, 422)
     yield "revision that climbs", get("/org/model/resolve/..%2f..%2f/config.json"), (404,)
@@ -176,7 +183,8 @@ def corpus():
     yield "limit that is huge", get("/api/models?limit=99999999999999999999"), (200, 400)
     yield "search for nothing readable", get("/api/models?search=%ff%fe%00"), (200, 400)
     # ranges
-    for value in (b"bytes=" + b",".join(b"%d-%d" % (i, i) for i in range(1000)), b"bytes=0-18446744073709551616", b"bytes=-", b"bytes=9-1", b"bytes=" + b"9" * 1000 + b"-"):
+    for value in (b"bytes=" + b",".join(b"%d-%d" % (i, i) for i in range(1000)), b"bytes=0-18446744073709551616", b"bytes=-", b"bytes=9-1",
+            b"bytes=" + b"9" * 1000 + b"-"):
         yield f"range {value[:30].decode()}", get(FILE + "weights.bin", b"Range: " + value + CRLF, method=b"HEAD"), (200, 206, 416)
     yield "range beyond the end", get(FILE + "config.json", b"Range: bytes=18446744073709551615-\r\n"), (416,)
     yield "many ETags", get(FILE + "config.json", b"If-None-Match: " + b'"x",' * 10_000 + CRLF), yes
@@ -209,11 +217,13 @@ def corpus():
     yield "batch: upload", post(BATCH, js({"operation": "upload", "objects": [{"oid": "0" * 64, "size": 1}]}), LFS), (403,)
     yield "batch: too long", post(BATCH, b"x" * 2_000_000, LFS), (413,)
     yield "batch: wrong type", post(BATCH, b"{}", JSON), (400, 415, 422)
-    for name, body in (("no packets", b"hello world"), ("a packet too long", b"ffffxxxx"), ("a packet of length 3", b"0003"), ("a packet that is cut", b"0032want"), ("nothing", b"")):
+    for name, body in (("no packets", b"hello world"), ("a packet too long", b"ffffxxxx"), ("a packet of length 3", b"0003"),
+            ("a packet that is cut", b"0032want"), ("nothing", b"")):
         yield "git: " + name, post(PACK, body, GIT), REFUSED
         yield "git 2: " + name, post(PACK, body, GIT + b"Git-Protocol: version=2\r\n"), REFUSED
     for name, body in (
-        ("zeros", b"0000"), ("a want of nonsense", b"0032want " + b"z" * 40 + b"\n00000009done\n"), ("a want of what is not there", b"0032want " + b"1" * 40 + b"\n00000009done\n"),
+        ("zeros", b"0000"), ("a want of nonsense", b"0032want " + b"z" * 40 + b"\n00000009done\n"),
+        ("a want of what is not there", b"0032want " + b"1" * 40 + b"\n00000009done\n"),
         ("a million flushes", b"0000" * 250_000),
     ):  # fmt: skip
         # git judges these, and ends without a word that would tell a bad request from a damaged repository
@@ -376,13 +386,15 @@ class HandedOverTest(HostileCase):
         listening = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listening.close)
         command = self.command(["serve"])
-        script = 'import os, sys; fd = int(sys.argv[1]); os.dup2(fd, 3); os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid())); os.execv(sys.argv[2], sys.argv[2:])'
+        script = 'import os, sys; fd = int(sys.argv[1]); os.dup2(fd, 3); '
+        script += 'os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid())); os.execv(sys.argv[2], sys.argv[2:])'
         self.address = listening.getsockname()
         for _ in range(2):
             early = self.connect()
             early.sendall(get(FILE + "config.json", b"Connection: close\r\n"))
             process = subprocess.Popen(
-                [sys.executable, "-I", "-c", script, str(listening.fileno()), *command], pass_fds=[listening.fileno()], env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+                [sys.executable, "-I", "-c", script, str(listening.fileno()), *command], pass_fds=[listening.fileno()], env=self.environment(),
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )  # fmt: skip
             try:
                 self.assertTrue(self.until_closed(early).endswith(b'\r\n\r\n{"a": 1}\n'))
