@@ -59,7 +59,7 @@ class DeepVisitsTest : public CrawlTest {
     }
     return all;
   }
-  std::uint64_t downloads(const RepoKey& key) { return find_listed(*index_, key).value()->popularity.downloads; }
+  std::uint64_t downloads(const RepoKey& key) { return provenance::find_listed(*index_, key).value()->popularity.downloads; }
 
   VisitOptions options_;
   std::optional<storage::TaskQueue> queue_;
@@ -75,7 +75,7 @@ TEST_F(DeepVisitsTest, WhatWasNeverVisitedIsQueuedOnceAndTheMostWantedFirst) {
   std::uint64_t most = 0;
   std::size_t out_of_reach = 0;
   EXPECT_TRUE(storage::each_listing(*index_, [&](const RepoKey& key, const storage::ListingRow& row) {
-    const auto found = find_listed(*index_, key).value();
+    const auto found = provenance::find_listed(*index_, key).value();
     if (found->facts.disabled || found->facts.visibility == "private" || row.gone_status != 0) {
       ++out_of_reach;
       EXPECT_FALSE(others.contains(key) || first.contains(key));
@@ -125,9 +125,9 @@ TEST_F(DeepVisitsTest, ALaneThatHasWorkIsNotFedAndAKindThatIsNotWantedNever) {
 TEST_F(DeepVisitsTest, APinAndAFamilyGoBeforeWhatIsOnlyDownloaded) {
   clock_.advance(200 * kDayMs);
   options_.queued_at_once = 2;
-  const auto all = search(*index_, {}, SortBy::Downloads, 400).value();
-  const Found& pinned = all.back();
-  const Found& parent = all[all.size() - 2];
+  const auto all = provenance::search(*index_, {}, provenance::SortBy::Downloads, 400).value();
+  const provenance::Found& pinned = all.back();
+  const provenance::Found& parent = all[all.size() - 2];
   storage::Batch batch;
   storage::RepoRow row;
   row.repo = {pinned.key.kind, pinned.row.name};
