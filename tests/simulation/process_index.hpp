@@ -43,6 +43,7 @@ class ProcessIndex final : public storage::Index {
     if (dead_) return killed();
     return inner_->clear(family);
   }
+  std::uint64_t version() const override { return inner_->version(); }
   Result<> refresh() override { return inner_->refresh(); }
 
  private:
