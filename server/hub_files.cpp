@@ -62,22 +62,9 @@ FileAnswer begin_file(const HubParts& parts, const RepoCall& call, std::string_v
   r.repo = call.repo->row.repo.text();
   r.revision = at.commit.hex();
   r.file = file.path;
-  if (matches_etag(call.request.header("If-None-Match"), etag)) {
-    r.status = 304;
-    return out;
-  }
-  out.range = wanted_range(call.request, etag, size);
-  if (out.range.outcome == RangeOutcome::Unsatisfiable) {
-    r.status = 416;
-    r.add("Content-Range", "bytes */" + std::to_string(size));
-    return out;
-  }
-  if (out.range.outcome == RangeOutcome::Part) {
-    r.status = 206;
-    r.add("Content-Range", "bytes " + std::to_string(out.range.first) + "-" +
-                               std::to_string(out.range.first + out.range.length - 1) + "/" + std::to_string(size));
-  }
-  out.body = true;
+  const auto range = apply_conditions(call.request, etag, size, r);
+  out.body = range.has_value();
+  if (range) out.range = *range;
   return out;
 }
 

@@ -77,22 +77,13 @@ ObjectAnswer begin_object(const Request& request, const std::string& oid, std::u
   r.file = oid;
   r.add("Content-Type", "application/octet-stream").add("Accept-Ranges", "bytes").add("ETag", '"' + oid + '"');
   r.add("Cache-Control", "private, max-age=31536000, immutable");
-  if (matches_etag(request.header("If-None-Match"), oid)) {
-    r.status = 304;
-    return out;
-  }
-  out.range = wanted_range(request, oid, size);
-  if (out.range.outcome == RangeOutcome::Unsatisfiable) {
+  const auto range = apply_conditions(request, oid, size, r);
+  out.body = range.has_value();
+  if (range) out.range = *range;
+  if (r.status == 416) {  // in LFS's own words
     r = lfs_error(416, "the object has no such range");
     r.add("Content-Range", "bytes */" + std::to_string(size));
-    return out;
   }
-  if (out.range.outcome == RangeOutcome::Part) {
-    r.status = 206;
-    r.add("Content-Range", "bytes " + std::to_string(out.range.first) + "-" +
-                               std::to_string(out.range.first + out.range.length - 1) + "/" + std::to_string(size));
-  }
-  out.body = true;
   return out;
 }
 }  // namespace

@@ -1,6 +1,7 @@
 #include "server/http/range.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include "base/text.hpp"
 
@@ -44,5 +45,25 @@ bool matches_etag(std::string_view if_none_match, std::string_view etag) {
       return true;
   }
   return false;
+}
+
+std::optional<WantedRange> apply_conditions(const Request& request, std::string_view etag, std::uint64_t size,
+                                            Response& answer) {
+  if (matches_etag(request.header("If-None-Match"), etag)) {
+    answer.status = 304;
+    return std::nullopt;
+  }
+  const WantedRange range = wanted_range(request, etag, size);
+  if (range.outcome == RangeOutcome::Unsatisfiable) {
+    answer.status = 416;
+    answer.add("Content-Range", "bytes */" + std::to_string(size));
+    return std::nullopt;
+  }
+  if (range.outcome == RangeOutcome::Part) {
+    answer.status = 206;
+    answer.add("Content-Range", "bytes " + std::to_string(range.first) + "-" +
+                                    std::to_string(range.first + range.length - 1) + "/" + std::to_string(size));
+  }
+  return range;
 }
 }  // namespace hm::server
