@@ -13,12 +13,13 @@ namespace {
 constexpr std::uint64_t kApiBodyMax = 2U << 20;  // two thousand paths of a thousand bytes
 constexpr std::uint64_t kSwallowedBodyMax = 64U << 10;
 
-/// Pages of other origins may read what anybody may read.
+/// Which fields of a request an answer depends on, for caches in front.
+constexpr std::string_view kVary = "Vary: Origin, Authorization\r\n";
+/// Pages of other origins may read what anybody may read. Told to those alone: it is a third of the fields of a file.
 constexpr std::string_view kCrossOrigin =
     "Access-Control-Allow-Origin: *\r\n"
     "Access-Control-Expose-Headers: X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,"
-    "Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag,X-Hubmirror-Age,X-Hubmirror-Partial\r\n"
-    "Vary: Origin, Authorization\r\n";
+    "Accept-Ranges,Content-Range,X-Linked-Size,X-Linked-ETag,X-Hubmirror-Age,X-Hubmirror-Partial\r\n";
 
 Want want_of(Route route) {
   switch (route) {
@@ -101,7 +102,10 @@ awaitable<Response> Router::answer(const Request& request) {
   std::shared_ptr<const Caller> caller;
   Response response = co_await route(request, path, caller);
   response.caller = caller ? caller->name() : "refused";
-  if (path.route != Route::Own) response.fields.append(kCrossOrigin);
+  if (path.route != Route::Own) {
+    response.fields.append(kVary);
+    if (request.has_header("Origin")) response.fields.append(kCrossOrigin);
+  }
   co_return response;
 }
 

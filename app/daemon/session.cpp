@@ -21,6 +21,7 @@
 namespace hm::app {
 namespace {
 constexpr std::size_t kSessionsMax = 64;  // each has two threads
+constexpr int kRestMs = 100;              // after a client that could not be let in
 
 class TalkOut : public std::streambuf {
  public:
@@ -146,9 +147,13 @@ void Sessions::accept_all() {
   while (!stopping_) {
     std::array<pollfd, 2> watched{pollfd{listening_.get(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0}};
     if (::poll(watched.data(), watched.size(), -1) < 0) continue;  // EINTR
+    if (watched[1].revents != 0) clear_wake(wake_);  // before the looks below: what ends after them wakes us again
     reap();
     if (stopping_ || (watched[0].revents & POLLIN) == 0) continue;
-    if (auto socket = accept_from(listening_)) begin(std::move(*socket));
+    if (auto socket = accept_from(listening_))
+      begin(std::move(*socket));
+    else  // for want of descriptors, as a rule: who waits to be let in makes the socket readable all the time
+      ::poll(&watched[1], 1, kRestMs);
   }
 }
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
 from harness import HANG_S, HubTest, LfsRandom, Process, main, wait_until
 
@@ -259,6 +260,23 @@ class BesideTest(DaemonTest):
         self.assertIn("dropped org/name", self.hm("rm", "--yes", "org/name").out)
         self.assertEqual(self.repos_here(), [])
         self.assertTrue(self.daemon.running())
+
+    def test_it_rests_when_commands_are_over(self):
+        self.sample("org/a")
+        self.begin()
+        self.mirror("org/a")
+
+        def cpu_s():
+            with open(f"/proc/{self.daemon.pid}/stat", encoding="ascii") as f:
+                fields = f.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+        def rests():
+            before, began = cpu_s(), time.monotonic()
+            time.sleep(1)
+            return cpu_s() - before < (time.monotonic() - began) / 4
+
+        wait_until(rests, "the daemon uses no processor", self.daemon)
 
     def test_lists_and_questions_go_through_the_socket(self):
         for n in range(3):
