@@ -91,8 +91,9 @@ struct HttpService::Rules {
                 lfs,
                 peers,
                 pages,
-                [&service](const server::Request& request, const server::Response& response,
-                           const server::Sent& sent) { service.note(request, response, sent); }}) {}
+                [&service](const server::Request& request, const server::Response& response, const server::Sent& sent) {
+                  service.note(request, response, sent);
+                }}) {}
 
   const server::PeerRules peers;
   const server::Fetching fetching;

@@ -19,7 +19,7 @@ extern "C" {  // glibc 2.36 forgot it
 
 namespace hm {
 namespace {
-constexpr int kFirstClosed = 3;  // descriptors from here on are closed in the child
+constexpr int kExtra = 3;  // descriptors from here on, or behind it, are closed in the child
 constexpr std::int64_t kWaitMsMax = 60'000;
 
 struct FileActions {
@@ -105,7 +105,8 @@ Result<ChildProcess> ChildProcess::start(const Program& program) {
     ++standard;
   }
   // Not all of our descriptors are closed on exec: a client's socket held open by another client's git would never end.
-  ::posix_spawn_file_actions_addclosefrom_np(&actions.value, kFirstClosed);
+  if (program.extra >= 0) ::posix_spawn_file_actions_adddup2(&actions.value, program.extra, kExtra);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions.value, program.extra >= 0 ? kExtra + 1 : kExtra);
   Attributes attributes;
   sigset_t none, all;
   ::sigemptyset(&none);

@@ -1,5 +1,5 @@
 // base/process.hpp: another program, started in a process group of its own and always reaped. Layer 0. No shell, no
-// inherited descriptors but the three it is given. Threads: a ChildProcess belongs to one thread at a time; nothing
+// inherited descriptors but those it is given. Threads: a ChildProcess belongs to one thread at a time; nothing
 // blocks but starting (until the program is loaded), wait_for(), and ending what was killed, which takes milliseconds.
 #pragma once
 #include <sys/types.h>
@@ -49,6 +49,7 @@ struct Program {
   std::vector<std::string> arguments;    ///< the first one names the program, looked for in our PATH
   std::vector<std::string> environment;  ///< "NAME=value", and nothing of ours
   int in = -1, out = -1, err = -1;       ///< -1: /dev/null
+  int extra = -1;                        ///< becomes descriptor 3 of it; -1: none
   ProcessLimits limits;
 };
 

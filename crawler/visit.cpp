@@ -498,9 +498,15 @@ awaitable<Result<>> Visit::publish_group(bool whole) {
   co_return ok();
 }
 
-/// Names of what was to be published and is not: they go on naming what they did.
-std::set<std::string> Visit::refs_held_back() const {
+/// Names of what was to be published and is not, and those under which something else is published: they go on naming
+/// what they did, in git as in the index. Upstream may have moved on since a commit was chosen.
+Result<std::set<std::string>> Visit::refs_held_back() const {
   std::set<std::string> out;
+  HM_TRY(const auto published, catalog_.refs(key()));
+  for (const storage::RefRow& row : published) {
+    const auto now = seen_.refs.find(row.ref);
+    if (now != seen_.refs.end() && now->second != row.target) out.insert(row.ref);
+  }
   for (const Target& target : targets_) {
     if (target.complete || target.published) continue;
     for (const auto& [ref, oid] : target.refs) out.insert(ref);
@@ -511,7 +517,7 @@ std::set<std::string> Visit::refs_held_back() const {
 // Upstream's names as they are now; what a moved or deleted name meant before stays reachable under refs/hubmirror/.
 Result<> Visit::move_refs_in(const std::string& path) {
   HM_TRY(auto repository, mirror::Repository::open(path));
-  const std::set<std::string> held_back = refs_held_back();
+  HM_TRY(const std::set<std::string> held_back, refs_held_back());
   HM_TRY(const auto local, repository.refs());
   std::vector<std::pair<std::string, std::optional<GitOid>>> changes;
   for (const auto& [ref, oid] : local) {

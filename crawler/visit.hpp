@@ -61,7 +61,7 @@ class Visit {
   void note_filters();
   Result<std::vector<mirror::WantedBlob>> missing_blobs();
   Result<> publish_targets();
-  std::set<std::string> refs_held_back() const;
+  Result<std::set<std::string>> refs_held_back() const;
   Result<> move_refs_in(const std::string& path);
   Result<> keep_published(const mirror::Repository& repository, mirror::RefMap refs,
                           std::vector<std::pair<std::string, std::optional<GitOid>>>& changes) const;

@@ -39,7 +39,7 @@ constexpr std::uint64_t kPrivateBytesMax = 8ULL << 30;
 std::vector<std::string> arguments_of(const UploadPackCall& call) {
   std::vector<std::string> out{
       // What git serves to protocol 2 in any case, it serves to older clients too: see the decision.
-      "-c", "uploadpack.allowAnySHA1InWant=true", "-c", "transfer.hideRefs=refs/hubmirror", "-c",
+      "-c", "uploadpack.allowAnySHA1InWant=true", "-c", "include.path=/proc/self/fd/3", "-c",
       "uploadpack.allowFilter=true", "-c", "uploadpackfilter.allow=false", "-c",
       "uploadpackfilter.blob:none.allow=true", "-c", "uploadpackfilter.blob:limit.allow=true", "-c",
       "uploadpackfilter.tree.allow=true", "-c", "uploadpackfilter.object:type.allow=true", "-c",
@@ -49,6 +49,16 @@ std::vector<std::string> arguments_of(const UploadPackCall& call) {
       "core.bigFileThreshold=64m", "upload-pack", "--strict", "--stateless-rpc"};
   if (call.advertise) out.emplace_back("--http-backend-info-refs");
   out.push_back(call.repository);
+  return out;
+}
+
+/// Settings as a file: there may be thousands of refs. Of those that match, the last one counts.
+std::string settings_of(const UploadPackCall& call) {
+  std::string out = "[transfer]\n\thideRefs = refs/\n\thideRefs = HEAD\n";
+  for (const std::string& ref : call.refs) {
+    if (ref.find_first_of("\"\\\n") != std::string::npos) continue;  // a name that git itself does not take, or a trap
+    out.append("\thideRefs = \"!").append(ref).append("\"\n");
+  }
   return out;
 }
 
@@ -148,6 +158,7 @@ asio::awaitable<Result<std::unique_ptr<BodySource>>> GitProcesses::upload_pack(U
   HM_CO_TRY(auto turn, co_await (call.advertise || call.brief ? briefs_ : packs_).take(limits_.wait_ms_max));
   HM_CO_TRY(auto out, make_pipe());
   HM_CO_TRY(auto words, make_memory_file(""));
+  HM_CO_TRY(const auto settings, make_memory_file(settings_of(call)));
   Descriptor in;
   if (!call.advertise) {
     HM_CO_TRY(in, make_memory_file(call.request));
@@ -157,6 +168,7 @@ asio::awaitable<Result<std::unique_ptr<BodySource>>> GitProcesses::upload_pack(U
   Program program = mirror::git_program(call.repository, arguments_of(call));
   if (!call.protocol.empty()) program.environment.push_back("GIT_PROTOCOL=" + call.protocol);
   program.in = in.get(), program.out = out.write_end.get(), program.err = words.get();
+  program.extra = settings.get();
   program.limits.cpu_seconds = static_cast<std::uint64_t>(limits_.seconds_max);
   program.limits.file_bytes = kFileBytesMax;
   program.limits.private_bytes = kPrivateBytesMax;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "server/http/response.hpp"
@@ -16,6 +17,8 @@ struct UploadPackCall {
   std::string repository;  ///< path of a bare repository
   std::string protocol;    ///< GIT_PROTOCOL: "" or "version=N"
   std::string request;     ///< what the client sent; empty when advertising
+  /// Full names, and "HEAD" where it names one of them; no others are listed.
+  std::vector<std::string> refs;
   bool advertise = false;  ///< capabilities and refs (info/refs)
   bool brief = false;      ///< lists refs and packs nothing: does not wait behind clones
 };

@@ -54,6 +54,15 @@ class Prefixed final : public BodySource {
   std::unique_ptr<BodySource> rest_;
 };
 
+/// What a mirror may have of upstream's refs before their revisions are complete is not listed: nobody could check it
+/// out.
+std::vector<std::string> listed_refs(const PublishedRepo& repo) {
+  std::vector<std::string> out;
+  for (const storage::RefRow& ref : repo.refs) out.push_back(ref.ref);
+  if (repo.ref("", repo.row.head) != nullptr) out.emplace_back("HEAD");
+  return out;
+}
+
 std::string service_of(const Request& request) {
   for (const Parameter& parameter : parse_form(request.query()))
     if (parameter.name == "service") return parameter.value;
@@ -112,6 +121,7 @@ awaitable<Response> GitRoutes::info_refs(const Request& request, RepoView repo) 
   call.repository = repo->git_path;
   call.protocol = git_protocol_of(request.header("Git-Protocol"));
   call.advertise = true;
+  call.refs = listed_refs(*repo);
   Response out = git_response("application/x-git-upload-pack-advertisement");
   if (call.protocol == kVersion2) {  // names no ref, so it is the same for all repositories
     auto text = co_await capabilities(std::move(call));
@@ -157,6 +167,7 @@ awaitable<Response> GitRoutes::upload_pack(const Request& request, RepoView repo
   auto packets = co_await run_on(pool_, std::move(read));
   if (!packets) co_return refusal(packets.error().code == Errc::Refused ? 413 : 400, packets.error().what);
   call.request = std::move(packets).value();
+  call.refs = listed_refs(*repo);
   call.brief = lists_refs(call.request);
   auto output = co_await processes_.upload_pack(std::move(call));
   if (!output) co_return failure(output.error());

@@ -69,13 +69,12 @@ FileAnswer begin_file(const HubParts& parts, const RepoCall& call, std::string_v
 }
 
 Response git_file_answer(const HubParts& parts, const RepoCall& call, std::string_view revision,
-                         const FoundRevision& at, const storage::ManifestFile& file,
-                         const GitFileView& found) {
+                         const FoundRevision& at, const storage::ManifestFile& file, const GitFileView& found) {
   FileAnswer answer = begin_file(parts, call, revision, at, file, found->bytes.size(),
                                  found->is_text ? "text/plain; charset=utf-8" : "application/octet-stream");
   if (answer.body)
-    answer.response.body = SharedBytes{std::shared_ptr<const std::string>(found, &found->bytes), answer.range.first,
-                                       answer.range.length};
+    answer.response.body =
+        SharedBytes{std::shared_ptr<const std::string>(found, &found->bytes), answer.range.first, answer.range.length};
   return std::move(answer.response);
 }
 

@@ -41,9 +41,8 @@ int compare_joined(std::string_view text, std::string_view prefix, std::string_v
 }  // namespace
 
 const storage::RefRow* PublishedRepo::ref(std::string_view prefix, std::string_view name) const {
-  const auto at = std::partition_point(refs.begin(), refs.end(), [&](const storage::RefRow& r) {
-    return compare_joined(r.ref, prefix, name) < 0;
-  });
+  const auto at = std::partition_point(
+      refs.begin(), refs.end(), [&](const storage::RefRow& r) { return compare_joined(r.ref, prefix, name) < 0; });
   return at != refs.end() && compare_joined(at->ref, prefix, name) == 0 ? &*at : nullptr;
 }
 

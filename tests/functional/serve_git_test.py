@@ -49,7 +49,7 @@ class GitServeTest(ServeTest):
 class CloneTest(GitServeTest):
     def test_every_protocol_gives_what_the_origin_has(self):
         repo = self.odd_model()
-        self.mirror("org/model")
+        self.mirror("--all-history", "org/model")
         self.serve()
         theirs = refs_of(repo.git_dir, PUBLIC)
         for version in "012":
@@ -100,7 +100,7 @@ class CloneTest(GitServeTest):
         repo = self.model("org/a", {"one.txt": "1"})
         for n in range(150):
             repo.set_ref(f"refs/tags/t{n}", repo.commit(f"commit {n}", {"one.txt": str(n)}))
-        self.mirror("org/a")
+        self.mirror("--all-history", "org/a")
         self.serve()
         for version in "02":
             clone = self.clone(f"{self.endpoint}/org/a", f"many{version}", "--mirror", config=(f"protocol.version={version}",))
@@ -129,6 +129,45 @@ class UpdateServeTest(GitServeTest):
             self.run_git("init", "--quiet", by_id)
             self.run_git("-c", f"protocol.version={version}", "fetch", "--quiet", url, dropped, cwd=by_id)
             self.assertEqual(self.run_git("rev-parse", "FETCH_HEAD", cwd=by_id), dropped)
+
+
+class PublishedRefsTest(GitServeTest):
+    def listed(self, version):
+        said = self.run_git("-c", f"protocol.version={version}", "ls-remote", "--symref", f"{self.endpoint}/org/a")
+        return {line.split()[-1]: line.split()[0] for line in said.splitlines() if not line.startswith("ref:")}
+
+    def test_a_name_whose_revision_is_not_published_is_not_listed(self):
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, "old")})
+        repo.set_ref("refs/tags/old", repo.head())
+        repo.commit("second", {"w.bin": LfsRandom(1000, "new")})
+        self.mirror("org/a")
+        self.assertIn("refs/tags/old", refs_of(self.git_path(repo)), "git has it, its large file is not here")
+        self.serve()
+        for version in "02":
+            self.assertEqual(self.listed(version), {"HEAD": repo.head(), "refs/heads/main": repo.head()})
+        self.mirror("org/a@old")
+        wait_until(lambda: self.get("/org/a/resolve/old/w.bin").status == 200, "the tag is published", self.server)
+        self.assertEqual(set(self.listed("2")), {"HEAD", "refs/heads/main", "refs/tags/old"})
+
+    def test_a_branch_is_listed_where_it_is_published(self):
+        """Upstream's branch moves on between the choice of a commit and the visit, as it does under a sync."""
+        repo = self.model("org/a", {"w.bin": LfsRandom(1000, 1)})
+        first = repo.head()
+        self.mirror("org/a")
+        chosen = repo.commit("second", {"w.bin": LfsRandom(1000, 2)})
+        repo.commit("third", {"w.bin": LfsRandom(1000, 3)})
+        self.mirror(f"org/a@{chosen}")
+        self.serve()
+        self.run_git("lfs", "install")
+        self.assertEqual(self.get("/api/models/org/a").json["sha"], first)
+        for version in "02":
+            self.assertEqual(self.listed(version), {"HEAD": first, "refs/heads/main": first})
+        self.assert_same_files(self.clone(f"{self.endpoint}/org/a", "first"), repo, first)
+        self.hm("verify", "org/a")
+        self.mirror("org/a")
+        wait_until(lambda: self.get("/api/models/org/a").json["sha"] == repo.head(), "the branch is published", self.server)
+        self.assertEqual(self.listed("2"), {"HEAD": repo.head(), "refs/heads/main": repo.head()})
+        self.assert_same_files(self.clone(f"{self.endpoint}/org/a", "third"), repo, repo.head())
 
 
 class LfsServeTest(GitServeTest):

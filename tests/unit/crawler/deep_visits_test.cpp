@@ -59,7 +59,9 @@ class DeepVisitsTest : public CrawlTest {
     }
     return all;
   }
-  std::uint64_t downloads(const RepoKey& key) { return provenance::find_listed(*index_, key).value()->popularity.downloads; }
+  std::uint64_t downloads(const RepoKey& key) {
+    return provenance::find_listed(*index_, key).value()->popularity.downloads;
+  }
 
   VisitOptions options_;
   std::optional<storage::TaskQueue> queue_;
