@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 namespace hm {
 namespace {
 constexpr std::int64_t kLongMs = 600'000;
@@ -46,10 +48,17 @@ Ended run(Program program, const std::string& input = "") {
 TEST(Process, GetsItsInputAndItsEnvironmentAndNothingElse) {
   const Descriptor ours(::open("/dev/null", O_RDONLY));  // not closed on exec
   const auto ended = run(sh("cat; env; echo words >&2; ls /proc/self/fd | wc -l; exit 3"), "input\n");
-  EXPECT_EQ(ended.output, "input\nPATH=/usr/bin:/bin\nPWD=" + std::string(::get_current_dir_name()) +
+  EXPECT_EQ(ended.output, "input\nPATH=/usr/bin:/bin\nPWD=" + std::filesystem::current_path().string() +
                               "\n4\n");  // the three and the directory that ls reads
   EXPECT_EQ(ended.words, "words\n");
   EXPECT_EQ(describe_exit(ended.status), "exit status 3");
+}
+
+TEST(Process, IsGivenOneMoreFileWhenItHasTo) {
+  const Descriptor extra = make_memory_file("settings\n").value();
+  Program program = sh("cat /proc/self/fd/3; ls /proc/self/fd | wc -l");
+  program.extra = extra.get();
+  EXPECT_EQ(run(std::move(program)).output, "settings\n5\n");
 }
 
 TEST(Process, BeginsWithSignalsAsIfNobodyHadTouchedThem) {
