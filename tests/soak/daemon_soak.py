@@ -114,7 +114,7 @@ class Soak:
     def run(self, what, *command, cwd=None):
         done = subprocess.run(command, env=self.environment, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
         if done.returncode != 0:
-            self.problem(f"{what}: exit code {done.returncode}: {done.stderr[-400:]}")
+            self.problem(f"{what}: exit code {done.returncode}: {(done.stdout + done.stderr)[-1200:]}")
         return done
 
     def clone(self):
