@@ -1,11 +1,15 @@
 #include "app/http_service.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "server/git_process.hpp"
 #include "server/git_routes.hpp"
 #include "server/hub_call.hpp"
@@ -24,6 +28,18 @@ constexpr std::int64_t kPrivateLookMs = 60'000;                // reads the row 
 constexpr std::uint64_t kAnswersShare = 4;                     // of the memory: rendered answers
 constexpr std::int64_t kLookEveryMs = 1'000;                   // how late a new revision of another process may be seen
 constexpr std::int64_t kLooksShare = 20;                       // but looking takes no more than such a part of a core
+
+/// Another text when one of them became another file or was written to.
+std::string state_of_files(const std::vector<std::string>& paths) {
+  std::string out;
+  for (const std::string& path : paths) {
+    struct stat s{};
+    if (path.empty() || ::stat(path.c_str(), &s) != 0) continue;
+    out += path + " " + std::to_string(s.st_ino) + " " + std::to_string(s.st_size) + " " +
+           std::to_string(s.st_mtim.tv_sec) + "." + std::to_string(s.st_mtim.tv_nsec) + "\n";
+  }
+  return out;
+}
 
 std::size_t pool_threads() {
   return std::clamp(2 * std::thread::hardware_concurrency(), kPoolThreadsMin, kPoolThreadsMax);
@@ -158,6 +174,8 @@ Result<std::unique_ptr<HttpService>> HttpService::open(const config::Serve& sett
   }
   auto options = http_options_of(settings);
   options.exempt = [s = service.get()](const std::string& peer) { return s->rules()->peers.trusts(peer); };
+  service->settings_ = settings;
+  service->certificate_taken_ = state_of_files({settings.tls_certificate, settings.tls_key});
   HM_TRY(service->server_, server::HttpServer::open(std::move(options), *service->switch_));
   return service;
 }
@@ -188,6 +206,7 @@ Result<> HttpService::reload(const config::Serve& settings) {
   }
   HM_TRY(server_->reload_certificate(settings.tls_certificate, settings.tls_key));
   const std::lock_guard lock(mutex_);
+  settings_ = settings;
   rules_ = std::move(rules);
   logs_ = log != nullptr;
   access_log_ = std::move(log);
@@ -206,6 +225,26 @@ Result<> HttpService::look_for_private() {
   });
 }
 
+/// A certificate is renewed by programs that know nothing of us. Its two files are not replaced at once: they are read
+/// when they stood still from one look to the next.
+void HttpService::look_for_certificate() {
+  std::string certificate, key;
+  {
+    const std::lock_guard lock(mutex_);
+    certificate = settings_.tls_certificate;
+    key = settings_.tls_key;
+  }
+  const std::string now = state_of_files({certificate, key});
+  const bool stands_still = now == std::exchange(certificate_seen_, now);
+  if (certificate.empty() || !stands_still || now == certificate_taken_) return;
+  certificate_taken_ = now;  // one that is not right is complained of once
+  const auto taken = server_->reload_certificate(certificate, key);
+  if (taken)
+    log(LogLevel::Info, "the certificate was read again", {{"file", printable(certificate)}});
+  else
+    log(LogLevel::Error, "a new certificate is not right; the one before stays in use", {{"why", taken.error().what}});
+}
+
 /// Sees what other processes, and commands inside this one, have changed.
 void HttpService::follow(const std::stop_token& stop) {
   std::mutex mutex;
@@ -220,6 +259,7 @@ void HttpService::follow(const std::stop_token& stop) {
     const std::int64_t began_ms = system_clock().monotonic_ms();
     auto seen = parts_.index.refresh();
     if (seen) seen = look_for_private();
+    look_for_certificate();
     if (seen) {
       auto tokens = storage::list_tokens(parts_.index);
       if (tokens)

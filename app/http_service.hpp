@@ -57,6 +57,7 @@ class HttpService {
   std::shared_ptr<Rules> rules() const;
   void follow(const std::stop_token& stop);
   Result<> look_for_private();
+  void look_for_certificate();
   void note(const server::Request& request, const server::Response& response, const server::Sent& sent);
 
   const Parts parts_;
@@ -64,7 +65,9 @@ class HttpService {
   server::ServerCounters counters_;
   std::atomic<bool> holds_private_{false};
   std::atomic<std::int64_t> looked_for_private_ms_{0};
+  std::string certificate_seen_, certificate_taken_;  ///< state of its files at the last look; the follower's
   mutable std::mutex mutex_;
+  config::Serve settings_;                         ///< guarded by mutex_; in force
   std::shared_ptr<Rules> rules_;                   ///< guarded by mutex_
   std::shared_ptr<server::AccessLog> access_log_;  ///< guarded by mutex_
   std::atomic<bool> logs_{false};                  ///< there is one

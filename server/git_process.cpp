@@ -108,10 +108,10 @@ class GitOutput final : public BodySource {
     run_->abandoned = true;
     run_->child.kill_group();
   }
-  /// Waits for the first piece. @returns Internal when there is none.
+  /// Waits for the first piece. @returns Internal when there is none and git failed.
   asio::awaitable<Result<>> begin() {
     HM_CO_TRY(first_, co_await read());
-    if (first_->empty()) co_return Error(Errc::Internal, "git ended without a word");
+    if (first_->empty() && run_->status != 0) co_return Error(Errc::Internal, "git ended without a word");
     co_return ok();
   }
   asio::awaitable<Result<std::span<const std::byte>>> next() override {

@@ -59,7 +59,8 @@ class Prefixed final : public BodySource {
 std::vector<std::string> listed_refs(const PublishedRepo& repo) {
   std::vector<std::string> out;
   for (const storage::RefRow& ref : repo.refs) out.push_back(ref.ref);
-  if (repo.ref("", repo.row.head) != nullptr) out.emplace_back("HEAD");
+  // Of an empty repository it tells the name of the branch to begin with.
+  if (repo.refs.empty() || repo.ref("", repo.row.head) != nullptr) out.emplace_back("HEAD");
   return out;
 }
 

@@ -30,7 +30,8 @@ Response MirrorPages::make(std::string_view path) const {
     return out;
   }
   if (path == "status" && texts_.status) return json_response(texts_.status());
-  return hub_error(404, "", "There is health, ready, status and metrics");
+  if (path == "status") return hub_error(404, "", "This process only serves; a daemon has a status");
+  return hub_error(404, "", "There is health, ready, metrics and, of a daemon, status");
 }
 
 std::string MirrorPages::metrics() const {

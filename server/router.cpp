@@ -101,7 +101,8 @@ awaitable<Response> Router::answer(const Request& request) {
   const HubPath path = parse_hub_path(request.path());
   std::shared_ptr<const Caller> caller;
   Response response = co_await route(request, path, caller);
-  response.caller = caller ? caller->name() : "refused";
+  constexpr int kUnauthorized = 401;
+  response.caller = caller ? caller->name() : response.status == kUnauthorized ? "refused" : "-";
   if (path.route != Route::Own) {
     response.fields.append(kVary);
     if (request.has_header("Origin")) response.fields.append(kCrossOrigin);

@@ -41,11 +41,25 @@ config::Serve serve_settings(const config::Config& config, const ServeCommand& c
   return out;
 }
 
+/// A server only reads.
+Result<> check_on_demand(const config::Serve& settings) {
+  if (settings.on_demand == "off") return ok();
+  return Error{Errc::BadInput,
+               "serve.on_demand needs a process that may write: hubmirror daemon; hubmirror serve only reads"};
+}
+
+Result<> take_up(const Context& context, const ServeCommand& command, HttpService& service) {
+  HM_TRY(const Settings settings, load_settings(context.options));
+  HM_TRY(check_change({context.config, context.config_file, context.data_dir}, settings, "server"));
+  HM_TRY(check_on_demand(settings.config.serve));
+  HM_TRY(service.reload(serve_settings(settings.config, command)));
+  start_log(settings.config.log);
+  return ok();
+}
+
 /// As `hubmirror daemon` does it: what is wrong changes nothing.
 void reload(const Context& context, const ServeCommand& command, HttpService& service) {
-  const auto settings = load_settings(context.options);
-  const Result<> taken =
-      settings ? service.reload(serve_settings(settings.assume_value().config, command)) : Result<>(settings.error());
+  const auto taken = take_up(context, command, service);
   if (taken)
     log(LogLevel::Info, "the configuration was read again");
   else
@@ -56,9 +70,7 @@ void reload(const Context& context, const ServeCommand& command, HttpService& se
 
 Result<Exit> run_command(Context& context, const ServeCommand& command) {
   const config::Serve settings = serve_settings(context.config, command);
-  if (settings.on_demand != "off")
-    return Error{Errc::BadInput,
-                 "serve.on_demand needs a process that may write: hubmirror daemon; hubmirror serve only reads"};
+  HM_TRY(check_on_demand(settings));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   HM_TRY(const auto gate, GateService::open(context.config));
   HM_TRY(const auto service,

@@ -153,7 +153,7 @@ void Daemon::reload() {
 Result<> Daemon::take_rules(const RulesView& rules) {
   const RulesView before = ground_.in_force.get();
   const config::Config& config = rules->settings.config;
-  HM_TRY(check_change(*before, *rules));
+  HM_TRY(check_change(before->settings, rules->settings, "daemon"));
   HM_TRY(auto ceilings, config::ceilings_of(config));
   HM_TRY(serving_->reload(config));
   on_network_thread(*network_->context, [&] {

@@ -19,9 +19,6 @@ using RulesView = std::shared_ptr<const Rules>;
 
 /// Reads and checks all of it. @returns BadInput naming file and fault.
 Result<RulesView> load_rules(const GlobalOptions& options);
-/// What only a new process can take. @returns BadInput naming the setting.
-Result<> check_change(const Rules& before, const Rules& after);
-
 class InForce {
  public:
   explicit InForce(RulesView rules) : rules_(std::move(rules)) {}

@@ -18,7 +18,7 @@
 namespace hm::mirror {
 namespace {
 constexpr std::size_t kReadBytes = 1U << 20;
-constexpr int kTriesMax = 5;  // packing anew takes longer than reading what it made
+constexpr int kTriesMax = 20;  // packing anew takes longer than reading what it made, as a rule
 using Report = std::function<void(const GitOid&, const std::string&)>;
 
 /// Packs and their indexes end in the SHA-1 of all that precedes.

@@ -25,6 +25,7 @@ using boost::system::error_code;
 namespace {
 constexpr std::size_t kQuantum = 2U << 20;     // a fast reader leaves the loop to others after so much
 constexpr std::size_t kTlsPiece = 256U << 10;  // what TLS reads and seals at a time
+constexpr std::size_t kEarlyBytes = 512;       // held by each idle connection with TLS; a usual request fits
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 
 Error broken(const error_code& error) {
@@ -193,9 +194,10 @@ class TlsConnection : public Connection {
     co_return ok();
   }
 
-  Result<std::size_t> read_now(std::span<char>) override { return std::size_t{0}; }
+  Result<std::size_t> read_now(std::span<char> into) override { return take_early(into); }
 
   awaitable<Result<std::size_t>> read_some(std::span<char> into, std::int64_t timeout_ms) override {
+    if (const std::size_t n = take_early(into); n != 0) co_return n;
     deadline_.set(timeout_ms);
     const auto [error, n] = co_await stream_.async_read_some(asio::buffer(into.data(), into.size()), kToken);
     deadline_.clear();
@@ -205,12 +207,17 @@ class TlsConnection : public Connection {
   }
 
   awaitable<Result<>> wait_readable(std::int64_t timeout_ms) override {
-    // Bytes may wait inside OpenSSL, where the socket does not know of them.
-    if (::SSL_pending(stream_.native_handle()) != 0) co_return ok();
+    // Not a wait for the socket: bytes that came along with others, e.g. with the end of a handshake, are in buffers of
+    // the stream and of OpenSSL, whole records among them that nobody has opened yet.
+    if (early_begin_ != early_end_) co_return ok();
     deadline_.set(timeout_ms);
-    const auto [error] = co_await stream_.next_layer().async_wait(Socket::wait_read, kToken);
+    const auto [error, n] = co_await stream_.async_read_some(asio::buffer(early_), kToken);
     deadline_.clear();
+    if (error == asio::error::eof || error == asio::ssl::error::stream_truncated)
+      co_return Error{Errc::Unreachable, "closed by the other end"};
     if (error) co_return broken(error);
+    early_begin_ = 0;
+    early_end_ = n;
     co_return ok();
   }
 
@@ -266,8 +273,17 @@ class TlsConnection : public Connection {
   const std::string& peer() const override { return peer_; }
 
  private:
+  std::size_t take_early(std::span<char> into) {
+    const std::size_t n = std::min(into.size(), early_end_ - early_begin_);
+    std::copy_n(early_.begin() + static_cast<std::ptrdiff_t>(early_begin_), n, into.begin());
+    early_begin_ += n;
+    return n;
+  }
+
   std::shared_ptr<asio::ssl::context> tls_;
   asio::ssl::stream<Socket> stream_;
+  std::array<char, kEarlyBytes> early_;  ///< what came while the connection was idle
+  std::size_t early_begin_ = 0, early_end_ = 0;
   const std::string peer_;
   Deadline deadline_;
 };

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -81,8 +82,10 @@ std::optional<Endpoint> parse_unix(const std::string& path) {
   return out;
 }
 
-/// A process that was killed leaves its socket file; one that lives answers.
+/// A process that was killed leaves its socket file; one that lives answers. What is no socket is somebody's.
 void remove_if_dead(const Endpoint& endpoint, const std::string& path) {
+  struct stat there{};
+  if (::lstat(path.c_str(), &there) != 0 || !S_ISSOCK(there.st_mode)) return;
   const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (probe < 0) return;
   if (::connect(probe, reinterpret_cast<const sockaddr*>(&endpoint.address), endpoint.size) != 0 &&

@@ -6,6 +6,16 @@
 #include "base/text.hpp"
 
 namespace hm::server {
+namespace {
+/// A position may have any number of digits (RFC 9110 §14.1.1); behind the end is behind the end.
+std::optional<std::uint64_t> position(std::string_view digits) {
+  const bool is_number =
+      !digits.empty() && std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!is_number) return std::nullopt;
+  return parse_u64(digits).value_or(UINT64_MAX);
+}
+}  // namespace
+
 WantedRange wanted_range(std::string_view range, std::uint64_t size) {
   const WantedRange whole{RangeOutcome::Whole, 0, size};
   range = trim(range);
@@ -14,7 +24,7 @@ WantedRange wanted_range(std::string_view range, std::uint64_t size) {
   const std::size_t dash = spec.find('-');
   if (dash == std::string_view::npos || spec.find(',') != std::string_view::npos) return whole;
   const std::string_view left = trim(spec.substr(0, dash)), right = trim(spec.substr(dash + 1));
-  const auto first = parse_u64(left), last = parse_u64(right);
+  const auto first = position(left), last = position(right);
   if ((!left.empty() && !first) || (!right.empty() && !last) || (left.empty() && right.empty())) return whole;
   if (left.empty()) {  // the last so many bytes
     if (*last == 0 || size == 0) return {RangeOutcome::Unsatisfiable, 0, 0};
@@ -36,11 +46,11 @@ WantedRange wanted_range(const Request& request, std::string_view etag, std::uin
   return same ? wanted_range(range, size) : WantedRange{RangeOutcome::Whole, 0, size};
 }
 
-bool matches_etag(std::string_view if_none_match, std::string_view etag) {
-  for (std::string_view one : split(if_none_match, ',')) {
+bool matches_etag(std::string_view list, std::string_view etag, bool strongly) {
+  for (std::string_view one : split(list, ',')) {
     one = trim(one);
     if (one == "*") return true;
-    if (one.starts_with("W/")) one.remove_prefix(2);
+    if (!strongly && one.starts_with("W/")) one.remove_prefix(2);
     if (one.size() == etag.size() + 2 && one.front() == '"' && one.back() == '"' && one.substr(1, etag.size()) == etag)
       return true;
   }
@@ -49,6 +59,10 @@ bool matches_etag(std::string_view if_none_match, std::string_view etag) {
 
 std::optional<WantedRange> apply_conditions(const Request& request, std::string_view etag, std::uint64_t size,
                                             Response& answer) {
+  if (request.has_header("If-Match") && !matches_etag(request.header("If-Match"), etag, /*strongly=*/true)) {
+    answer.status = 412;
+    return std::nullopt;
+  }
   if (matches_etag(request.header("If-None-Match"), etag)) {
     answer.status = 304;
     return std::nullopt;

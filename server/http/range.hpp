@@ -18,7 +18,7 @@ WantedRange wanted_range(std::string_view range, std::uint64_t size);
 /// The request's Range, unless If-Range names another representation than `etag` (unquoted).
 WantedRange wanted_range(const Request& request, std::string_view etag, std::uint64_t size);
 /// If-None-Match names `etag` (unquoted) or is "*"; weak comparison.
-bool matches_etag(std::string_view if_none_match, std::string_view etag);
+bool matches_etag(std::string_view list, std::string_view etag, bool strongly = false);
 /// Makes `answer`, a 200 with its fields, what the request's If-None-Match, Range and If-Range want: 200, 206, 304 or
 /// 416. @returns the range to send; nullopt when there is none (304, 416).
 std::optional<WantedRange> apply_conditions(const Request& request, std::string_view etag, std::uint64_t size,

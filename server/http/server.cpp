@@ -117,6 +117,7 @@ class Server : public HttpServer {
     if (certificate.empty() != options_.tls_certificate.empty())
       return Error{Errc::BadInput, "TLS cannot be turned on or off while the server runs; start it anew"};
     if (certificate.empty()) return ok();
+    if (key.empty()) return Error{Errc::BadInput, "serve.tls_certificate needs serve.tls_key, which is not set"};
     HM_TRY(auto context, load_certificate(certificate, key));
     const std::lock_guard lock(tls_mutex_);
     tls_ = std::move(context);

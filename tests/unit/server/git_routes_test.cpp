@@ -77,6 +77,7 @@ class GitRoutesTest : public GitTest {
     const std::size_t slash = target.find('/', 1);
     auto repo = std::make_shared<PublishedRepo>();
     repo->git_path = path(target.substr(1, slash - 1));
+    testing::publish_refs(*repo);
     const std::string rest = target.substr(slash);
     if (rest == "/info/refs") co_return co_await routes_->info_refs(request, std::move(repo));
     if (rest == "/git-upload-pack") co_return co_await routes_->upload_pack(request, std::move(repo));
@@ -227,6 +228,8 @@ TEST_F(GitRoutesTest, RefusesRequestsOfAnotherForm) {
       shell(directory_, "head -c " + std::to_string(GitRoutes::kInflatedBytesMax + 1) + " /dev/zero | gzip -9");
   EXPECT_THAT(exchange(server_->url(), line, type + "Content-Encoding: gzip\r\n", bomb), StartsWith("HTTP/1.1 413 "));
   EXPECT_THAT(exchange(server_->url(), line, type, "this is no pkt-line"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(exchange(server_->url(), line, type, "0000"), StartsWith("HTTP/1.1 200 "))
+      << "as git's own server answers one who wants nothing";
   EXPECT_THAT(exchange(server_->url(), "POST /absent.git/git-upload-pack", type, "0000"),
               HasSubstr("could not read this repository"));
 }

@@ -82,9 +82,9 @@ class HttpServerTest : public ::testing::Test, public Handler {
     options.listen = {"127.0.0.1:0"};
     options.threads = 2;
   }
-  ~HttpServerTest() override {
+  ~HttpServerTest() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override {  // before this is no handler any more
     if (server) server->stop(0);
-    std::filesystem::remove_all(folder_);
   }
   void start() {
     server = HttpServer::open(options, *this).value();

@@ -92,6 +92,7 @@ class LfsRoutesTest : public GitTest {
     repo->row.repo = {RepoKind::Dataset, target.substr(10, end - 10)};
     repo->key = key_of(repo->row.repo.name == "ns/r" ? '1' : '2');
     repo->git_path = origin_.path();
+    testing::publish_refs(*repo);
     const std::string rest = target.substr(end + 4);
     const std::string objects = "/info/lfs/objects/";
     if (rest == "/info/refs") co_return co_await git_.info_refs(request, std::move(repo));

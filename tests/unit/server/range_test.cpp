@@ -33,6 +33,8 @@ TEST(RangeTest, OneRangeIsCutToTheBody) {
       {"bytes=1000-", Unsatisfiable, 0, 0},
       {"bytes=-0", Unsatisfiable, 0, 0},
       {"bytes=18446744073709551615-", Unsatisfiable, 0, 0},
+      {"bytes=18446744073709551616-", Unsatisfiable, 0, 0},
+      {"bytes=990-99999999999999999999999", Part, 990, 10},
   };
   for (const Wanted& one : all) {
     const WantedRange got = wanted_range(one.text, kSize);
@@ -45,7 +47,7 @@ TEST(RangeTest, OneRangeIsCutToTheBody) {
 TEST(RangeTest, WhatIsNotOneRangeIsAnsweredWhole) {
   for (const char* text :
        {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-x", "bytes=2-1", "lines=1-2", "bytes=0-1,3-4",
-        "bytes=1--2", "bytes=0x1-2", "bytes=1", "bytes=18446744073709551616-", "bytes=-1-2", "bytes=+1-2"}) {
+        "bytes=1--2", "bytes=0x1-2", "bytes=1", "bytes=-1-2", "bytes=+1-2"}) {
     const WantedRange got = wanted_range(text, kSize);
     EXPECT_EQ(got.outcome, RangeOutcome::Whole) << text;
     EXPECT_EQ(got.length, kSize) << text;
@@ -72,6 +74,16 @@ TEST(RangeTest, IfNoneMatchComparesWeakly) {
     EXPECT_TRUE(matches_etag(same, "abc")) << same;
   for (const char* other : {"", "abc", "\"ab\"", "\"abcd\"", "\"abc", "w/\"abc\"", ","})
     EXPECT_FALSE(matches_etag(other, "abc")) << other;
+}
+
+TEST(RangeTest, IfMatchComparesStronglyAndComesFirst) {
+  auto status = [](std::string_view condition) {
+    Response answer;
+    apply_conditions(test::request_for("/", {{"If-Match", condition}, {"If-None-Match", "\"other\""}}), "abc", kSize, answer);
+    return answer.status;
+  };
+  for (const char* same : {"\"abc\"", "*", "\"x\", \"abc\""}) EXPECT_EQ(status(same), 200) << same;
+  for (const char* other : {"\"x\"", "W/\"abc\"", "abc", ""}) EXPECT_EQ(status(other), 412) << other;
 }
 }  // namespace
 }  // namespace hm::server

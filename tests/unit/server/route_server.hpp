@@ -14,7 +14,9 @@
 #include <string_view>
 #include <vector>
 
+#include "mirror/git/repository.hpp"
 #include "server/http/server.hpp"
+#include "server/published.hpp"
 
 namespace hm::server::testing {
 class RouteServer final : public Handler {
@@ -52,6 +54,17 @@ class RouteServer final : public Handler {
   std::vector<std::string> requests_;
   std::unique_ptr<HttpServer> server_;
 };
+
+/// What git has is published, all of it.
+inline void publish_refs(PublishedRepo& repo) {
+  const auto opened = mirror::Repository::open(repo.git_path);
+  if (!opened) return;
+  const mirror::Repository& repository = opened.assume_value();
+  repo.row.head = repository.head().value();
+  const mirror::RefMap refs = repository.refs().value();
+  for (const auto& [name, target] : refs)
+    if (!name.starts_with("refs/hubmirror/")) repo.refs.push_back({name, target, target});
+}
 
 /// A connection that sends bytes as they are.
 class RawClient {
