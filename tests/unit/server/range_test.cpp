@@ -45,9 +45,8 @@ TEST(RangeTest, OneRangeIsCutToTheBody) {
 }
 
 TEST(RangeTest, WhatIsNotOneRangeIsAnsweredWhole) {
-  for (const char* text :
-       {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-x", "bytes=2-1", "lines=1-2", "bytes=0-1,3-4",
-        "bytes=1--2", "bytes=0x1-2", "bytes=1", "bytes=-1-2", "bytes=+1-2"}) {
+  for (const char* text : {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1-x", "bytes=2-1", "lines=1-2",
+                           "bytes=0-1,3-4", "bytes=1--2", "bytes=0x1-2", "bytes=1", "bytes=-1-2", "bytes=+1-2"}) {
     const WantedRange got = wanted_range(text, kSize);
     EXPECT_EQ(got.outcome, RangeOutcome::Whole) << text;
     EXPECT_EQ(got.length, kSize) << text;
@@ -79,7 +78,8 @@ TEST(RangeTest, IfNoneMatchComparesWeakly) {
 TEST(RangeTest, IfMatchComparesStronglyAndComesFirst) {
   auto status = [](std::string_view condition) {
     Response answer;
-    apply_conditions(test::request_for("/", {{"If-Match", condition}, {"If-None-Match", "\"other\""}}), "abc", kSize, answer);
+    apply_conditions(test::request_for("/", {{"If-Match", condition}, {"If-None-Match", "\"other\""}}), "abc", kSize,
+                     answer);
     return answer.status;
   };
   for (const char* same : {"\"abc\"", "*", "\"x\", \"abc\""}) EXPECT_EQ(status(same), 200) << same;
