@@ -108,7 +108,7 @@ def main():
     try:
         with FakeHub(os.path.join(folder, "hub")) as hub:
             repo = hub.store.create("model", "org/name")
-            files = {".gitattributes": GITATTRIBUTES, "small.txt": "x" * 4096, "config.json": "{}"} | {f"f{i}.txt": str(i) for i in range(16)}
+            files = {".gitattributes": GITATTRIBUTES, "small.txt": "x" * 4096, "config.json": "{}"} | {f"f{i}.txt": str(i) for i in range(44)}
             if "16m" in wanted:
                 files["m.bin"] = LfsRandom(16 << 20, 1)
             if "1g" in wanted:

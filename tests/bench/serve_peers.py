@@ -78,6 +78,7 @@ class Bench:
                 rates, asked = {ours: [], theirs: []}, {ours: 0, theirs: 0}
                 for i in range(self.args.rounds):
                     for port in (ours, theirs) if i % 2 == 0 else (theirs, ours):
+                        hub.wait_idle()
                         before = len(hub.requests())
                         rates[port].append(wrk(f"http://127.0.0.1:{port}{path}", self.args.seconds, CONNECTIONS_OF_OLAH)[0])
                         asked[port] += len(hub.requests()) - before
