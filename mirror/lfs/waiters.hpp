@@ -3,6 +3,7 @@
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -21,7 +22,7 @@ class Waiter {
   Waiter(boost::asio::any_io_executor loop, std::int64_t wait_ms_max)
       : timer_(std::move(loop), std::chrono::milliseconds(wait_ms_max)) {}
   /// Until wake(), or the coroutine is cancelled: look at what was waited for. @returns false when the time is over
-  awaitable<bool> wait() {
+  boost::asio::awaitable<bool> wait() {
     const auto [error] = co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     co_return error.failed();
   }

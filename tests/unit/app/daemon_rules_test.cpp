@@ -51,7 +51,7 @@ TEST_F(RulesTest, WhatIsOpenedOnceCannotChange) {
                            "[serve]\ndrain_timeout_ms = 5\n", "[retention]\ngrace_hours = 1\n"}) {
     const auto after = with(fine);
     ASSERT_TRUE(after) << after.error().what;
-    EXPECT_TRUE(check_change(*before.value(), *after.value())) << fine;
+    EXPECT_TRUE(check_change(before.value()->settings, after.value()->settings, "daemon")) << fine;
   }
   for (const auto& [toml, name] : {std::pair("[upstream]\nurl = \"https://other.example\"\n", "upstream.url"),
                                    std::pair("[network]\nretries_max = 1\n", "network.retries_max"),
@@ -59,7 +59,7 @@ TEST_F(RulesTest, WhatIsOpenedOnceCannotChange) {
                                    std::pair("[serve]\nlisten = [\"127.0.0.1:1\"]\n", "serve.listen")}) {
     const auto after = with(toml);
     ASSERT_TRUE(after) << after.error().what;
-    const auto taken = check_change(*before.value(), *after.value());
+    const auto taken = check_change(before.value()->settings, after.value()->settings, "daemon");
     ASSERT_FALSE(taken) << toml;
     EXPECT_NE(taken.error().what.find(name), std::string::npos) << taken.error().what;
   }
