@@ -70,8 +70,9 @@ def main():
             with open(config, "w", encoding="ascii") as f:
                 f.write('[storage]\nreserve_bytes = 1048576\n[serve]\nlisten = ["127.0.0.1:0"]\non_demand = "files"\n[log]\nlevel = "info"\n')
             log = os.path.join(folder, "log")
-            daemon = subprocess.Popen([args.program, "--config", config, "--data-dir", os.path.join(folder, "data"), "--upstream", hub.endpoint,
-                                       "--allow-private", f"127.0.0.1:{hub.cdn_server.port}", "daemon"], stderr=open(log, "w", encoding="utf-8"), stdout=subprocess.DEVNULL)
+            command = [args.program, "--config", config, "--data-dir", os.path.join(folder, "data"), "--upstream", hub.endpoint,
+                       "--allow-private", f"127.0.0.1:{hub.cdn_server.port}", "daemon"]
+            daemon = subprocess.Popen(command, stderr=open(log, "w", encoding="utf-8"), stdout=subprocess.DEVNULL)
             ours = serving(log)
             http.client.HTTPConnection(ours.split("//")[1]).request("GET", "/api/models/org/name")
             first_byte_s(f"{ours}/org/name/resolve/main/.gitattributes")

@@ -46,7 +46,8 @@ def wait_for(port, process):
 
 
 def wrk(url, seconds, connections, threads=2):
-    out = subprocess.run(["wrk", "--latency", "--timeout", "60s", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", url], capture_output=True, text=True, check=True).stdout
+    command = ["wrk", "--latency", "--timeout", "60s", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", url]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
     ms = float(p99.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[p99.group(2)]

@@ -70,7 +70,8 @@ class Bench:
             ours, theirs = self.serve(hub), free_port()
             command = [self.args.olah, "--host", "127.0.0.1", "--port", str(theirs), "--hf-scheme", "http", "--hf-netloc", hub.endpoint.split("//")[1],
                        "--hf-lfs-netloc", f"127.0.0.1:{hub.cdn_server.port}", "--mirror-netloc", f"127.0.0.1:{theirs}",
-                       "--mirror-lfs-netloc", f"127.0.0.1:{theirs}", "--repos-path", self.path("olah"), "--log-path", self.path("olah-log"), "--metadata-cache-ttl", "86400"]
+                       "--mirror-lfs-netloc", f"127.0.0.1:{theirs}", "--repos-path", self.path("olah"), "--log-path", self.path("olah-log"),
+                       "--metadata-cache-ttl", "86400"]
             self.start(command, theirs, cwd=self.folder)
             for name, path in (("small", "/org/name/resolve/main/small.txt"), ("api", "/api/models/org/name/revision/main")):
                 for port in (ours, theirs, theirs):  # the second one fills its cache
@@ -141,7 +142,8 @@ class Bench:
                 file = self.path(f"answer-{number}")
                 with open(file, "wb") as f:
                     f.write(self.fetch(ours, path, limit=16 << 20)[1])
-            fields = "".join(f"add_header {name} {quoted(answer.getheader(name))}; " for name in KEPT_FIELDS if answer.getheader(name) and name != "Content-Type")
+            told = [(name, answer.getheader(name)) for name in KEPT_FIELDS if answer.getheader(name) and name != "Content-Type"]
+            fields = "".join(f"add_header {name} {quoted(value)}; " for name, value in told)
             locations += f"location = {path} {{ alias {file}; default_type {quoted(answer.getheader('Content-Type'))}; {fields}}}\n"
         conf = self.path("nginx.conf")
         with open(conf, "w", encoding="ascii") as f:

@@ -22,7 +22,8 @@ class TlsTest(ServeTest):
     def certificate(self, name):
         new = [os.path.join(self.dir, f) for f in ("new-key.pem", "new-cert.pem")]
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3", "-subj", f"/CN={name}", "-keyout", new[0], "-out", new[1]],
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3",
+             "-subj", f"/CN={name}", "-keyout", new[0], "-out", new[1]],
             check=True, capture_output=True,
         )
         os.replace(new[0], os.path.join(self.dir, "key.pem"))
@@ -33,7 +34,8 @@ class TlsTest(ServeTest):
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with socket.create_connection(("127.0.0.1", self.port), timeout=HANG_S) as plain, context.wrap_socket(plain) as tls:
             der = tls.getpeercert(binary_form=True)
-        return subprocess.run(["openssl", "x509", "-inform", "der", "-noout", "-subject", "-nameopt", "multiline"], input=der, capture_output=True, check=True).stdout.decode()
+        command = ["openssl", "x509", "-inform", "der", "-noout", "-subject", "-nameopt", "multiline"]
+        return subprocess.run(command, input=der, capture_output=True, check=True).stdout.decode()
 
     def in_one_segment(self, version, requests):
         """Sends the end of the handshake and all requests in one piece; returns what comes until the server closes."""

@@ -101,7 +101,9 @@ class Soak:
                 commit = answer.getheader("X-Repo-Commit")
                 if answer.status != 200 or hashlib.sha256(body).hexdigest() != self.latest[name][commit]:
                     self.problem(f"{name}: {answer.status}, {len(body)} bytes at {commit}")
-                for page in (f"/api/models/{name}", f"/api/models/{name}/tree/main?recursive=true", "/api/models?limit=5", f"/{name}/resolve/{commit}/config.json"):
+                pages = (f"/api/models/{name}", f"/api/models/{name}/tree/main?recursive=true", "/api/models?limit=5",
+                         f"/{name}/resolve/{commit}/config.json")
+                for page in pages:
                     answer, body = self.get(connection, page)
                     if answer.status != 200 or not json.loads(body):
                         self.problem(f"{page}: {answer.status}")
@@ -174,7 +176,8 @@ class Soak:
             with open(f"/proc/{pid}/status", encoding="ascii") as f:
                 text = f.read()
             figure = lambda name: int(re.search(rf"{name}:\s+(\d+)", text).group(1))
-            row = {"s": round(time.monotonic() - self.began), "rss_kib": figure("VmRSS"), "anon_kib": figure("RssAnon"), "log_kib": self.log_bytes() // 1024, "threads": figure("Threads"), "fds": len(os.listdir(f"/proc/{pid}/fd"))}
+            row = {"s": round(time.monotonic() - self.began), "rss_kib": figure("VmRSS"), "anon_kib": figure("RssAnon"),
+                   "log_kib": self.log_bytes() // 1024, "threads": figure("Threads"), "fds": len(os.listdir(f"/proc/{pid}/fd"))}
             self.samples.append(row)
             if self.args.samples:
                 with open(self.args.samples, "a", encoding="ascii") as f:
@@ -223,7 +226,8 @@ class Soak:
             sample["own_kib"] = sample["anon_kib"] - sample["log_kib"]
         for name, slack in (("rss_kib", 1.10), ("own_kib", 1.10), ("fds", 1.25), ("threads", 1.25)):
             before, after = (statistics.median(s[name] for s in part) for part in (settled[:third], settled[-third:]))
-            print(f"{name:8} median of the first third {before:.0f}, of the last {after:.0f}, ratio {after / before:.3f}, maximum {max(s[name] for s in self.samples)}")
+            print(f"{name:8} median of the first third {before:.0f}, of the last {after:.0f}, ratio {after / before:.3f}, "
+                  f"maximum {max(s[name] for s in self.samples)}")
             if after > before * slack:
                 self.problem(f"{name} grows")
         print(json.dumps(self.counts))
