@@ -45,6 +45,13 @@ std::string human_bytes(std::uint64_t bytes) {
   return out.data();
 }
 
+std::string percent_text(std::uint64_t part, std::uint64_t whole) {
+  if (whole == 0) return "-";
+  using Wide = unsigned __int128;
+  const auto tenths = static_cast<std::uint64_t>((Wide{part} * 2000 + whole) / (Wide{whole} * 2));
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+}
+
 std::string human_seconds(std::uint64_t s) {
   std::array<char, 48> out;
   if (s < 60) return std::to_string(s) + " s";

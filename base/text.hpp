@@ -16,6 +16,8 @@ std::string printable(std::string_view text);
 std::string shell_quoted(std::string_view text);
 /// "1.5 GiB", "913 B". Binary units.
 std::string human_bytes(std::uint64_t bytes);
+/// The share `part` of `whole` in percent with one digit, "49.6"; halves go up. "-" of nothing.
+std::string percent_text(std::uint64_t part, std::uint64_t whole);
 /// "12 s", "3 min 05 s", "2 h 10 min".
 std::string human_seconds(std::uint64_t seconds);
 /// "200M", "1.5GiB", "4096" → bytes; k/M/G/T are powers of 1024. BadInput with an example otherwise.

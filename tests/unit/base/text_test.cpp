@@ -37,6 +37,15 @@ TEST(HumanBytes, UsesBinaryUnits) {
   EXPECT_EQ(human_bytes(5ULL << 30), "5.0 GiB");
   EXPECT_EQ(human_bytes(~0ULL), "16.0 EiB");
 }
+TEST(PercentText, HasOneDigitAndRoundsHalvesUp) {
+  EXPECT_EQ(percent_text(496, 1000), "49.6");
+  EXPECT_EQ(percent_text(1, 2000), "0.1");
+  EXPECT_EQ(percent_text(1, 2001), "0.0");
+  EXPECT_EQ(percent_text(3, 3), "100.0");
+  EXPECT_EQ(percent_text(0xffffffffffffffff, 0xffffffffffffffff), "100.0");
+  EXPECT_EQ(percent_text(0, 0), "-");
+}
+
 TEST(HumanSeconds, ChoosesItsUnit) {
   EXPECT_EQ(human_seconds(0), "0 s");
   EXPECT_EQ(human_seconds(59), "59 s");
