@@ -178,6 +178,7 @@ Facts facts_of(const Store& store, std::uint32_t slot) {
     facts.task = below(task, 10) < 8 ? kTasks[0] : std::string_view{};
   else if (!facts.library.empty())
     facts.task = kTasks[below(task, kTasks.size()) & below(mix(task), kTasks.size())];
+  if (repo.robotics) facts.task = "robotics";
   facts.type = kTypes[(repo.family != 0 ? mix(repo.family) : d.bits(For::Task, 200)) % kTypes.size()];
   if (const double l = d.unit(For::Language); l < 0.35)
     facts.language = kLanguages[l < 0.22 ? 0 : d.below(For::Size, 12)];

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "tests/hub_at_scale/draws.hpp"
+#include "tests/hub_at_scale/plant.hpp"
 
 namespace hm::test::scale {
 namespace {
@@ -176,7 +177,7 @@ void append_space(std::string& out, Dice& dice, std::uint64_t token) {
 
 Naming naming_of(const Scale& scale) {
   const std::uint64_t owners = (scale.models + scale.datasets + scale.spaces) / 9;
-  return {scale.seed, static_cast<std::uint32_t>(std::max<std::uint64_t>(16, owners))};
+  return {scale.seed, static_cast<std::uint32_t>(std::max<std::uint64_t>(16, owners)), scale.planted};
 }
 
 void append_generated_name(std::string& out, const Naming& naming, std::uint32_t slot, const Repo& repo) {
@@ -188,18 +189,24 @@ void append_generated_name(std::string& out, const Naming& naming, std::uint32_t
     if (dice.roll(3) == 0) out += '-', append_number(out, dice.roll(50));
     return;
   }
-  if (repo.root) {
+  const bool is_planted = naming.planted && repo.kind == RepoKind::Model;
+  if (repo.root && !is_planted) {
     append_capital(out, kWords[(repo.family * 7U) % kWords.size()]);
     out += "AI/";
     append_family(out, repo.family);
     return;
   }
-  append_owner(out, naming, draw.bits(For::Owner));
+  if (is_planted)
+    out += planted_owner_of(slot).name;
+  else
+    append_owner(out, naming, draw.bits(For::Owner));
   out += '/';
   if (repo.kind == RepoKind::Dataset)
     append_dataset(out, dice, token);
   else if (repo.kind == RepoKind::Space)
     append_space(out, dice, token);
+  else if (repo.root)
+    append_family(out, repo.family);
   else if (repo.family != 0)
     append_derivative(out, repo, dice, token);
   else

@@ -10,6 +10,7 @@ namespace hm::test::scale {
 struct Naming {
   std::uint64_t seed = 1;
   std::uint32_t owners = 1;
+  bool planted = false;  ///< models have the owners of plant.hpp
 };
 Naming naming_of(const Scale& scale);
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "tests/hub_at_scale/draws.hpp"
+#include "tests/hub_at_scale/plant.hpp"
 
 namespace hm::test::scale {
 namespace {
@@ -109,8 +110,9 @@ class Populator {
     repos_.reserve(total + total / 16 + 1024);  // with room for what is created later
     repos_.resize(total);
     for (std::size_t k = 0; k < kKinds; ++k) times(kind_at(k));
-    families();
+    scale_.planted ? plant_families(scale_, repos_) : families();
     for (std::size_t k = 0; k < kKinds; ++k) popularity(kind_at(k));
+    if (scale_.planted) plant_downloads(scale_, repos_), plant_robotics(scale_, repos_);
     for (std::uint32_t slot = 0; slot < repos_.size(); ++slot) conditions(slot);
     return std::move(repos_);
   }
@@ -121,7 +123,8 @@ class Populator {
   void times(RepoKind kind) {
     const auto [first, last] = slots_of(scale_, kind);
     const std::uint32_t n = last - first;
-    const std::uint32_t legacy = kind == RepoKind::Space ? 0 : std::min(300U, n / 100);
+    const bool all_owned = kind == RepoKind::Space || (kind == RepoKind::Model && scale_.planted);
+    const std::uint32_t legacy = all_owned ? 0 : std::min(300U, n / 100);
     for (std::uint32_t slot = first; slot < last; ++slot) {
       Repo& repo = repos_[slot];
       repo.kind = kind;

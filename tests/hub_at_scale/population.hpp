@@ -19,6 +19,7 @@ struct Scale {
   std::uint64_t spaces = 0;
   std::uint64_t seed = 1;
   std::int64_t now_ms = 1'800'000'000'000;  ///< POSIX; nothing was created later
+  bool planted = false;                     ///< with the figures of a published report, plant.hpp
 };
 /// 2,300,000 models, 500,000 datasets, 1,000,000 Spaces.
 Scale full(std::uint64_t seed, std::int64_t now_ms);
@@ -53,6 +54,7 @@ struct Repo {
   bool is_private : 1 = false;
   bool disabled : 1 = false;
   bool removed : 1 = false;
+  bool robotics : 1 = false;  ///< what a dataset is for; the other tasks are drawn
   bool listed() const { return !removed && !is_private; }
 };
 static_assert(sizeof(Repo) == 32);

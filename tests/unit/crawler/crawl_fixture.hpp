@@ -34,12 +34,14 @@ class CrawlTest : public testing::Test {
     std::filesystem::remove_all(dir_);
   }
   /// A Hub of so many models, a quarter as many datasets and half as many Spaces.
-  void make_hub(std::uint64_t models, scale::HubTraits traits = {}) {
+  /// @param planted with the figures of tests/hub_at_scale/plant.hpp
+  void make_hub(std::uint64_t models, scale::HubTraits traits = {}, bool planted = false) {
     scale::Scale size;
     size.models = models;
     size.datasets = models / 4;
     size.spaces = models / 2;
     size.now_ms = clock_.unix_ms();
+    size.planted = planted;
     scale_ = size;
     world_.emplace(size, clock_, std::move(traits));
     client_.emplace(*world_);

@@ -86,14 +86,16 @@ TEST_F(OriginTest, ABadRowIsAnErrorThatNamesFileLineAndReason) {
   using testing::HasSubstr;
   EXPECT_EQ(refusal("org,,FR,industry,https://a.example https://b.example,2026-11-28,\n"), "");
   EXPECT_THAT(refusal("org/x,,,,https://a.example,2026-11-28,\n"), HasSubstr("my.csv:3: owner \"org/x\""));
-  EXPECT_THAT(refusal("org,,UK,,https://a.example,2026-11-28,\n"), HasSubstr("my.csv:3: jurisdiction \"UK\" is no code"));
+  EXPECT_THAT(refusal("org,,UK,,https://a.example,2026-11-28,\n"),
+              HasSubstr("my.csv:3: jurisdiction \"UK\" is no code"));
   EXPECT_THAT(refusal("org,,de,,https://a.example,2026-11-28,\n"), HasSubstr("two capitals"));
   EXPECT_THAT(refusal("org,,,big tech,https://a.example,2026-11-28,\n"), HasSubstr("sector \"big tech\" is none of"));
   EXPECT_THAT(refusal("org,,,,,2026-11-28,\n"), HasSubstr("source \"\" is no URL"));
   EXPECT_THAT(refusal("org,,,,https://a.example ,2026-11-28,\n"), HasSubstr("is no URL"));
   EXPECT_THAT(refusal("org,,,,https://a.example,2026-02-30,\n"), HasSubstr("read \"2026-02-30\" is no day"));
   EXPECT_THAT(refusal("org,,,,https://a.example,28.11.2026,\n"), HasSubstr("is no day"));
-  EXPECT_THAT(refusal("FIRST,,,,https://a.example,2026-11-28,\n"), HasSubstr("my.csv:3: owner \"FIRST\" is there twice"));
+  EXPECT_THAT(refusal("FIRST,,,,https://a.example,2026-11-28,\n"),
+              HasSubstr("my.csv:3: owner \"FIRST\" is there twice"));
   EXPECT_THAT(refusal("org,a\x1b[2Jb,,,https://a.example,2026-11-28,\n"), HasSubstr("entity holds bytes"));
   EXPECT_THAT(refusal("org,,,https://a.example,2026-11-28,\n"), HasSubstr("my.csv: line 3: 6 fields"));
   OriginTable table;
@@ -113,10 +115,9 @@ TEST_F(OriginTest, TwoFilesOfAFolderThatSpeakOfOneOwnerAreAnError) {
 
 TEST_F(OriginTest, AFamilyOfSeveralRootsHasSeveralOriginsWithTheirShares) {
   OriginTable table;
-  ASSERT_TRUE(table.add(kHead +
-                            "alpha,,CN,industry,https://a.example,2026-11-28,\n"
-                            "beta,,US,industry,https://a.example,2026-11-28,\n"
-                            "gamma,,CN,industry,https://a.example,2026-11-28,\n",
+  ASSERT_TRUE(table.add(kHead + "alpha,,CN,industry,https://a.example,2026-11-28,\n"
+                                "beta,,US,industry,https://a.example,2026-11-28,\n"
+                                "gamma,,CN,industry,https://a.example,2026-11-28,\n",
                         "t.csv"));
   EXPECT_EQ(origin_of_family(table, {{"Alpha", 7}}).text(), "CN industry (Alpha)");
   EXPECT_EQ(origin_of_family(table, {}).text(), "unknown");

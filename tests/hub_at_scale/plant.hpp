@@ -1,0 +1,48 @@
+// tests/hub_at_scale/plant.hpp: the figures of the Spring 2026 report put into a population, so that a report over it
+// has something exact to find. Pure functions. The figures are shares and counts of the whole Hub; a smaller Hub gets
+// the same shares exactly, and the counts in proportion, rounded.
+//
+// - Each model has on average 1,000 downloads. The first 0.01 % (rounded) have 49.6 % of all, and half of the models
+//   have fewer than 200.
+// - Five owners have all models (planted_owners()). Of the downloads China has 41 %; industry has 37 %, independents
+//   39 %, academia 24 %.
+// - Three families, one root each, of 113,000, 72,000 and 46,000 descendants among 2,300,000 models. Nobody else names
+//   a base.
+// - Robotics datasets: 1,145 at the end of 2024 and 26,991 at the end of 2025 of 500,000; none later.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/hub_at_scale/population.hpp"
+
+namespace hm::test::scale {
+inline constexpr std::uint64_t kPlantedModelsMin = 15'000;  ///< with fewer, one model alone is the first 0.01 %
+
+struct PlantedOwner {
+  std::string_view name, jurisdiction, sector;  ///< as a table of origins has them; "" unknown
+  std::uint32_t permille = 0;                   ///< of the downloads of all models
+};
+const std::array<PlantedOwner, 5>& planted_owners();
+/// Of a model: who has it is seen by its slot.
+const PlantedOwner& planted_owner_of(std::uint32_t slot);
+/// A table of origins as CSV, with its head.
+std::string planted_origins();
+
+/// What is true of a planted Hub.
+struct Planted {
+  std::uint64_t downloads = 0;  ///< of all models
+  std::uint64_t head = 0, head_downloads = 0;
+  std::uint64_t below_200 = 0;
+  std::array<std::uint64_t, 3> descendants{};  ///< of each family's root, largest first
+  std::uint64_t robotics_2024 = 0, robotics_2025 = 0;
+};
+Planted planted(const Scale& scale);
+
+// The steps of populate(): each of them wants the ones before it.
+void plant_families(const Scale& scale, std::vector<Repo>& repos);
+void plant_downloads(const Scale& scale, std::vector<Repo>& repos);
+void plant_robotics(const Scale& scale, std::vector<Repo>& repos);
+}  // namespace hm::test::scale
