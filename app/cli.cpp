@@ -194,6 +194,14 @@ void add_journal_commands(Parser& parser) {
       ->type_name("N");
 }
 
+void add_report(Parser& parser) {
+  CLI::App* report = parser.cli.add_subcommand("report", "Figures over all that is known")->require_subcommand(0, 1);
+  auto [ecosystem, c] = add_command<ReportEcosystemCommand>(
+      parser, *report, "ecosystem",
+      "Growth, concentration, origins, families, sizes, tasks, licences of all repositories that the crawl knows");
+  ecosystem->add_flag("--csv", c->csv, "One record for each figure: table,row,figure,value,part,of");
+}
+
 void add_reading_commands(Parser& parser) {
   auto [ls, l] = add_command<LsCommand>(parser, parser.cli, "ls", "List repositories, or the files of one");
   ls->add_option("TARGET", l->target, "A repository (org/name[@revision]) or a pattern (qwen, org/*)")
@@ -372,6 +380,7 @@ bool changes_the_store(const Command& command) {
     bool operator()(const SearchCommand&) const { return false; }
     bool operator()(const HistoryCommand&) const { return false; }
     bool operator()(const ChangesCommand&) const { return false; }
+    bool operator()(const ReportEcosystemCommand&) const { return false; }
     bool operator()(const LsCommand&) const { return false; }
     bool operator()(const ShowCommand&) const { return false; }
     bool operator()(const PathCommand&) const { return false; }
@@ -403,6 +412,7 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   add_serve(parser);
   add_search(parser);
   add_journal_commands(parser);
+  add_report(parser);
   add_reading_commands(parser);
   add_keeping_commands(parser);
   add_token_commands(parser);

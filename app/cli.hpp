@@ -115,6 +115,9 @@ struct PathCommand {
   bool git = false;
 };
 struct IndexRebuildCommand {};
+struct ReportEcosystemCommand {
+  bool csv = false;
+};
 struct TokenCreateCommand {
   std::string name;
   std::vector<std::string> repos, gated, private_repos;  ///< globs
@@ -130,11 +133,11 @@ struct ConfigCheckCommand {
 struct ConfigPrintCommand {};
 struct VersionCommand {};
 
-using Command =
-    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, DaemonCommand, StatusCommand, ServeCommand,
-                 SearchCommand, HistoryCommand, ChangesCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand,
-                 UnpinCommand, RmCommand, GcCommand, PathCommand, IndexRebuildCommand, TokenCreateCommand,
-                 TokenLsCommand, TokenRevokeCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
+using Command = std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, DaemonCommand, StatusCommand,
+                             ServeCommand, SearchCommand, HistoryCommand, ChangesCommand, LsCommand, ShowCommand,
+                             VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand, PathCommand,
+                             IndexRebuildCommand, ReportEcosystemCommand, TokenCreateCommand, TokenLsCommand,
+                             TokenRevokeCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
 struct Invocation {
   GlobalOptions global;
   Command command;

@@ -23,14 +23,16 @@ class Reader {
       row.fields.push_back(std::move(field));
       if (at_end()) return row;
       if (take_line_end()) return row;
-      if (text_[at_] != ',') return fault("something behind the end of a quoted field; write the quote inside it twice");
+      if (text_[at_] != ',')
+        return fault("something behind the end of a quoted field; write the quote inside it twice");
       ++at_;
     }
   }
 
  private:
   Error fault(const std::string& what) const {
-    return {Errc::BadInput, "line " + std::to_string(line_) + ", column " + std::to_string(at_ - line_at_ + 1) + ": " + what};
+    return {Errc::BadInput,
+            "line " + std::to_string(line_) + ", column " + std::to_string(at_ - line_at_ + 1) + ": " + what};
   }
   bool take_line_end() {
     if (text_[at_] == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n') ++at_;
@@ -85,8 +87,8 @@ Result<std::vector<CsvRow>> parse_csv(std::string_view text, const CsvLimits& li
     HM_TRY(auto row, reader.row());
     if (row.fields.size() == 1 && row.fields[0].empty()) continue;
     if (rows.size() == limits.rows_max)
-      return Error{Errc::BadInput, "line " + std::to_string(row.line) + ": more than " +
-                                       std::to_string(limits.rows_max) + " rows"};
+      return Error{Errc::BadInput,
+                   "line " + std::to_string(row.line) + ": more than " + std::to_string(limits.rows_max) + " rows"};
     if (!rows.empty() && row.fields.size() != rows[0].fields.size())
       return Error{Errc::BadInput, "line " + std::to_string(row.line) + ": " + std::to_string(row.fields.size()) +
                                        " fields, the first row has " + std::to_string(rows[0].fields.size())};

@@ -51,6 +51,14 @@ std::string toml_value(T value, const Rule&) {
 }
 }  // namespace
 
+std::string named_or_beside(const std::string& setting, const std::string& config_file, std::string_view name) {
+  if (!setting.empty() || config_file.empty()) return setting;
+  const std::string beside =
+      parent_directory(std::filesystem::absolute(config_file).lexically_normal().string()) + "/" + std::string(name);
+  std::error_code ignored;
+  return std::filesystem::exists(beside, ignored) ? beside : std::string();
+}
+
 Result<Config> parse_config(std::string_view text, std::string_view source_name) {
   HM_TRY(const TomlFile file, read_toml(text, source_name));
   Config config;

@@ -54,6 +54,9 @@ struct Crawl {
 struct Sync {
   std::string policies;  ///< directory; empty: `policies` beside the configuration file, config/mirror_policy.hpp
 };
+struct Report {
+  std::string origins;  ///< directory of CSV files; empty: `origins` beside the configuration file
+};
 struct Serve {
   std::vector<std::string> listen{"127.0.0.1:8080"};  ///< "address:port", "[v6]:port", "unix:/path"
   std::string tls_certificate, tls_key;               ///< PEM files; both empty: plain HTTP
@@ -93,6 +96,7 @@ struct Config {
   Mirror mirror;
   Crawl crawl;
   Sync sync;
+  Report report;
   Serve serve;
   Verify verify;
   Retention retention;
@@ -103,6 +107,8 @@ struct Config {
 /// values out of range; NotFound, Io.
 Result<Config> load_config_file(const std::string& path);
 Result<Config> parse_config(std::string_view toml, std::string_view source_name);
+/// A folder that a setting names, or the one of this name beside the configuration file; "" when there is neither.
+std::string named_or_beside(const std::string& setting, const std::string& config_file, std::string_view name);
 /// The file to read when none is named: HUBMIRROR_CONFIG, $XDG_CONFIG_HOME/hubmirror/hubmirror.toml,
 /// ~/.config/hubmirror/hubmirror.toml, /etc/hubmirror/hubmirror.toml: the first that exists; HUBMIRROR_CONFIG even if
 /// it does not. "" when there is none.

@@ -253,10 +253,6 @@ Result<std::vector<MirrorPolicy>> load_mirror_policies(const std::string& direct
 }
 
 std::string policies_directory(const Config& config, const std::string& config_file) {
-  if (!config.sync.policies.empty() || config_file.empty()) return config.sync.policies;
-  const std::string beside =
-      parent_directory(std::filesystem::absolute(config_file).lexically_normal().string()) + "/policies";
-  std::error_code ignored;
-  return std::filesystem::exists(beside, ignored) ? beside : std::string();
+  return named_or_beside(config.sync.policies, config_file, "policies");
 }
 }  // namespace hm::config

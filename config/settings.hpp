@@ -92,6 +92,8 @@ void each_setting(ConfigType& c, Visit&& visit) {
 
   visit("sync", "policies", c.sync.policies, Rule{Path});
 
+  visit("report", "origins", c.report.origins, Rule{Path});
+
   visit("serve", "listen", c.serve.listen, Rule{});
   visit("serve", "tls_certificate", c.serve.tls_certificate, Rule{Path});
   visit("serve", "tls_key", c.serve.tls_key, Rule{Path});

@@ -63,7 +63,8 @@ Result<Origin> read_row(const std::vector<std::string>& fields, const std::strin
       return bad(std::string(kHead[i]) + " holds bytes that cannot be shown: \"" + printable(fields[i]) + "\"");
   Origin row{fields[0], fields[1], fields[2], Sector::Unknown, fields[4], fields[5], fields[6], list};
   if (row.owner.find('/') != std::string::npos || !is_valid_repo_name(row.owner))
-    return bad("owner \"" + row.owner + "\" is no namespace of the Hub: write the part of a repository's name before the '/'");
+    return bad("owner \"" + row.owner +
+               "\" is no namespace of the Hub: write the part of a repository's name before the '/'");
   if (!row.jurisdiction.empty() && !is_country(row.jurisdiction))
     return bad("jurisdiction \"" + row.jurisdiction +
                "\" is no code of ISO 3166-1 alpha-2: write two capitals, e.g. DE or GB, or nothing for unknown");
@@ -73,8 +74,10 @@ Result<Origin> read_row(const std::vector<std::string>& fields, const std::strin
                "\" is none of industry, academic, independent, public; write nothing for unknown");
   row.sector = *sector;
   if (!is_source(row.source))
-    return bad("source \"" + row.source + "\" is no URL; every row tells where its facts were read: https://…, several with a blank between them");
-  if (!is_day(row.read)) return bad("read \"" + row.read + "\" is no day: write when the source was read, e.g. 2026-11-28");
+    return bad("source \"" + row.source +
+               "\" is no URL; every row tells where its facts were read: https://…, several with a blank between them");
+  if (!is_day(row.read))
+    return bad("read \"" + row.read + "\" is no day: write when the source was read, e.g. 2026-11-28");
   return row;
 }
 }  // namespace
@@ -116,7 +119,8 @@ Result<> OriginTable::add(std::string_view csv, const std::string& list) {
 }
 
 Result<> OriginTable::add_folder(FileSystem& fs, const std::string& folder) {
-  HM_TRY(const auto entries, within(fs.list(folder), [&] { return "reading the folder of origins " + printable(folder); }));
+  HM_TRY(const auto entries,
+         within(fs.list(folder), [&] { return "reading the folder of origins " + printable(folder); }));
   std::set<std::string> names;
   for (const DirectoryEntry& entry : entries)
     if (entry.is_regular && entry.name.ends_with(".csv")) names.insert(entry.name);

@@ -24,6 +24,7 @@ Result<Exit> run_command(Context& context, const RmCommand& command);
 Result<Exit> run_command(Context& context, const GcCommand& command);
 Result<Exit> run_command(Context& context, const PathCommand& command);
 Result<Exit> run_command(Context& context, const IndexRebuildCommand& command);
+Result<Exit> run_command(Context& context, const ReportEcosystemCommand& command);
 Result<Exit> run_command(Context& context, const TokenCreateCommand& command);
 Result<Exit> run_command(Context& context, const TokenLsCommand& command);
 Result<Exit> run_command(Context& context, const TokenRevokeCommand& command);

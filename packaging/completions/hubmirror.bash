@@ -1,7 +1,7 @@
 # bash completion for hubmirror
 _hubmirror() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-  local commands="init crawl mirror sync daemon serve status search history changes ls show verify pin unpin rm gc path index token config version"
+  local commands="init crawl mirror sync daemon serve status search history changes report ls show verify pin unpin rm gc path index token config version"
   local global="--data-dir --config --upstream --allow-private --jobs --json --quiet --log-level --log-format --help --help-all --version"
   local i command="" words=""
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -33,6 +33,7 @@ _hubmirror() {
     daemon) words="--status --metrics $global" ;;
     status) words="--diff --all $global" ;;
     search) words="--kind --name --owner --licence --license --library --task --tag --gated --min-downloads --min-likes --min-params --max-params --max-size --created-since --changed-since --sort --limit --gone $global" ;;
+    report) words="ecosystem --csv $global" ;;
     changes) words="--since --limit $global" ;;
     ls) words="--long --unwanted $global" ;;
     show) words="--files $global" ;;

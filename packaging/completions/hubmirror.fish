@@ -1,5 +1,5 @@
 # fish completion for hubmirror
-set -l commands init crawl mirror sync daemon serve status search history changes ls show verify pin unpin rm gc path index token config version
+set -l commands init crawl mirror sync daemon serve status search history changes report ls show verify pin unpin rm gc path index token config version
 complete -c hubmirror -f
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a init -d "Make the data directory"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a crawl -d "Know the whole Hub"
@@ -10,6 +10,7 @@ complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a status -
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a search -d "Find among all that is known"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a history -d "What happened to one repository"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a changes -d "What happened since a time"
+complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a report -d "Figures over all that is known"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a mirror -d "Copy repositories, or bring what changed"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a ls -d "List what is here"
 complete -c hubmirror -n "not __fish_seen_subcommand_from $commands" -a show -d "Show a repository"
@@ -29,6 +30,8 @@ complete -c hubmirror -n "__fish_seen_subcommand_from token" -l repos -x -d "Onl
 complete -c hubmirror -n "__fish_seen_subcommand_from token" -l gated -x -d "Files of gated repositories that match"
 complete -c hubmirror -n "__fish_seen_subcommand_from token" -l private -x -d "Private repositories that match"
 complete -c hubmirror -n "__fish_seen_subcommand_from token" -l expires -x -d "Ends after so long"
+complete -c hubmirror -n "__fish_seen_subcommand_from report" -a ecosystem -d "Growth, origins, families, sizes, licences"
+complete -c hubmirror -n "__fish_seen_subcommand_from report" -l csv -d "One record for each figure"
 complete -c hubmirror -n "__fish_seen_subcommand_from config" -a "check print"
 complete -c hubmirror -l data-dir -r -F -d "Where everything is kept"
 complete -c hubmirror -l config -r -F -d "Configuration file"

@@ -26,15 +26,23 @@ std::vector<Gap> not_public(const Population& p) {
           {"private", hidden, "only this mirror's account sees them; they are not part of the population"}};
 }
 
-using Growth = std::map<std::string, std::uint64_t>;
+/// How the time since the year 0 is cut up.
+struct Period {
+  std::string name;
+  int (*of)(std::uint32_t unix_s);
+  std::string (*text)(int period);
+};
 
 /// created and by_end for each period of each kind.
-FigureTable growth(const Population& p, const std::string& period,
-                   const std::function<std::string(std::uint32_t)>& period_of) {
+FigureTable growth(const Population& p, const Period& by) {
+  const std::string& period = by.name;
   FigureTable table;
   table.id = "growth_by_" + period;
   table.title = "Repositories by " + period + " of creation";
-  table.population = "public repositories that are listed now, each kind by itself; what was removed since is not in the figures of any " + period;
+  table.population =
+      "public repositories that are listed now, each kind by itself; what was removed since is not in the figures of "
+      "any " +
+      period;
   table.columns = {{"kind", "model, dataset or space"},
                    {period, "of creation, UTC, as the Hub says"},
                    {"created", "repositories created in it"},
@@ -43,24 +51,25 @@ FigureTable growth(const Population& p, const std::string& period,
   table.keys = 2;
   std::uint64_t unknown = 0, floor = 0;
   for (const RepoKind kind : kAllKinds) {
-    Growth created;
+    std::map<int, std::uint64_t> created;
     for (std::uint32_t i = 0; i < p.size(); ++i) {
       if (!p.is_public(i, kind)) continue;
       unknown += p.created_s(i) == 0 ? 1 : 0;
       floor += p.created_s(i) == kFloorS ? 1 : 0;
-      if (p.created_s(i) != 0) ++created[period_of(p.created_s(i))];
+      if (p.created_s(i) != 0) ++created[by.of(p.created_s(i))];
     }
     std::uint64_t sum = 0;
-    for (const auto& [name, count] : created) {
+    for (const auto& [number, count] : created) {
       const std::uint64_t before = sum;
       sum += count;
-      table.rows.push_back({text(name_of(kind)), name, count, sum,
-                            before == 0 ? Figure() : Figure(Share{sum, before})});
+      table.rows.push_back(
+          {text(name_of(kind)), by.text(number), count, sum, before == 0 ? Figure() : Figure(Share{sum, before})});
     }
   }
   table.judged = {total(p) - unknown, total(p)};
-  table.gaps = {{"no date of creation", unknown, "the listing gave none"},
-                {"created 2022-03-02 or before", floor, "the Hub gives this day for all that is older; they are counted on it"}};
+  table.gaps = {
+      {"no date of creation", unknown, "the listing gave none"},
+      {"created 2022-03-02 or before", floor, "the Hub gives this day for all that is older; they are counted on it"}};
   return table;
 }
 }  // namespace
@@ -114,25 +123,31 @@ FigureTable gated_table(const Population& p) {
 }
 
 FigureTable growth_by_year_table(const Population& p) {
-  return growth(p, "year", [](std::uint32_t s) { return std::to_string(year_of(s)); });
+  return growth(p, {"year", year_of, [](int year) { return std::to_string(year); }});
 }
 FigureTable growth_by_month_table(const Population& p) {
-  return growth(p, "month", [](std::uint32_t s) { return month_of(s); });
+  return growth(p, {"month", month_of, [](int month) {
+                      const std::string number = std::to_string(month % 12 + 1);
+                      return std::to_string(month / 12) + (number.size() == 1 ? "-0" : "-") + number;
+                    }});
 }
 
 FigureTable concentration_table(const Population& p) {
   FigureTable table;
   table.id = "concentration";
   table.title = "How few have most of the downloads";
-  table.population = "public models and datasets, each kind by itself, with their downloads of the last 30 days; one without a count has 0";
-  table.columns = {{"kind", "model or dataset"},
-                   {"repositories", "public ones"},
-                   {"downloads", "of all of them"},
-                   {"top_200", "downloads of the 200 most downloaded, of those of the kind"},
-                   {"top_fraction_count", "one of 10,000 repositories of the kind, rounded, at least one: the top 0.01 %"},
-                   {"top_fraction", "downloads of so many most downloaded, of those of the kind"},
-                   {"below_200", "repositories with fewer than 200 downloads, of those of the kind"},
-                   {"never", "repositories without a download, of those of the kind"}};
+  table.population =
+      "public models and datasets, each kind by itself, with their downloads of the last 30 days; one without a count "
+      "has 0";
+  table.columns = {
+      {"kind", "model or dataset"},
+      {"repositories", "public ones"},
+      {"downloads", "of all of them"},
+      {"top_200", "downloads of the 200 most downloaded, of those of the kind"},
+      {"top_fraction_count", "one of 10,000 repositories of the kind, rounded, at least one: the top 0.01 %"},
+      {"top_fraction", "downloads of so many most downloaded, of those of the kind"},
+      {"below_200", "repositories with fewer than 200 downloads, of those of the kind"},
+      {"never", "repositories without a download, of those of the kind"}};
   std::uint64_t judged = 0;
   for (const RepoKind kind : {RepoKind::Model, RepoKind::Dataset}) {
     std::vector<std::uint64_t> downloads;

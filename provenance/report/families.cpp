@@ -31,10 +31,9 @@ class Models {
  public:
   static Result<Models> read(const Population& population) {
     Models out;
-    HM_TRY(each_text(population.index(), Column::Key, population.size(),
-                     [&](std::uint32_t i, std::string_view key) {
-                       if (key.size() == kKeyBytes && population.is_of(i, RepoKind::Model)) out.of_.push_back({id_of(key), i});
-                     }));
+    HM_TRY(each_text(population.index(), Column::Key, population.size(), [&](std::uint32_t i, std::string_view key) {
+      if (key.size() == kKeyBytes && population.is_of(i, RepoKind::Model)) out.of_.push_back({id_of(key), i});
+    }));
     std::sort(out.of_.begin(), out.of_.end(), [](const Entry& a, const Entry& b) { return a.id < b.id; });
     return out;
   }
@@ -204,8 +203,8 @@ class Reader {
 
   const Population& population_;
   const std::uint64_t steps_max_;
-  std::vector<char> has_base_;        ///< declares a base that is not itself
-  std::vector<std::uint32_t> seen_;   ///< the last round that came by
+  std::vector<char> has_base_;       ///< declares a base that is not itself
+  std::vector<std::uint32_t> seen_;  ///< the last round that came by
   std::uint32_t round_ = 0;
   std::uint64_t steps_ = 0;
   std::uint64_t with_listed_base_ = 0;  ///< public models

@@ -34,7 +34,7 @@ struct Gap {
   std::string why;
 };
 struct FigureTable {
-  std::string id;          ///< as programs call it
+  std::string id;  ///< as programs call it
   std::string title;
   std::string population;  ///< what the table is over
   std::vector<FigureColumn> columns;
@@ -48,11 +48,11 @@ struct FigureTable {
 };
 /// What a report rests on.
 struct Basis {
-  std::int64_t made_ms = 0;                 ///< when it was made
-  std::uint64_t journal_entries = 0;        ///< so many were there
-  std::int64_t journal_last_ms = 0;         ///< when the last of them was observed; 0: there is none
-  std::string journal_last_sha256;          ///< of its bytes
-  std::vector<std::string> upstreams;       ///< hosts whose listings were read, sorted
+  std::int64_t made_ms = 0;            ///< when it was made
+  std::uint64_t journal_entries = 0;   ///< so many were there
+  std::int64_t journal_last_ms = 0;    ///< when the last of them was observed; 0: there is none
+  std::string journal_last_sha256;     ///< of its bytes
+  std::vector<std::string> upstreams;  ///< hosts whose listings were read, sorted
 };
 struct Report {
   std::string id;
@@ -62,6 +62,7 @@ struct Report {
 };
 json::object to_json(const Report& report);
 /// One record for each figure: table,row,figure,value,part,of. Definitions and gaps are records with an empty row, or
-/// an empty value where a cell has none. A text that a spreadsheet would take for a formula has an apostrophe before it.
+/// an empty value where a cell has none. A text that a spreadsheet would take for a formula has an apostrophe before
+/// it.
 std::string to_csv(const Report& report);
 }  // namespace hm::provenance::report

@@ -30,17 +30,22 @@ FigureTable downloads_by(const Population& p, const std::string& what,
   table.id = "downloads_by_" + what;
   table.title = "Downloads by " + what + " of the owner";
   table.population = "public models and datasets, each kind by itself, with their downloads of the last 30 days";
-  table.columns = {{"kind", "model or dataset"},
-                   {what, "of the owner by the table of origins; unknown: no row, or the row does not say. Personal accounts have no row"},
-                   {"owners", "different ones with a repository of the kind; not counted for unknown"},
-                   {"repositories", "of these owners"},
-                   {"downloads", "of these repositories"},
-                   {"share_of_all", "of the downloads of all repositories of the kind"},
-                   {"share_of_known", "of the downloads whose " + what + " is known"}};
+  table.columns = {
+      {"kind", "model or dataset"},
+      {what,
+       "of the owner by the table of origins; unknown: no row, or the row does not say. Personal accounts have no row"},
+      {"owners", "different ones with a repository of the kind; not counted for unknown"},
+      {"repositories", "of these owners"},
+      {"downloads", "of these repositories"},
+      {"share_of_all", "of the downloads of all repositories of the kind"},
+      {"share_of_known", "of the downloads whose " + what + " is known"}};
   table.keys = 2;
-  Gap no_row{"repositories of owners that the table of origins does not have", 0, "nothing is inferred from a name; an operator may add rows"};
-  Gap not_said{"repositories of owners whose row leaves the " + what + " open", 0, "sources do not say it or contradict each other"};
-  Gap no_owner{"repositories without an owner in their name", 0, "such names are the Hub's own, of the time before it had owners"};
+  Gap no_row{"repositories of owners that the table of origins does not have", 0,
+             "nothing is inferred from a name; an operator may add rows"};
+  Gap not_said{"repositories of owners whose row leaves the " + what + " open", 0,
+               "sources do not say it or contradict each other"};
+  Gap no_owner{"repositories without an owner in their name", 0,
+               "such names are the Hub's own, of the time before it had owners"};
   std::uint64_t judged = 0, all = 0;
   for (const RepoKind kind : {RepoKind::Model, RepoKind::Dataset}) {
     std::map<std::string, Sum> sums;
@@ -89,7 +94,9 @@ FigureTable releases_table(const Population& p) {
   FigureTable table;
   table.id = "releases";
   table.title = "Releases of organisations by year";
-  table.population = "public repositories whose owner the table of origins has, by year of creation; what was removed since is not counted";
+  table.population =
+      "public repositories whose owner the table of origins has, by year of creation; what was removed since is not "
+      "counted";
   table.columns = {{"owner", "namespace on the Hub"},
                    {"year", "of creation, UTC"},
                    {"entity", "behind the owner, by the table of origins"},
@@ -118,12 +125,12 @@ FigureTable releases_table(const Population& p) {
   }
   for (const auto& [owner, of] : by_owner) {
     for (const auto& [year, counts] : of.second)
-      table.rows.push_back({owner, std::to_string(year),
-                            of.first->entity.empty() ? Figure() : Figure(of.first->entity), jurisdiction_of(of.first),
-                            counts[0], counts[1], counts[2], sum_of(counts)});
+      table.rows.push_back({owner, std::to_string(year), of.first->entity.empty() ? Figure() : Figure(of.first->entity),
+                            jurisdiction_of(of.first), counts[0], counts[1], counts[2], sum_of(counts)});
   }
   table.judged = {judged, judged + undated + others};
-  table.gaps = {{"repositories of other owners", others, "the table of origins does not have them; whether they are organisations the listings do not tell"},
+  table.gaps = {{"repositories of other owners", others,
+                 "the table of origins does not have them; whether they are organisations the listings do not tell"},
                 {"no date of creation", undated, "the listing gave none"}};
   return table;
 }
@@ -132,7 +139,8 @@ FigureTable releases_by_jurisdiction_table(const Population& p) {
   FigureTable table;
   table.id = "releases_by_jurisdiction";
   table.title = "Releases by jurisdiction and year";
-  table.population = "public repositories with a date of creation, by year of creation; what was removed since is not counted";
+  table.population =
+      "public repositories with a date of creation, by year of creation; what was removed since is not counted";
   table.columns = {{"jurisdiction", "of the owner by the table of origins; unknown: no row, or the row does not say"},
                    {"year", "of creation, UTC"},
                    {"models", "created in the year"},
@@ -157,8 +165,9 @@ FigureTable releases_by_jurisdiction_table(const Population& p) {
     for (const auto& [year, of] : years)
       table.rows.push_back({jurisdiction, std::to_string(year), of[0], of[1], of[2], sum_of(of)});
   table.judged = {judged, judged + unknown + undated};
-  table.gaps = {{"unknown jurisdiction", unknown, "the table of origins has no row for the owner, or the row does not say"},
-                {"no date of creation", undated, "the listing gave none"}};
+  table.gaps = {
+      {"unknown jurisdiction", unknown, "the table of origins has no row for the owner, or the row does not say"},
+      {"no date of creation", undated, "the listing gave none"}};
   return table;
 }
 }  // namespace hm::provenance::report

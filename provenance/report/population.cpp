@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/text.hpp"
 #include "storage/key_space.hpp"
 #include "storage/listing_row.hpp"
 
@@ -17,7 +16,10 @@ std::chrono::year_month_day day_of(std::uint32_t unix_s) {
 }  // namespace
 
 int year_of(std::uint32_t unix_s) { return static_cast<int>(day_of(unix_s).year()); }
-std::string month_of(std::uint32_t unix_s) { return iso8601(std::int64_t{unix_s} * 1000).substr(0, 7); }
+int month_of(std::uint32_t unix_s) {
+  const auto day = day_of(unix_s);
+  return static_cast<int>(day.year()) * 12 + static_cast<int>(static_cast<unsigned>(day.month())) - 1;
+}
 
 Result<Population> Population::read(const storage::Index& index, const OriginTable& origins) {
   Population out;
@@ -75,7 +77,8 @@ Result<std::string> Population::name(std::uint32_t i) const {
   const auto key = storage::key::parse_repo(stored);
   if (!key) return Error{Errc::Corrupt, "the index holds a malformed key of a column; run: hubmirror index rebuild"};
   HM_TRY(const auto row, storage::find_listing(*index_, *key));
-  if (!row) return Error{Errc::Corrupt, "the listing row of " + key->text() + " is missing; put back index/ from a backup"};
+  if (!row)
+    return Error{Errc::Corrupt, "the listing row of " + key->text() + " is missing; put back index/ from a backup"};
   return row->name;
 }
 

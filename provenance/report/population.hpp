@@ -1,5 +1,5 @@
 // provenance/report/population.hpp: what the tables of a report share of every listed repository, read from the columns
-// once: some 80 bytes for each repository. Layer 4. Threads: not changed once it is read.
+// once: some 50 bytes for each repository. Layer 4. Threads: not changed once it is read.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -24,7 +24,7 @@ constexpr std::size_t index_of(RepoKind kind) { return static_cast<std::size_t>(
 
 /// An owner of repositories: the part before the '/', without case.
 struct Owner {
-  std::uint32_t example = 0;  ///< ordinal of one of the repositories
+  std::uint32_t example = 0;       ///< ordinal of one of the repositories
   const Origin* origin = nullptr;  ///< null: not in the table
 };
 
@@ -45,11 +45,11 @@ class Population {
     return state_[i] != 0 && (state_[i] & (storage::kStateGone | storage::kStatePrivate)) == 0;
   }
   bool is_public(std::uint32_t i, RepoKind kind) const { return is_public(i) && is_of(i, kind); }
-  std::uint64_t count(RepoKind kind) const { return counts_[index_of(kind)]; }              ///< of the public ones
+  std::uint64_t count(RepoKind kind) const { return counts_[index_of(kind)]; }                ///< of the public ones
   std::uint64_t all_downloads(RepoKind kind) const { return downloads_of_[index_of(kind)]; }  ///< of the public ones
   std::uint64_t downloads(std::uint32_t i) const { return downloads_[i]; }
   std::uint32_t created_s(std::uint32_t i) const { return created_[i]; }  ///< 0: not known
-  int created_year(std::uint32_t i) const;                               ///< 0: not known
+  int created_year(std::uint32_t i) const;                                ///< 0: not known
   /// Place in owners(); kNobody: a name of one segment.
   std::uint32_t owner(std::uint32_t i) const { return owner_[i]; }
   const std::vector<Owner>& owners() const { return owners_; }
@@ -88,5 +88,5 @@ Result<> each_text(const storage::Index& index, storage::Column column, std::uin
   });
 }
 int year_of(std::uint32_t unix_s);
-std::string month_of(std::uint32_t unix_s);  ///< "2026-03"
+int month_of(std::uint32_t unix_s);  ///< since the year 0
 }  // namespace hm::provenance::report

@@ -24,7 +24,8 @@ std::vector<Figure> figures_of(std::vector<Sized>& sized, std::uint64_t models) 
     weighted += Wide{s.value} * s.downloads;
     weights += s.downloads;
   }
-  std::vector<Figure> out{Share{sized.size(), models}, Figure(), Figure(), static_cast<std::uint64_t>(weights), Figure(), Figure()};
+  std::vector<Figure> out{Share{sized.size(), models},         Figure(), Figure(),
+                          static_cast<std::uint64_t>(weights), Figure(), Figure()};
   if (sized.empty()) return out;
   out[1] = mean(sum, sized.size());
   out[2] = sized[(sized.size() - 1) / 2].value;

@@ -17,18 +17,64 @@ using storage::Column;
 namespace {
 /// What the Hub offers as categories of datasets.
 constexpr auto kTasks = std::to_array<std::string_view>({
-    "any-to-any", "audio-classification", "audio-text-to-text", "audio-to-audio", "automatic-speech-recognition",
-    "depth-estimation", "document-question-answering", "feature-extraction", "fill-mask", "graph-ml",
-    "image-classification", "image-feature-extraction", "image-segmentation", "image-text-to-image",
-    "image-text-to-text", "image-text-to-video", "image-to-3d", "image-to-image", "image-to-text", "image-to-video",
-    "keypoint-detection", "mask-generation", "multiple-choice", "object-detection", "other", "question-answering",
-    "reinforcement-learning", "robotics", "sentence-similarity", "summarization", "table-question-answering",
-    "table-to-text", "tabular-classification", "tabular-regression", "tabular-to-text", "text-classification",
-    "text-generation", "text-ranking", "text-retrieval", "text-to-3d", "text-to-audio", "text-to-image",
-    "text-to-speech", "text-to-video", "text2text-generation", "time-series-forecasting", "token-classification",
-    "translation", "unconditional-image-generation", "video-classification", "video-text-to-text", "video-to-video",
-    "visual-document-retrieval", "visual-question-answering", "voice-activity-detection", "zero-shot-classification",
-    "zero-shot-image-classification", "zero-shot-object-detection",
+    "any-to-any",
+    "audio-classification",
+    "audio-text-to-text",
+    "audio-to-audio",
+    "automatic-speech-recognition",
+    "depth-estimation",
+    "document-question-answering",
+    "feature-extraction",
+    "fill-mask",
+    "graph-ml",
+    "image-classification",
+    "image-feature-extraction",
+    "image-segmentation",
+    "image-text-to-image",
+    "image-text-to-text",
+    "image-text-to-video",
+    "image-to-3d",
+    "image-to-image",
+    "image-to-text",
+    "image-to-video",
+    "keypoint-detection",
+    "mask-generation",
+    "multiple-choice",
+    "object-detection",
+    "other",
+    "question-answering",
+    "reinforcement-learning",
+    "robotics",
+    "sentence-similarity",
+    "summarization",
+    "table-question-answering",
+    "table-to-text",
+    "tabular-classification",
+    "tabular-regression",
+    "tabular-to-text",
+    "text-classification",
+    "text-generation",
+    "text-ranking",
+    "text-retrieval",
+    "text-to-3d",
+    "text-to-audio",
+    "text-to-image",
+    "text-to-speech",
+    "text-to-video",
+    "text2text-generation",
+    "time-series-forecasting",
+    "token-classification",
+    "translation",
+    "unconditional-image-generation",
+    "video-classification",
+    "video-text-to-text",
+    "video-to-video",
+    "visual-document-retrieval",
+    "visual-question-answering",
+    "voice-activity-detection",
+    "zero-shot-classification",
+    "zero-shot-image-classification",
+    "zero-shot-object-detection",
 });
 constexpr std::string_view kTaskTag = "task_categories:";
 constexpr std::size_t kFoldBytes = 4;
@@ -65,7 +111,6 @@ Result<Tasks> read_tasks(const Population& p) {
     }
     const int year = p.created_year(i);
     for (const std::size_t t : named) {
-
       if (year != 0) ++out.created[t][year];
     }
     out.with_task += named.empty() ? 0 : 1;
@@ -172,7 +217,9 @@ Result<FigureTable> datasets_by_task_table(const Population& p) {
   FigureTable table;
   table.id = "datasets_by_task";
   table.title = "Datasets by task and year";
-  table.population = "public datasets that are listed now and carry a tag task_categories: of the Hub's own list; one with several counts for each";
+  table.population =
+      "public datasets that are listed now and carry a tag task_categories: of the Hub's own list; one with several "
+      "counts for each";
   table.columns = {{"task", "as the tag says"},
                    {"year", "of creation, UTC"},
                    {"created", "datasets of the task created in it"},
@@ -198,7 +245,9 @@ Result<FigureTable> licences_table(const Population& p) {
   FigureTable table;
   table.id = "licences";
   table.title = "Declared licences";
-  table.population = "public models and datasets, each kind by itself, by the tag license: of their listing; what their files say is not looked at";
+  table.population =
+      "public models and datasets, each kind by itself, by the tag license: of their listing; what their files say is "
+      "not looked at";
   table.columns = {{"kind", "model or dataset"},
                    {"licence", "as the tag spells it; the first 50 of a kind, then any other, several at once, none"},
                    {"repositories", "that declare it"},

@@ -1,5 +1,6 @@
 """Knowing the whole Hub: crawl, and what search, history, changes and show tell of what was never mirrored."""
 
+import csv
 import os
 import signal
 
@@ -101,6 +102,34 @@ class CrawlTest(HubTest):
         self.assertIn("the first 2 are shown, there are more", run.err)
         self.assertEqual(self.hm("search", "--limit", "3").err, "")
         self.assertIn("there are more", self.hm("changes", "--since", "2020-01-01", "--limit", "2").err)
+
+    def test_the_ecosystem_is_reported_with_the_operators_origins(self):
+        self.model("org/base", {"README.md": "---\nlicense: mit\n---\n"})
+        self.model("Qwen/other", {"README.md": "y"}, gated="manual")
+        self.repo("dataset", "org/data", {})
+        self.crawl()
+        origins = os.path.join(self.dir, "origins")
+        os.mkdir(origins)
+        head = "owner,entity,jurisdiction,sector,source,read,note\n"
+        self.write("origins/ours.csv", head + "org,Our Lab,DE,public,https://lab.example,2026-11-28,\n")
+        self.configure(report={"origins": origins})
+        report = self.hm("--json", "report", "ecosystem").json
+        tables = {t["id"]: t for t in report["tables"]}
+        kinds = {r["kind"]: r["repositories"] for r in tables["repositories"]["rows"]}
+        self.assertEqual(kinds, {"model": 2, "dataset": 1, "space": 0})
+        owners = {(r["kind"], r["jurisdiction"]): r["owners"] for r in tables["downloads_by_jurisdiction"]["rows"]}
+        self.assertEqual(owners, {("model", "CN"): 1, ("model", "DE"): 1, ("model", "unknown"): None, ("dataset", "DE"): 1, ("dataset", "unknown"): None})
+        self.assertEqual(report["basis"]["journal"]["entries"], 3)
+        self.assertTrue(all(c["meaning"] for t in report["tables"] for c in t["columns"]))
+        text = self.hm("report", "ecosystem").out
+        self.assertIn("Repositories by kind\n  over public repositories", text)
+        rows = list(csv.DictReader(self.hm("report", "ecosystem", "--csv").out.splitlines()))
+        gated = [r for r in rows if (r["table"], r["row"], r["figure"]) == ("gated", "model", "gated")]
+        self.assertEqual([(r["value"], r["part"], r["of"]) for r in gated], [("50.0", "1", "2")])
+        self.assert_error(self.hm("--json", "report", "ecosystem", "--csv", code=2), "--csv and --json")
+        self.write("origins/ours.csv", head + "org,Our Lab,Germany,public,https://lab.example,2026-11-28,\n")
+        for command in (("report", "ecosystem"), ("config", "check")):
+            self.assert_error(self.hm(*command, code=2), 'ours.csv:2: jurisdiction "Germany"', "report.origins")
 
     def test_wrong_use_is_said(self):
         self.assert_error(self.hm("crawl", "--kinds", "modles", code=2), "none of models, datasets, spaces")
