@@ -48,8 +48,7 @@ Result<Exit> run_command(Context& context, const ReportEcosystemCommand& command
     return Error{Errc::BadInput, "--csv and --json are two forms of the same; say one of them"};
   HM_TRY(const auto origins, origins_in_force(context.config, context.config_file));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
-  HM_TRY(const Report report,
-         provenance::report::ecosystem(*services->index, origins, system_clock().unix_ms()));
+  HM_TRY(const Report report, provenance::report::ecosystem(*services->index, origins, system_clock().unix_ms()));
   if (context.options.json) {
     print_json(context.io.out, to_json(report));
     return Exit::Done;

@@ -30,10 +30,10 @@ std::uint32_t even_part(std::uint64_t sum, std::uint64_t parts, std::uint64_t n)
 
 const std::array<PlantedOwner, 5>& planted_owners() {
   static constexpr std::array<PlantedOwner, kOwners> kAll{{{"basalt-works", "CN", "industry", 300},
-                                                          {"cedar-institute", "CN", "academic", 110},
-                                                          {"harbor-inc", "US", "industry", 70},
-                                                          {"lagoon-university", "US", "academic", 130},
-                                                          {"kestrel-collective", "", "independent", 390}}};
+                                                           {"cedar-institute", "CN", "academic", 110},
+                                                           {"harbor-inc", "US", "industry", 70},
+                                                           {"lagoon-university", "US", "academic", 130},
+                                                           {"kestrel-collective", "", "independent", 390}}};
   return kAll;
 }
 const PlantedOwner& planted_owner_of(std::uint32_t slot) { return planted_owners()[slot % kOwners]; }
@@ -84,7 +84,8 @@ void plant_families(const Scale& scale, std::vector<Repo>& repos) {
       Repo& repo = repos[free[n]];
       repo.family = static_cast<std::uint16_t>(f + 1);
       const bool of_root = draw.unit(For::Parent) < 0.6;
-      repo.parent = members[of_root ? 0 : below(draw.bits(For::Parent, 50), static_cast<std::uint32_t>(members.size()))];
+      repo.parent =
+          members[of_root ? 0 : below(draw.bits(For::Parent, 50), static_cast<std::uint32_t>(members.size()))];
       repo.relation = static_cast<Relation>(draw.below(For::Relation, 4));
       members.push_back(free[n]);
     }

@@ -40,7 +40,8 @@ class EcosystemTest : public CrawlTest {
     EXPECT_NE(figure, nullptr) << table << " " << testing::PrintToString(row) << " " << column;
     return figure == nullptr ? Figure() : *figure;
   }
-  static std::string shown(const Report& r, const char* table, const std::vector<std::string>& row, const char* column) {
+  static std::string shown(const Report& r, const char* table, const std::vector<std::string>& row,
+                           const char* column) {
     return text_of(at(r, table, row, column));
   }
   static std::uint64_t number(const Report& r, const char* table, const std::vector<std::string>& row,
@@ -134,18 +135,19 @@ TEST_F(EcosystemTest, AgreesWithALookAtEveryRow) {
     ++libraries["model " + (found.facts.library.empty() ? "(none)" : found.facts.library)];
     if (found.facts.parameters != 0) parameters.emplace_back(found.facts.parameters, found.popularity.downloads);
   }
-  const auto expect_rows = [&](const char* table, const char* column, const std::map<std::string, std::uint64_t>& want) {
+  const auto expect_rows = [&](const char* table, const char* column,
+                               const std::map<std::string, std::uint64_t>& want) {
     std::map<std::string, std::uint64_t> have;
     const FigureTable* t = r.table(table);
     for (const auto& row : t->rows)
-      have[text_of(row[0]) + " " + text_of(row[1])] = std::get<std::uint64_t>(*t->find({text_of(row[0]), text_of(row[1])}, column));
+      have[text_of(row[0]) + " " + text_of(row[1])] =
+          std::get<std::uint64_t>(*t->find({text_of(row[0]), text_of(row[1])}, column));
     EXPECT_EQ(have, want) << table;
   };
   expect_rows("growth_by_month", "created", months);
   expect_rows("licences", "repositories", licences);
   expect_rows("libraries", "models", libraries);
-  for (const char* kind : {"model", "dataset"})
-    EXPECT_EQ(share(r, "gated", {kind}, "gated").part, gates[kind]) << kind;
+  for (const char* kind : {"model", "dataset"}) EXPECT_EQ(share(r, "gated", {kind}, "gated").part, gates[kind]) << kind;
   EXPECT_EQ(number(r, "repositories", {"model"}, "repositories"), models);
 
   std::sort(parameters.begin(), parameters.end());
@@ -189,8 +191,8 @@ TEST_F(EcosystemTest, DescendantsAreThoseThatAWalkFromEachModelUpwardsFinds) {
   }
   const auto population = provenance::report::Population::read(*index_, origins_).value();
   std::map<std::string, std::uint64_t> found;
-  for (const auto& root : provenance::report::read_families(population).value().roots)
-    found[population.name(root.ordinal).value()] = root.descendants;
+  const auto families = provenance::report::read_families(population).value();
+  for (const auto& root : families.roots) found[population.name(root.ordinal).value()] = root.descendants;
   EXPECT_EQ(found, expected);
   EXPECT_GE(found.size(), 10U);
   const auto bounded = provenance::report::read_families(population, 0).value();
@@ -213,11 +215,11 @@ TEST_F(EcosystemTest, BasesInACircleAndThemselvesAreToldApartFromRoots) {
   }
   set_base(0, keys[1]);
   set_base(1, keys[2]);
-  set_base(2, keys[0]);                                                             // a circle of three
-  set_base(3, keys[0]);                                                             // hangs on it
-  set_base(4, keys[4]);                                                             // itself
-  set_base(5, keys[4]);                                                             // of a model without another base
-  set_base(6, {RepoKind::Model, *Rid::parse("ffffffffffffffffffffffff")});          // nobody knows it
+  set_base(2, keys[0]);                                                     // a circle of three
+  set_base(3, keys[0]);                                                     // hangs on it
+  set_base(4, keys[4]);                                                     // itself
+  set_base(5, keys[4]);                                                     // of a model without another base
+  set_base(6, {RepoKind::Model, *Rid::parse("ffffffffffffffffffffffff")});  // nobody knows it
   storage::Batch batch;
   columns.flush(batch);
   ASSERT_TRUE(index_->commit(batch));
@@ -238,7 +240,8 @@ TEST_F(EcosystemTest, WhatIsGoneIsNotCountedAndIsSaid) {
   ASSERT_TRUE(recorder_->record_listing_gone(most[0].key, 404));
   const Report after = report();
   const std::string kind(name_of(most[0].key.kind));
-  EXPECT_EQ(number(after, "repositories", {kind}, "repositories") + 1, number(before, "repositories", {kind}, "repositories"));
+  EXPECT_EQ(number(after, "repositories", {kind}, "repositories") + 1,
+            number(before, "repositories", {kind}, "repositories"));
   EXPECT_EQ(number(after, "concentration", {kind}, "downloads") + most[0].popularity.downloads,
             number(before, "concentration", {kind}, "downloads"));
   EXPECT_EQ(after.table("repositories")->gaps[0].count, 1U);
