@@ -10,7 +10,6 @@
 #include "storage/index.hpp"
 
 namespace hm::provenance::report {
-
 /// @param made_ms when the report is made, as it will say. @returns Corrupt.
 Result<Report> ecosystem(const storage::Index& index, const OriginTable& origins, std::int64_t made_ms);
 }  // namespace hm::provenance::report

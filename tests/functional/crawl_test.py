@@ -127,6 +127,7 @@ class CrawlTest(HubTest):
         gated = [r for r in rows if (r["table"], r["row"], r["figure"]) == ("gated", "model", "gated")]
         self.assertEqual([(r["value"], r["part"], r["of"]) for r in gated], [("50.0", "1", "2")])
         self.assert_error(self.hm("--json", "report", "ecosystem", "--csv", code=2), "--csv and --json")
+        self.write("policies/all.toml", '[select]\nnames = ["*"]\n')  # or config check has no policy to read
         self.write("origins/ours.csv", head + "org,Our Lab,Germany,public,https://lab.example,2026-11-28,\n")
         for command in (("report", "ecosystem"), ("config", "check")):
             self.assert_error(self.hm(*command, code=2), 'ours.csv:2: jurisdiction "Germany"', "report.origins")
