@@ -131,7 +131,7 @@ class Walk {
     for (const auto& [term, label] : all) {
       terms_.push_back(term);
       label_of_term_.push_back(label);
-      verdict_.inherited.push_back(judge_.text_of(term.expression));
+      verdict_.inherited.push_back({judge_.text_of(term.expression), term.carry});
     }
     std::sort(verdict_.inherited.begin(), verdict_.inherited.end());
     verdict_.inherited.erase(std::unique(verdict_.inherited.begin(), verdict_.inherited.end()), verdict_.inherited.end());

@@ -42,6 +42,10 @@ class Judge {
   ExpressionId intern(std::string_view expression);
   NodeFacts facts_of(const Claim& claim);
   const std::string& text_of(ExpressionId id) const { return interned_[id].text; }
+  /// What one may choose from; the first asks for least. Licences without an entry have Class::Unknown.
+  const std::vector<std::vector<const Licence*>>& alternatives(ExpressionId id) const {
+    return interned_[id].alternatives;
+  }
   const Catalogue& catalogue() const { return catalogue_; }
 
   /// Called for each finding: its rule, severity, whether it is only possible, the clause, the term behind it (nullopt:

@@ -119,10 +119,16 @@ struct Summary {
   std::uint32_t rules = 0;           ///< bit i: a finding with that RuleId is there
   bool operator==(const Summary&) const = default;
 };
+/// Terms of some ancestor, without saying which.
+struct Inherited {
+  std::string expression;
+  Carry carry = Carry::Content;
+  auto operator<=>(const Inherited&) const = default;
+};
 struct Verdict {
   Summary summary;
   std::string name, expression;           ///< of the node itself
-  std::vector<std::string> inherited;     ///< expressions of ancestors that reach it, sorted, each once
+  std::vector<Inherited> inherited;       ///< what ancestors bring, each pair once
   std::vector<Finding> findings;          ///< the most severe first; at most kFindingsMax
   std::size_t findings_left_out = 0;
 };
