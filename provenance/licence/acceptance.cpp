@@ -42,8 +42,8 @@ Result<Flags> flags_of(const config::TomlFile& file, std::string_view key, const
   for (const std::string& word : given) {
     const auto found = std::find(words.begin(), words.end(), word);
     if (found == words.end())
-      return Error{Errc::BadInput, place_of(file, key) + std::string(key) + " does not know \"" + printable(word) + "\"" +
-                                       config::did_you_mean(word, {words.begin(), words.end()})};
+      return Error{Errc::BadInput, place_of(file, key) + std::string(key) + " does not know \"" + printable(word) +
+                                       "\"" + config::did_you_mean(word, {words.begin(), words.end()})};
     flags |= 1U << (found - words.begin());
   }
   return flags;
@@ -101,10 +101,12 @@ Result<LicencePolicy> parse_licence_policy(const Catalogue& catalogue, std::stri
   LicencePolicy& p = w.policy;
   HM_TRY(p.refuse_restrictions, flags_of(file, "refuse_restrictions", kRestrictionNames, w.restrictions));
   HM_TRY(p.refuse_duties, flags_of(file, "refuse_duties", kDemandNames, w.duties));
-  for (const auto& [key, list] : {std::pair("refuse_licences", &p.refuse_licences), {"accept_licences", &p.accept_licences}})
+  for (const auto& [key, list] :
+       {std::pair("refuse_licences", &p.refuse_licences), {"accept_licences", &p.accept_licences}})
     for (const std::string& id : *list)
       if (catalogue.find(id) == nullptr)
-        return Error{Errc::BadInput, place_of(file, key) + key + ": \"" + printable(id) + "\" has no section in the catalogue"};
+        return Error{Errc::BadInput,
+                     place_of(file, key) + key + ": \"" + printable(id) + "\" has no section in the catalogue"};
   p.data_counts = w.data == "refuse";
   p.refuse_drift = w.drift == "refuse";
   using OnPossible = LicencePolicy::OnPossible;
@@ -122,10 +124,12 @@ Result<LicencePolicy> load_licence_policy(const Catalogue& catalogue, const std:
 Acceptance accept(const LicencePolicy& policy, const Verdict& verdict, Judge& judge) {
   Acceptance out;
   const Summary& s = verdict.summary;
-  if (s.outcome == Outcome::Conflict && !s.possible) weigh(out, Decision::Refused, "its licence conflicts with its lineage");
+  if (s.outcome == Outcome::Conflict && !s.possible)
+    weigh(out, Decision::Refused, "its licence conflicts with its lineage");
   if (s.outcome == Outcome::Conflict && s.possible) {
     using OnPossible = LicencePolicy::OnPossible;
-    if (policy.possible_conflict == OnPossible::Refuse) weigh(out, Decision::Refused, "a possible conflict with its lineage");
+    if (policy.possible_conflict == OnPossible::Refuse)
+      weigh(out, Decision::Refused, "a possible conflict with its lineage");
     if (policy.possible_conflict == OnPossible::Undecided)
       weigh(out, Decision::Undecided, "a possible conflict with its lineage");
   }
@@ -147,12 +151,15 @@ Acceptance accept(const LicencePolicy& policy, const Verdict& verdict, Judge& ju
     if (term.carry == Carry::Outputs) continue;  // what reaches it is in the summary, below
     one(term.expression, data ? "training data" : term.carry == Carry::Use ? "applies in use" : "inherited", data);
   }
-  if (const Flags bad = s.restricts & policy.refuse_restrictions; bad != 0 && out.decision != Decision::Refused &&
-      std::any_of(verdict.inherited.begin(), verdict.inherited.end(), [](const Inherited& t) { return t.carry == Carry::Outputs; }))
+  if (const Flags bad = s.restricts & policy.refuse_restrictions;
+      bad != 0 && out.decision != Decision::Refused &&
+      std::any_of(verdict.inherited.begin(), verdict.inherited.end(),
+                  [](const Inherited& t) { return t.carry == Carry::Outputs; }))
     weigh(out, Decision::Refused, words_of(bad, kRestrictionNames) + ": terms of a model that it was distilled from");
   if (policy.refuse_drift)
     for (const Finding& f : verdict.findings)
-      if (f.severity == Severity::Drift) weigh(out, Decision::Refused, std::string(name_of(f.rule)) + ": " + f.expression);
+      if (f.severity == Severity::Drift)
+        weigh(out, Decision::Refused, std::string(name_of(f.rule)) + ": " + f.expression);
   return out;
 }
 }  // namespace hm::provenance::licence

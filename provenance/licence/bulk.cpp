@@ -29,11 +29,14 @@ class States {
     std::uint64_t hash = truncated ? 1 : 0;
     for (const Term& t : terms)
       hash = (hash ^ (static_cast<std::uint64_t>(t.expression) << 8 | static_cast<std::uint64_t>(t.carry) << 4 |
-                      static_cast<std::uint64_t>(t.weakest))) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
+                      static_cast<std::uint64_t>(t.weakest))) *
+                 0x9E3779B97F4A7C15ULL +
+             (hash >> 29);
     auto& same_hash = by_hash_[hash];
     for (const StateId id : same_hash) {
       const View known = view(id);
-      if (known.truncated == truncated && std::equal(known.terms.begin(), known.terms.end(), terms.begin(), terms.end()))
+      if (known.truncated == truncated &&
+          std::equal(known.terms.begin(), known.terms.end(), terms.begin(), terms.end()))
         return id;
     }
     const auto id = static_cast<StateId>(entries_.size());

@@ -12,10 +12,11 @@
 
 namespace hm::provenance::licence {
 namespace {
-constexpr std::size_t kFilesMax = 1000;    // of an operator's folder; written by hand
-constexpr std::size_t kFamiliesMax = 63;   // one bit each
+constexpr std::size_t kFilesMax = 1000;   // of an operator's folder; written by hand
+constexpr std::size_t kFamiliesMax = 63;  // one bit each
 constexpr std::string_view kRulesFile = "rules.toml";
-constexpr std::array<std::string_view, 7> kCellNames{"fine", "warning", "drift", "conflict", "listed", "stricter", "annex"};
+constexpr std::array<std::string_view, 7> kCellNames{"fine",   "warning",  "drift", "conflict",
+                                                     "listed", "stricter", "annex"};
 
 Error bad(const std::string& place, std::string what) { return {Errc::BadInput, place + std::move(what)}; }
 
@@ -26,7 +27,8 @@ Result<std::size_t> number_of(const std::array<std::string_view, N>& words, cons
   const auto found = std::find(words.begin(), words.end(), word);
   if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
   const std::vector<std::string> known(words.begin(), words.end());
-  return bad(place, std::string(key) + " does not know \"" + printable(word) + "\"" + config::did_you_mean(word, known));
+  return bad(place,
+             std::string(key) + " does not know \"" + printable(word) + "\"" + config::did_you_mean(word, known));
 }
 template <std::size_t N>
 Result<Flags> flags_of(const std::array<std::string_view, N>& words, const std::vector<std::string>& given,
@@ -142,7 +144,9 @@ Result<> Catalogue::add_rule(const config::TomlSection& section) {
       HM_TRY(const std::size_t carry, number_of(kCarryNames, *text, key.value_place, key.name));
       rules_.carries[relation] = static_cast<Carry>(carry);
     } else if (section.name == "evidence") {
-      if (key.name != "possible_up_to") return bad(key.key_place, "unknown key \"" + printable(key.name) + "\" in [evidence]; did you mean \"possible_up_to\"?");
+      if (key.name != "possible_up_to")
+        return bad(key.key_place,
+                   "unknown key \"" + printable(key.name) + "\" in [evidence]; did you mean \"possible_up_to\"?");
       HM_TRY(const std::size_t level, number_of(kEvidenceNames, *text, key.value_place, key.name));
       rules_.possible_up_to = static_cast<Evidence>(level);
     } else {
@@ -185,7 +189,8 @@ Result<> Catalogue::finish() {
     for (const auto* list : {&l.derivatives, &l.not_with})
       for (const std::string& other : *list)
         if (!by_id_.contains(other))
-          return bad(l.place, "\"" + printable(other) + "\" in derivatives or not_with of [" + l.id + "] has no section");
+          return bad(l.place,
+                     "\"" + printable(other) + "\" in derivatives or not_with of [" + l.id + "] has no section");
     if (l.family.empty() && l.klass == Class::Community) l.family = l.id;  // an agreement is its own family
     if (l.family.empty()) continue;
     const std::size_t number = families_.emplace(l.family, families_.size()).first->second;

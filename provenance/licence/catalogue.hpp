@@ -34,7 +34,7 @@ inline constexpr std::array<std::string_view, 10> kClassNames{
     "non-commercial", "no-derivatives", "responsible-ai", "community",     "unknown"};
 /// Columns: the classes, but Community is split in two.
 inline constexpr std::array<std::string_view, 11> kColumnNames{
-    "public-domain",  "permissive",     "attribution",    "weak-copyleft",  "strong-copyleft", "non-commercial",
+    "public-domain",  "permissive",     "attribution",    "weak-copyleft",   "strong-copyleft", "non-commercial",
     "no-derivatives", "responsible-ai", "community-same", "community-other", "unknown"};
 
 using Flags = std::uint32_t;  ///< of kDemandNames or kRestrictionNames, bit i for word i
@@ -45,9 +45,9 @@ namespace demand {
 inline constexpr Flags kText = 1U << 0, kNoticeFile = 1U << 2, kShareAlike = 1U << 6, kUseAnnex = 1U << 8,
                        kName = 1U << 11, kOutputs = 1U << 12;
 }
-inline constexpr std::array<std::string_view, 9> kRestrictionNames{
-    "non-commercial", "research-only",   "no-derivatives", "use-based", "field-of-use",
-    "user-ceiling",   "revenue-ceiling", "territory",      "outputs"};
+inline constexpr std::array<std::string_view, 9> kRestrictionNames{"non-commercial",  "research-only", "no-derivatives",
+                                                                   "use-based",       "field-of-use",  "user-ceiling",
+                                                                   "revenue-ceiling", "territory",     "outputs"};
 namespace restriction {
 inline constexpr Flags kUserCeiling = 1U << 5, kTerritory = 1U << 7, kOutputs = 1U << 8;
 }

@@ -73,7 +73,9 @@ class Walk {
     if (node == kNoNode) return ok();
     return expand(label);
   }
-  static std::uint64_t key_of(const Label& label) { return static_cast<std::uint64_t>(label.node) << 8 | packed(label.map); }
+  static std::uint64_t key_of(const Label& label) {
+    return static_cast<std::uint64_t>(label.node) << 8 | packed(label.map);
+  }
 
   Result<> expand(std::uint32_t label) {
     edges_.clear();
@@ -99,7 +101,8 @@ class Walk {
       next.depth = labels_[label].depth + 1;
       next.weakest = std::min(labels_[label].weakest, edge.evidence);
       for (std::size_t i = 0; i < next.map.size(); ++i) {
-        const Carry at_child = carried(judge_.catalogue().rules(), edge.relation, child->material, static_cast<Carry>(i));
+        const Carry at_child =
+            carried(judge_.catalogue().rules(), edge.relation, child->material, static_cast<Carry>(i));
         next.map[i] = labels_[label].map[static_cast<std::size_t>(at_child)];
       }
       if (edge.parent != kNoNode && settled_.contains(key_of(next))) continue;
@@ -134,7 +137,8 @@ class Walk {
       verdict_.inherited.push_back({judge_.text_of(term.expression), term.carry});
     }
     std::sort(verdict_.inherited.begin(), verdict_.inherited.end());
-    verdict_.inherited.erase(std::unique(verdict_.inherited.begin(), verdict_.inherited.end()), verdict_.inherited.end());
+    verdict_.inherited.erase(std::unique(verdict_.inherited.begin(), verdict_.inherited.end()),
+                             verdict_.inherited.end());
     return ok();
   }
 
@@ -142,7 +146,8 @@ class Walk {
     Path path;
     for (std::uint32_t i = label; i != 0; i = labels_[i].below) {
       const Label& l = labels_[i];
-      Step step{l.node, l.edge.relation, l.edge.evidence, l.edge.source, printable(l.edge.source), std::string("NOASSERTION")};
+      Step step{l.node,        l.edge.relation,          l.edge.evidence,
+                l.edge.source, printable(l.edge.source), std::string("NOASSERTION")};
       // Whoever stands on a path was expanded or judged, so its claim is here.
       if (const auto claim = claims_.find(l.node); claim != claims_.end()) {
         step.name = claim->second.name;
@@ -191,10 +196,15 @@ class Walk {
     verdict_.summary.truncated = verdict_.summary.truncated || truncated_;
     if (cycle_) verdict_.summary.rules |= 1U << static_cast<unsigned>(RuleId::Cycle);
     if (verdict_.summary.truncated) verdict_.summary.rules |= 1U << static_cast<unsigned>(RuleId::Truncated);
-    if (cycle_) kept.push_back({{RuleId::Cycle, Severity::Warning, false, "the lineage leads back to where it began", {}, {}}, 0});
-    if (verdict_.summary.truncated) kept.push_back({{RuleId::Truncated, Severity::Warning, false, "a limit was met, more ancestors may be there", {}, {}}, 0});
+    if (cycle_)
+      kept.push_back(
+          {{RuleId::Cycle, Severity::Warning, false, "the lineage leads back to where it began", {}, {}}, 0});
+    if (verdict_.summary.truncated)
+      kept.push_back(
+          {{RuleId::Truncated, Severity::Warning, false, "a limit was met, more ancestors may be there", {}, {}}, 0});
     std::stable_sort(kept.begin(), kept.end(), [](const Kept& a, const Kept& b) {
-      return std::tuple(b.found.severity, a.found.possible, a.depth) < std::tuple(a.found.severity, b.found.possible, b.depth);
+      return std::tuple(b.found.severity, a.found.possible, a.depth) <
+             std::tuple(a.found.severity, b.found.possible, b.depth);
     });
     if (kept.size() > kFindingsMax) {
       verdict_.findings_left_out = kept.size() - kFindingsMax;
@@ -223,7 +233,8 @@ std::string path_text(std::string_view node_name, const Path& path) {
   std::string out(node_name);
   for (const Step& step : path)
     out += " <-" + std::string(kRelationNames[static_cast<std::size_t>(step.relation)]) + " " +
-           std::string(kEvidenceNames[static_cast<std::size_t>(step.evidence)]) + "- " + step.name + " (" + step.expression + ")";
+           std::string(kEvidenceNames[static_cast<std::size_t>(step.evidence)]) + "- " + step.name + " (" +
+           step.expression + ")";
   return out;
 }
 }  // namespace
@@ -234,9 +245,12 @@ Carry carried(const Rules& rules, Relation relation, Material child, Carry at_pa
     case Carry::Content:
       // A model whose content comes from an adapter has the adapter's base merged in.
       return at_parent == Carry::Use && child == Material::Model ? Carry::Content : at_parent;
-    case Carry::Data: return Carry::Data;
-    case Carry::Use: return at_parent == Carry::Data ? Carry::Data : Carry::Use;
-    case Carry::Outputs: return at_parent == Carry::Data ? Carry::Data : Carry::Outputs;
+    case Carry::Data:
+      return Carry::Data;
+    case Carry::Use:
+      return at_parent == Carry::Data ? Carry::Data : Carry::Use;
+    case Carry::Outputs:
+      return at_parent == Carry::Data ? Carry::Data : Carry::Outputs;
   }
   return at_parent;
 }

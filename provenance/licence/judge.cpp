@@ -12,9 +12,9 @@ namespace hm::provenance::licence {
 namespace {
 /// What a conflict or drift of that row is called.
 constexpr std::array<RuleId, kClassNames.size()> kRowRules{
-    RuleId::TermsToKeep,           RuleId::NoticeDropped,          RuleId::AttributionDropped,
-    RuleId::ShareAlikeLost,        RuleId::ShareAlikeLost,         RuleId::NonCommercialDropped,
-    RuleId::DerivativeForbidden,   RuleId::UseRestrictionsDropped, RuleId::CommunityTermsDropped,
+    RuleId::TermsToKeep,         RuleId::NoticeDropped,          RuleId::AttributionDropped,
+    RuleId::ShareAlikeLost,      RuleId::ShareAlikeLost,         RuleId::NonCommercialDropped,
+    RuleId::DerivativeForbidden, RuleId::UseRestrictionsDropped, RuleId::CommunityTermsDropped,
     RuleId::BaseLicenceUnknown};
 
 std::uint64_t family_mask(const Licence& l) { return l.family_bit == 0 ? 0 : 1ULL << (l.family_bit - 1); }
@@ -137,7 +137,7 @@ NodeFacts Judge::facts_of(const Claim& claim) {
 }
 
 Judge::Between Judge::between(const Licence& base, const std::vector<const Licence*>& derivative,
-                               std::uint64_t families) const {
+                              std::uint64_t families) const {
   const auto row = static_cast<std::size_t>(base.klass);
   std::optional<Between> best;
   bool listed = false;
@@ -156,13 +156,18 @@ Judge::Between Judge::between(const Licence& base, const std::vector<const Licen
     const Cell cell = catalogue_.rules().table[row][column];
     Between one{std::nullopt, kRowRules[row], &base};
     switch (cell) {
-      case Cell::Fine: break;
+      case Cell::Fine:
+        break;
       case Cell::Warning:
         one.severity = Severity::Warning;
         if (base.klass != Class::Unknown) one.rule = RuleId::TermsToKeep;
         break;
-      case Cell::Drift: one.severity = Severity::Drift; break;
-      case Cell::Conflict: one.severity = Severity::Conflict; break;
+      case Cell::Drift:
+        one.severity = Severity::Drift;
+        break;
+      case Cell::Conflict:
+        one.severity = Severity::Conflict;
+        break;
       case Cell::Listed:
         if (!same_or_listed(base, *d)) one.severity = Severity::Conflict;
         break;
@@ -236,8 +241,7 @@ void Judge::judge_limits(Work& work, const Interned& of, std::optional<std::size
   for (const Licence* l : of.alternatives.front()) {
     if ((l->restricts & restriction::kUserCeiling) != 0)
       work.found(RuleId::UserCeiling, Severity::Warning, l->users_max, term);
-    if ((l->restricts & restriction::kTerritory) != 0)
-      work.found(RuleId::Territory, Severity::Warning, l->notes, term);
+    if ((l->restricts & restriction::kTerritory) != 0) work.found(RuleId::Territory, Severity::Warning, l->notes, term);
   }
 }
 
@@ -297,7 +301,8 @@ void Judge::judge_exclusions(Work& work) {
   for (std::size_t i = 0; i < work.terms.size(); ++i) {
     if (work.terms[i].carry != Carry::Content) continue;
     const ExpressionId e = work.terms[i].expression;
-    const auto same = std::find_if(chosen.begin(), chosen.end(), [&](std::size_t c) { return work.terms[c].expression == e; });
+    const auto same =
+        std::find_if(chosen.begin(), chosen.end(), [&](std::size_t c) { return work.terms[c].expression == e; });
     if (same != chosen.end()) {
       if (work.terms[*same].weakest < work.terms[i].weakest) *same = i;
     } else if (chosen.size() < kExclusionMax) {

@@ -14,9 +14,9 @@
 #include "provenance/licence/lineage.hpp"
 
 namespace hm::provenance::licence {
-using ExpressionId = std::uint32_t;                ///< of a Judge; 0 is NOASSERTION
-inline constexpr ExpressionId kMissing = 1;        ///< a parent that is named and cannot be found
-inline constexpr std::size_t kExclusionMax = 64;   ///< licences compared in pairs at one node
+using ExpressionId = std::uint32_t;               ///< of a Judge; 0 is NOASSERTION
+inline constexpr ExpressionId kMissing = 1;       ///< a parent that is named and cannot be found
+inline constexpr std::size_t kExclusionMax = 64;  ///< licences compared in pairs at one node
 
 /// Terms of some ancestor, as they reach a node.
 struct Term {
@@ -65,8 +65,8 @@ class Judge {
   struct Interned {
     std::string text;
     std::vector<std::vector<const Licence*>> alternatives;  ///< the first asks for least
-    Flags restricts = 0, demands = 0;                   ///< of the first alternative
-    std::uint64_t families = 0;                         ///< of all, one bit each
+    Flags restricts = 0, demands = 0;                       ///< of the first alternative
+    std::uint64_t families = 0;                             ///< of all, one bit each
     bool unknown = false, results_free = false;
   };
   struct Between {
@@ -97,7 +97,9 @@ class Judge {
     bool operator==(const PairKey&) const = default;
   };
   struct PairHash {
-    std::size_t operator()(const PairKey& k) const { return (k.pair * 0x9E3779B97F4A7C15ULL) ^ (k.families * 0xC2B2AE3D27D4EB4FULL); }
+    std::size_t operator()(const PairKey& k) const {
+      return (k.pair * 0x9E3779B97F4A7C15ULL) ^ (k.families * 0xC2B2AE3D27D4EB4FULL);
+    }
   };
   std::unordered_map<PairKey, Between, PairHash> between_;
   std::unordered_map<std::uint64_t, bool> exclude_;

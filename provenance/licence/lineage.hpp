@@ -20,9 +20,9 @@ enum class Known : std::uint8_t { Unknown, No, Yes };
 
 /// What a repository says, or was found to be, at the time that is asked about.
 struct Claim {
-  std::string name;                         ///< "owner/name"
-  std::string expression{"NOASSERTION"};    ///< as normalise() makes it; unreadable counts as NOASSERTION
-  std::string earlier{};                    ///< expression that an earlier commit had and this one has not; "" none
+  std::string name;                       ///< "owner/name"
+  std::string expression{"NOASSERTION"};  ///< as normalise() makes it; unreadable counts as NOASSERTION
+  std::string earlier{};                  ///< expression that an earlier commit had and this one has not; "" none
   Material material = Material::Model;
   Known has_text = Known::Unknown;    ///< a licence text is in the repository
   Known has_notice = Known::Unknown;  ///< a NOTICE file is in it
@@ -74,14 +74,31 @@ enum class RuleId : std::uint8_t {
   Cycle,
   Truncated,
 };
-inline constexpr std::array<std::string_view, 25> kRuleNames{
-    "notice-dropped",       "attribution-dropped",      "share-alike-lost",        "non-commercial-dropped",
-    "derivative-forbidden", "use-restrictions-dropped", "community-terms-dropped", "base-licence-unknown",
-    "base-missing",         "terms-to-keep",            "agreement-version",       "incompatible-licences",
-    "parents-exclude",      "outputs-forbidden",        "training-data-term",      "applies-in-use",
-    "name-rule",            "licence-text-missing",     "notice-missing",          "user-ceiling",
-    "territory",            "licence-unknown",          "licence-vanished",        "lineage-cycle",
-    "lineage-truncated"};
+inline constexpr std::array<std::string_view, 25> kRuleNames{"notice-dropped",
+                                                             "attribution-dropped",
+                                                             "share-alike-lost",
+                                                             "non-commercial-dropped",
+                                                             "derivative-forbidden",
+                                                             "use-restrictions-dropped",
+                                                             "community-terms-dropped",
+                                                             "base-licence-unknown",
+                                                             "base-missing",
+                                                             "terms-to-keep",
+                                                             "agreement-version",
+                                                             "incompatible-licences",
+                                                             "parents-exclude",
+                                                             "outputs-forbidden",
+                                                             "training-data-term",
+                                                             "applies-in-use",
+                                                             "name-rule",
+                                                             "licence-text-missing",
+                                                             "notice-missing",
+                                                             "user-ceiling",
+                                                             "territory",
+                                                             "licence-unknown",
+                                                             "licence-vanished",
+                                                             "lineage-cycle",
+                                                             "lineage-truncated"};
 inline std::string_view name_of(RuleId rule) { return kRuleNames[static_cast<std::size_t>(rule)]; }
 
 /// One hop upwards: from the node before it to `parent`.
@@ -95,11 +112,11 @@ using Path = std::vector<Step>;  ///< from the node that was asked about to the 
 struct Finding {
   RuleId rule = RuleId::LicenceUnknown;
   Severity severity = Severity::Warning;
-  bool possible = false;                 ///< a conflict that rests on weak evidence: not shown
-  Evidence weakest = Evidence::E4;       ///< on the path, or on both
-  std::string clause;                    ///< what travels
-  NodeId origin = kNoNode;               ///< whose clause it is
-  std::string origin_name, expression;   ///< of the origin
+  bool possible = false;                ///< a conflict that rests on weak evidence: not shown
+  Evidence weakest = Evidence::E4;      ///< on the path, or on both
+  std::string clause;                   ///< what travels
+  NodeId origin = kNoNode;              ///< whose clause it is
+  std::string origin_name, expression;  ///< of the origin
   Path path;
   Path other_path;  ///< RuleId::ParentsExclude: to the parent that contradicts
 };
@@ -112,8 +129,8 @@ inline constexpr std::array<std::string_view, 4> kOutcomeNames{"compatible", "re
 /// What holds for a node, without saying why.
 struct Summary {
   Outcome outcome = Outcome::Compatible;
-  bool possible = false;   ///< Conflict, all of them on weak evidence
-  bool truncated = false;  ///< a limit was met: more may hold, the outcome is not better than Unknown
+  bool possible = false;             ///< Conflict, all of them on weak evidence
+  bool truncated = false;            ///< a limit was met: more may hold, the outcome is not better than Unknown
   Flags restricts = 0, demands = 0;  ///< its own and what reaches it over content, outputs and use
   Flags data_restricts = 0;          ///< what its training data say
   std::uint32_t rules = 0;           ///< bit i: a finding with that RuleId is there
@@ -127,9 +144,9 @@ struct Inherited {
 };
 struct Verdict {
   Summary summary;
-  std::string name, expression;           ///< of the node itself
-  std::vector<Inherited> inherited;       ///< what ancestors bring, each pair once
-  std::vector<Finding> findings;          ///< the most severe first; at most kFindingsMax
+  std::string name, expression;      ///< of the node itself
+  std::vector<Inherited> inherited;  ///< what ancestors bring, each pair once
+  std::vector<Finding> findings;     ///< the most severe first; at most kFindingsMax
   std::size_t findings_left_out = 0;
 };
 inline constexpr std::size_t kFindingsMax = 1000;  ///< nobody reads more; conflicts come first

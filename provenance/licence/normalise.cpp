@@ -51,7 +51,8 @@ class Normaliser {
     if (ids.empty() && !trim(declared_.name).empty()) ids.emplace_back("other");
     for (const std::string& id : ids) add_once(parts_, one(id));
     if (parts_.size() > 1)
-      found("licence-several", "the card names several licences and does not say whether one may choose: all are taken to hold");
+      found("licence-several",
+            "the card names several licences and does not say whether one may choose: all are taken to hold");
   }
 
   /// One value of the card's `license`.
@@ -79,10 +80,11 @@ class Normaliser {
   }
 
   std::string hub_licence(const std::string& id, const Licence& known) {
-    if (known.imprecise)
-      found("licence-imprecise", "\"" + printable(id) + "\" is a family and names no text");
+    if (known.imprecise) found("licence-imprecise", "\"" + printable(id) + "\" is a family and names no text");
     if (known.id.ends_with("-only"))
-      found("licence-version-assumed", "\"" + printable(id) + "\" does not say whether a later version may be chosen; " + known.id + " is assumed");
+      found(
+          "licence-version-assumed",
+          "\"" + printable(id) + "\" does not say whether a later version may be chosen; " + known.id + " is assumed");
     if (ascii_equal_fold(id, "bsl-1.0"))
       found("bsl-is-boost", "bsl-1.0 is the Boost licence; the Business Source License is BUSL-1.1");
     return known.id;
@@ -139,7 +141,8 @@ class Normaliser {
     }
     std::string list;
     for (const std::string& id : unnamed) list += (list.empty() ? "" : ", ") + id;
-    found("licence-inconsistent", "the card says " + parts_.front() + (parts_.size() > 1 ? " and more" : "") + ", a text says " + list + "; both are taken to hold");
+    found("licence-inconsistent", "the card says " + parts_.front() + (parts_.size() > 1 ? " and more" : "") +
+                                      ", a text says " + list + "; both are taken to hold");
     for (const std::string& id : unnamed) add_once(parts_, id);
   }
   /// The card names nothing, or a family to whose class the text belongs.
@@ -158,5 +161,7 @@ class Normaliser {
 };
 }  // namespace
 
-Normalised normalise(const Catalogue& catalogue, const Declared& declared) { return Normaliser(catalogue, declared).run(); }
+Normalised normalise(const Catalogue& catalogue, const Declared& declared) {
+  return Normaliser(catalogue, declared).run();
+}
 }  // namespace hm::provenance::licence

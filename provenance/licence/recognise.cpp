@@ -53,8 +53,8 @@ bool is_copyright_line(std::string_view line) {
   // "copyright (c) 2020 x" and "copyright 2020 x", not "copyright notice and this permission ..."
   if (!head.starts_with("copyright")) return false;
   const std::string_view rest = trim(line.substr(9));
-  return rest.empty() || rest[0] == '(' || rest[0] == '<' || rest[0] == '[' || rest[0] == '{' || rest.starts_with("\xc2\xa9") ||
-         (rest[0] >= '0' && rest[0] <= '9');
+  return rest.empty() || rest[0] == '(' || rest[0] == '<' || rest[0] == '[' || rest[0] == '{' ||
+         rest.starts_with("\xc2\xa9") || (rest[0] >= '0' && rest[0] <= '9');
 }
 
 /// Words joined by one blank, with a blank at both ends, so that " phrase " is found as whole words.
@@ -182,7 +182,8 @@ std::string to_line(const Fingerprint& f) {
 
 std::optional<Fingerprint> fingerprint_from(std::string_view line) {
   const auto parts = split(line, ' ');
-  if (parts.size() != 5 || parts[0] != "T" || parts[1].empty() || parts[2].size() != 2 * kDigestBytes) return std::nullopt;
+  if (parts.size() != 5 || parts[0] != "T" || parts[1].empty() || parts[2].size() != 2 * kDigestBytes)
+    return std::nullopt;
   Fingerprint f;
   for (const std::string_view id : split(parts[1], ',')) f.ids.emplace_back(id);
   f.digest = parts[2];

@@ -13,8 +13,9 @@
 
 namespace hm::provenance::licence {
 inline constexpr std::size_t kLicenceTextBytesMax = 1 << 20;  ///< the longest in the SPDX list has 60 KiB
-/// Least Dice coefficient of a text that was changed a little. Chosen where, of all texts of the SPDX list with one word
-/// in a hundred changed, none is taken for a licence of another class (tests/unit/provenance/licence_recognise_test.cpp).
+/// Least Dice coefficient of a text that was changed a little. Chosen where, of all texts of the SPDX list with one
+/// word in a hundred changed, none is taken for a licence of another class
+/// (tests/unit/provenance/licence_recognise_test.cpp).
 inline constexpr double kSimilarMin = 0.90;
 /// How much better than the next licence of another class the best has to be.
 inline constexpr double kSimilarMargin = 0.02;
@@ -23,7 +24,7 @@ enum class Method : std::uint8_t { None, Digest, Phrases, Similar };
 struct Recognised {
   std::string id;  ///< as the catalogue or SPDX writes it; "" when not recognised
   Method method = Method::None;
-  double score = 0;                    ///< 1 by digest and phrases; the Dice coefficient of the nearest, also without id
+  double score = 0;  ///< 1 by digest and phrases; the Dice coefficient of the nearest, also without id
   std::vector<std::string> same_text;  ///< others with the same text: GPL "only" and "or later"
   std::string nearest;                 ///< with Method::None: what came nearest, to be looked at
 };

@@ -17,14 +17,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string printed = to_string(parsed.value());
     const auto again = parse_expression(printed);
     if (!again || !(again.value() == parsed.value())) std::abort();
-    if (const auto choices = alternatives_of(parsed.value()); choices && choices->size() > kExpressionAlternatives) std::abort();
+    if (const auto choices = alternatives_of(parsed.value()); choices && choices->size() > kExpressionAlternatives)
+      std::abort();
   }
   Declared declared;
   const auto lines = hm::split(text, '\n');
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (i == 0) declared.name = lines[i];
-    else if (i == 1) declared.link = lines[i];
-    else declared.ids.emplace_back(lines[i]);
+    if (i == 0)
+      declared.name = lines[i];
+    else if (i == 1)
+      declared.link = lines[i];
+    else
+      declared.ids.emplace_back(lines[i]);
   }
   const Normalised n = normalise(catalogue, declared);
   if (!parse_expression(n.expression)) std::abort();

@@ -23,12 +23,15 @@ struct LicenceAcceptance : testing::Test {
     EXPECT_TRUE(policy) << policy.error().what;
     return policy.value();
   }
-  Acceptance apply(const LicencePolicy& policy, NodeId node) { return accept(policy, explain(judge, lineage, node).value(), judge); }
+  Acceptance apply(const LicencePolicy& policy, NodeId node) {
+    return accept(policy, explain(judge, lineage, node).value(), judge);
+  }
 };
 
 TEST_F(LicenceAcceptance, PermissiveIsAccepted) {
   EXPECT_EQ(apply(shipped("commercial.toml"), lineage.add("a/b", "Apache-2.0")).decision, Decision::Accepted);
-  EXPECT_EQ(apply(shipped("commercial.toml"), lineage.add("a/c", "MIT OR GPL-3.0-only")).decision, Decision::Accepted) << "one may choose";
+  EXPECT_EQ(apply(shipped("commercial.toml"), lineage.add("a/c", "MIT OR GPL-3.0-only")).decision, Decision::Accepted)
+      << "one may choose";
 }
 TEST_F(LicenceAcceptance, WhatIsRefusedIsSaid) {
   const Acceptance a = apply(shipped("commercial.toml"), lineage.add("a/b", "CC-BY-NC-SA-4.0"));
@@ -41,7 +44,8 @@ TEST_F(LicenceAcceptance, WhatIsInheritedCountsToo) {
   const NodeId base = lineage.add("a/base", "CC-BY-NC-4.0"), child = lineage.add("a/child", "CC-BY-4.0");
   lineage.link(child, Relation::Finetune, Evidence::E1, base);
   EXPECT_EQ(apply(shipped("commercial.toml"), child).decision, Decision::Refused);
-  EXPECT_EQ(apply(shipped("research.toml"), child).decision, Decision::Accepted) << "possible conflicts are accepted there";
+  EXPECT_EQ(apply(shipped("research.toml"), child).decision, Decision::Accepted)
+      << "possible conflicts are accepted there";
   lineage.link(child, Relation::Finetune, Evidence::E2, base);
   EXPECT_EQ(apply(shipped("research.toml"), child).decision, Decision::Refused) << "shown ones are not";
 }
@@ -81,8 +85,12 @@ TEST_F(LicenceAcceptance, AContractAndDriftAreDecidedByThePolicy) {
 }
 TEST_F(LicenceAcceptance, ABadPolicyIsAnErrorWithFileLineWhatAndWhy) {
   auto parse = [&](std::string text) { return parse_licence_policy(catalogue, text, "p.toml"); };
-  EXPECT_THAT(parse("[policy]\nrefuse_restrictions = [\"noncommercial\"]\n"), FailsWith(Errc::BadInput, "p.toml:2:23: refuse_restrictions does not know \"noncommercial\"; did you mean \"non-commercial\"?"));
-  EXPECT_THAT(parse("[policy]\naccept_licences = [\"mit\"]\n"), FailsWith(Errc::BadInput, "\"mit\" has no section in the catalogue"));
+  EXPECT_THAT(
+      parse("[policy]\nrefuse_restrictions = [\"noncommercial\"]\n"),
+      FailsWith(Errc::BadInput,
+                "p.toml:2:23: refuse_restrictions does not know \"noncommercial\"; did you mean \"non-commercial\"?"));
+  EXPECT_THAT(parse("[policy]\naccept_licences = [\"mit\"]\n"),
+              FailsWith(Errc::BadInput, "\"mit\" has no section in the catalogue"));
   EXPECT_THAT(parse("[policy]\ndrift = \"maybe\"\n"), FailsWith(Errc::BadInput, "drift"));
   EXPECT_THAT(parse("[policy]\nrefuse = []\n"), FailsWith(Errc::BadInput, "unknown key \"refuse\""));
   EXPECT_THAT(parse("drift = \"accept\"\n"), FailsWith(Errc::BadInput, "it belongs into [policy]"));

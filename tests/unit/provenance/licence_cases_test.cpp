@@ -21,7 +21,8 @@ struct Case {
 
 std::vector<Case> read_cases() {
   std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(HM_LICENCE_CASES)) paths.push_back(entry.path().string());
+  for (const auto& entry : std::filesystem::directory_iterator(HM_LICENCE_CASES))
+    paths.push_back(entry.path().string());
   std::sort(paths.begin(), paths.end());
   std::vector<Case> cases;
   for (const std::string& path : paths) {
@@ -56,15 +57,24 @@ Enum word(const std::array<std::string_view, N>& names, std::string_view text) {
 }
 
 void set(Claim& claim, std::string_view attribute) {
-  if (attribute == "dataset") claim.material = Material::Dataset;
-  else if (attribute == "adapter") claim.material = Material::Adapter;
-  else if (attribute == "code") claim.material = Material::Code;
-  else if (attribute == "text") claim.has_text = Known::Yes;
-  else if (attribute == "no text") claim.has_text = Known::No;
-  else if (attribute == "notice") claim.has_notice = Known::Yes;
-  else if (attribute == "no notice") claim.has_notice = Known::No;
-  else if (attribute.starts_with("earlier ")) claim.earlier = attribute.substr(8);
-  else ADD_FAILURE() << "unknown attribute " << attribute;
+  if (attribute == "dataset")
+    claim.material = Material::Dataset;
+  else if (attribute == "adapter")
+    claim.material = Material::Adapter;
+  else if (attribute == "code")
+    claim.material = Material::Code;
+  else if (attribute == "text")
+    claim.has_text = Known::Yes;
+  else if (attribute == "no text")
+    claim.has_text = Known::No;
+  else if (attribute == "notice")
+    claim.has_notice = Known::Yes;
+  else if (attribute == "no notice")
+    claim.has_notice = Known::No;
+  else if (attribute.starts_with("earlier "))
+    claim.earlier = attribute.substr(8);
+  else
+    ADD_FAILURE() << "unknown attribute " << attribute;
 }
 
 MemoryLineage lineage_of(const Case& one) {
@@ -102,13 +112,16 @@ std::string path_of(std::string_view from, const Path& path) {
 std::vector<std::string> findings_of(const Verdict& verdict) {
   std::vector<std::string> out;
   for (const Finding& f : verdict.findings) {
-    std::string text = (f.possible ? "possible " : "") + std::string(name_of(f.severity)) + ": " + std::string(name_of(f.rule)) + ": " + path_of(verdict.name, f.path);
+    std::string text = (f.possible ? "possible " : "") + std::string(name_of(f.severity)) + ": " +
+                       std::string(name_of(f.rule)) + ": " + path_of(verdict.name, f.path);
     if (!f.other_path.empty()) text += "; " + path_of(verdict.name, f.other_path);
     out.push_back(text);
   }
   return out;
 }
-std::string outcome_of(const Summary& s) { return (s.possible ? "possible " : "") + std::string(kOutcomeNames[static_cast<std::size_t>(s.outcome)]); }
+std::string outcome_of(const Summary& s) {
+  return (s.possible ? "possible " : "") + std::string(kOutcomeNames[static_cast<std::size_t>(s.outcome)]);
+}
 
 TEST(LicenceCases, EveryCaseIsDecidedAsWritten) {
   const auto catalogue = Catalogue::built_in();

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -77,16 +77,22 @@ TEST_F(LicenceCorpus, ClassesOfTheCatalogueAgainstThoseOfTheAuditors) {
     const bool limited = (l->restricts & (kNonCommercial | kResearchOnly)) != 0;
     if (use != "?" && use != "Unspecified") {
       (limited == (use != "All") ? use_agrees : use_differs)++;
-      if (limited != (use != "All")) std::printf("use: %s: auditors %s, here %s\n", std::string(name).c_str(), use.c_str(), words_of(l->restricts, kRestrictionNames).c_str());
+      if (limited != (use != "All"))
+        std::printf("use: %s: auditors %s, here %s\n", std::string(name).c_str(), use.c_str(),
+                    words_of(l->restricts, kRestrictionNames).c_str());
     }
     if (share != "?") {
       const bool here = (l->demands & demand::kShareAlike) != 0;
       (here == (share == "1") ? share_agrees : share_differs)++;
-      if (here != (share == "1")) std::printf("share-alike: %s: auditors %s, here %s\n", std::string(name).c_str(), share.c_str(), here ? "yes" : "no");
+      if (here != (share == "1"))
+        std::printf("share-alike: %s: auditors %s, here %s\n", std::string(name).c_str(), share.c_str(),
+                    here ? "yes" : "no");
     }
   }
-  std::printf("no entry %zu; use agrees %zu differs %zu; share-alike agrees %zu differs %zu\n", not_here, use_agrees, use_differs, share_agrees, share_differs);
-  EXPECT_EQ(std::vector<std::size_t>({not_here, use_agrees, use_differs, share_agrees, share_differs}), (std::vector<std::size_t>{0, 0, 0, 0, 0}));
+  std::printf("no entry %zu; use agrees %zu differs %zu; share-alike agrees %zu differs %zu\n", not_here, use_agrees,
+              use_differs, share_agrees, share_differs);
+  EXPECT_EQ(std::vector<std::size_t>({not_here, use_agrees, use_differs, share_agrees, share_differs}),
+            (std::vector<std::size_t>{0, 0, 0, 0, 0}));
 }
 
 TEST_F(LicenceCorpus, EveryDeclaredLicenceIsReadAndComparedWithTheAudit) {
@@ -105,19 +111,28 @@ TEST_F(LicenceCorpus, EveryDeclaredLicenceIsReadAndComparedWithTheAudit) {
     bool stricter = false, named = false;
     for (const json::value& one : row.at("licenses").as_array()) {
       const std::string name = text_of(one.as_object(), "name");
-      audited.push_back(name == "Custom" || name == "Various" || name == "Request Form" ? std::string("a text of its own") : expression_of(name));
+      audited.push_back(name == "Custom" || name == "Various" || name == "Request Form"
+                            ? std::string("a text of its own")
+                            : expression_of(name));
       if (name == "OpenAI") continue;  // terms of a generating model, not a licence of the data
       named = named || audited.back() != kNoAssertion;
       const Licence *a = catalogue.find(audited.back()), *d = catalogue.find(declared);
       if (a != nullptr && d != nullptr)
-        stricter = stricter || (a->restricts & ~d->restricts) != 0 || (a->demands & ~d->demands & demand::kShareAlike) != 0;
+        stricter =
+            stricter || (a->restricts & ~d->restricts) != 0 || (a->demands & ~d->demands & demand::kShareAlike) != 0;
     }
-    if (std::find(audited.begin(), audited.end(), declared) != audited.end()) ++count["agree"];
-    else if (declared == kNoAssertion) ++count["card is silent, auditors found something"];
-    else if (!named) ++count["auditors found nothing"];
-    else if (std::find(audited.begin(), audited.end(), "a text of its own") != audited.end()) ++count["auditors found a text of its own"];
-    else if (stricter) ++count["auditors found something stricter"];
-    else ++count["auditors found something else"];
+    if (std::find(audited.begin(), audited.end(), declared) != audited.end())
+      ++count["agree"];
+    else if (declared == kNoAssertion)
+      ++count["card is silent, auditors found something"];
+    else if (!named)
+      ++count["auditors found nothing"];
+    else if (std::find(audited.begin(), audited.end(), "a text of its own") != audited.end())
+      ++count["auditors found a text of its own"];
+    else if (stricter)
+      ++count["auditors found something stricter"];
+    else
+      ++count["auditors found something else"];
   }
   for (const std::string& card : unread) std::printf("not in the catalogue: %s\n", card.c_str());
   for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
@@ -138,7 +153,8 @@ TEST_F(LicenceCorpus, ACardAndATextThatDisagreeAreFound) {
     declared.texts = {file};
     const Normalised n = normalise(catalogue, declared);
     ++compared;
-    inconsistent += static_cast<std::size_t>(std::count_if(n.findings.begin(), n.findings.end(), [](const auto& f) { return f.id == "licence-inconsistent"; }));
+    inconsistent += static_cast<std::size_t>(std::count_if(
+        n.findings.begin(), n.findings.end(), [](const auto& f) { return f.id == "licence-inconsistent"; }));
   }
   std::printf("%zu cards with a text, %zu inconsistent\n", compared, inconsistent);
   EXPECT_EQ(inconsistent, 38U);
@@ -161,7 +177,8 @@ TEST_F(LicenceCorpus, ModelsUnderOtherAreNamed) {
     }
   }
   for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
-  EXPECT_EQ(count, (std::map<std::string, std::size_t>{{"LicenseRef-hub-llama2", 212}, {"LicenseRef-llama-1", 94}, {"LicenseRef-hub-other", 113}}));
+  EXPECT_EQ(count, (std::map<std::string, std::size_t>{
+                       {"LicenseRef-hub-llama2", 212}, {"LicenseRef-llama-1", 94}, {"LicenseRef-hub-other", 113}}));
 }
 }  // namespace
 }  // namespace hm::provenance::licence

@@ -29,7 +29,8 @@ TEST_F(LicenceEngine, AFindingSaysWhatWhoseAndOnWhichWay) {
   const Verdict v = verdict(child);
   ASSERT_EQ(v.findings.size(), 1U);
   EXPECT_EQ(to_string(v.findings[0], v.name),
-            "possible conflict: non-commercial-dropped: no commercial use (CC-BY-NC-4.0 of a/base); path b/child <-quantized E1- a/base (CC-BY-NC-4.0)");
+            "possible conflict: non-commercial-dropped: no commercial use (CC-BY-NC-4.0 of a/base); path b/child "
+            "<-quantized E1- a/base (CC-BY-NC-4.0)");
   EXPECT_EQ(v.findings[0].path[0].source, "card base_model: a/base");
   EXPECT_EQ(v.findings[0].weakest, Evidence::E1);
   EXPECT_EQ(v.findings[0].origin, base);
@@ -87,9 +88,22 @@ TEST_F(LicenceEngine, AGraphFullOfCyclesEnds) {
 }
 
 TEST_F(LicenceEngine, OneNodeAndAllNodesAreJudgedAlike) {
-  constexpr std::array<const char*, 16> kLicences{
-      "MIT", "Apache-2.0", "CC-BY-NC-4.0", "GPL-3.0-only", "GPL-2.0-only", "NOASSERTION", "LicenseRef-hub-llama3", "LicenseRef-hub-llama3.1",
-      "LicenseRef-hub-gemma", "LicenseRef-hub-openrail", "CC-BY-SA-4.0", "CC-BY-ND-4.0", "MIT OR GPL-3.0-only", "CC-BY-4.0 AND MPL-2.0", "CDLA-Sharing-1.0", "LicenseRef-x"};
+  constexpr std::array<const char*, 16> kLicences{"MIT",
+                                                  "Apache-2.0",
+                                                  "CC-BY-NC-4.0",
+                                                  "GPL-3.0-only",
+                                                  "GPL-2.0-only",
+                                                  "NOASSERTION",
+                                                  "LicenseRef-hub-llama3",
+                                                  "LicenseRef-hub-llama3.1",
+                                                  "LicenseRef-hub-gemma",
+                                                  "LicenseRef-hub-openrail",
+                                                  "CC-BY-SA-4.0",
+                                                  "CC-BY-ND-4.0",
+                                                  "MIT OR GPL-3.0-only",
+                                                  "CC-BY-4.0 AND MPL-2.0",
+                                                  "CDLA-Sharing-1.0",
+                                                  "LicenseRef-x"};
   for (std::uint32_t seed = 0; seed < 40; ++seed) {
     std::mt19937 random(seed);
     MemoryLineage graph;
@@ -115,7 +129,9 @@ TEST_F(LicenceEngine, OneNodeAndAllNodesAreJudgedAlike) {
     const auto bulk = judge_all(one, graph, kNodes);
     ASSERT_TRUE(bulk);
     Judge other(catalogue);
-    for (NodeId i = 0; i < kNodes; ++i) EXPECT_EQ(bulk.value().summaries[i], explain(other, graph, i).value().summary) << "seed " << seed << " node " << i;
+    for (NodeId i = 0; i < kNodes; ++i)
+      EXPECT_EQ(bulk.value().summaries[i], explain(other, graph, i).value().summary)
+          << "seed " << seed << " node " << i;
   }
 }
 }  // namespace

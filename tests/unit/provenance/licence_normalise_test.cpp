@@ -10,7 +10,8 @@ namespace hm::provenance::licence {
 namespace {
 struct LicenceNormalise : testing::Test {
   const Catalogue catalogue = Catalogue::built_in().value();
-  Normalised of(std::vector<std::string> ids, std::string name = {}, std::string link = {}, std::vector<TextFinding> texts = {}) {
+  Normalised of(std::vector<std::string> ids, std::string name = {}, std::string link = {},
+                std::vector<TextFinding> texts = {}) {
     Declared d;
     d.ids = std::move(ids);
     d.name = std::move(name);
@@ -54,7 +55,8 @@ TEST_F(LicenceNormalise, WhatTheHubLeavesOpenIsSaid) {
   EXPECT_EQ(ids_of(of({"bsl-1.0"})), "bsl-is-boost");
 }
 TEST_F(LicenceNormalise, OtherTakesItsNameFromLicenseName) {
-  EXPECT_EQ(of({"other"}, "llama-2-community-license", "https://ai.meta.com/llama/license/").expression, "LicenseRef-hub-llama2");
+  EXPECT_EQ(of({"other"}, "llama-2-community-license", "https://ai.meta.com/llama/license/").expression,
+            "LicenseRef-hub-llama2");
   EXPECT_EQ(of({"other"}, "My Terms v2", "LICENSE").expression, "LicenseRef-hub-other-my-terms-v2");
   EXPECT_EQ(ids_of(of({"other"}, "My Terms v2", "LICENSE")), "");
   EXPECT_EQ(of({"other"}).expression, "LicenseRef-hub-other");
@@ -83,7 +85,8 @@ TEST_F(LicenceNormalise, ATextConfirmsSharpensOrContradictsTheCard) {
   const Normalised both = of({"mit"}, {}, {}, {text("CC-BY-NC-4.0")});
   EXPECT_EQ(both.expression, "MIT AND CC-BY-NC-4.0") << "neither is dropped";
   EXPECT_EQ(ids_of(both), "licence-inconsistent");
-  EXPECT_EQ(of({"cc-by-nc-4.0"}, {}, {}, {text("MIT")}).expression, "CC-BY-NC-4.0 AND MIT") << "a permissive text does not free the weights";
+  EXPECT_EQ(of({"cc-by-nc-4.0"}, {}, {}, {text("MIT")}).expression, "CC-BY-NC-4.0 AND MIT")
+      << "a permissive text does not free the weights";
   EXPECT_EQ(of({}, {}, {}, {text("")}).expression, "NOASSERTION");
   EXPECT_EQ(ids_of(of({}, {}, {}, {text("")})), "licence-text-unrecognised");
 }

@@ -18,22 +18,36 @@
 namespace hm::provenance::licence {
 namespace {
 constexpr std::string_view kIsc =
-    "ISC License\n\nCopyright (c) 2004-2010 by Internet Systems Consortium, Inc. (\"ISC\")\nCopyright (c) 1995-2003 by Internet Software "
-    "Consortium\n\nPermission to use, copy, modify, and /or distribute this software for any purpose with or without fee is hereby granted, "
-    "provided that the above copyright notice and this permission notice appear in all copies.\n\nTHE SOFTWARE IS PROVIDED \"AS IS\" AND ISC "
-    "DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL "
-    "ISC BE LIABLE FOR ANY SPECIAL, DIRECT, INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR "
-    "PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR "
+    "ISC License\n\nCopyright (c) 2004-2010 by Internet Systems Consortium, Inc. (\"ISC\")\nCopyright (c) 1995-2003 by "
+    "Internet Software "
+    "Consortium\n\nPermission to use, copy, modify, and /or distribute this software for any purpose with or without "
+    "fee is hereby granted, "
+    "provided that the above copyright notice and this permission notice appear in all copies.\n\nTHE SOFTWARE IS "
+    "PROVIDED \"AS IS\" AND ISC "
+    "DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF MERCHANTABILITY AND "
+    "FITNESS. IN NO EVENT SHALL "
+    "ISC BE LIABLE FOR ANY SPECIAL, DIRECT, INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING "
+    "FROM LOSS OF USE, DATA OR "
+    "PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION "
+    "WITH THE USE OR "
     "PERFORMANCE OF THIS SOFTWARE.\n";
 constexpr std::string_view kMit =
-    "MIT License\n\nCopyright (c) 2020 Somebody\n\nPermission is hereby granted, free of charge, to any person obtaining a copy\nof this "
-    "software and associated documentation files (the \"Software\"), to deal\nin the Software without restriction, including without "
-    "limitation the rights\nto use, copy, modify, merge, publish, distribute, sublicense, and/or sell\ncopies of the Software, and to permit "
-    "persons to whom the Software is\nfurnished to do so, subject to the following conditions:\n\nThe above copyright notice and this "
-    "permission notice shall be included in all\ncopies or substantial portions of the Software.\n\nTHE SOFTWARE IS PROVIDED \"AS IS\", "
-    "WITHOUT WARRANTY OF ANY KIND, EXPRESS OR\nIMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,\nFITNESS FOR A "
-    "PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE\nAUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR "
-    "OTHER\nLIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,\nOUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE "
+    "MIT License\n\nCopyright (c) 2020 Somebody\n\nPermission is hereby granted, free of charge, to any person "
+    "obtaining a copy\nof this "
+    "software and associated documentation files (the \"Software\"), to deal\nin the Software without restriction, "
+    "including without "
+    "limitation the rights\nto use, copy, modify, merge, publish, distribute, sublicense, and/or sell\ncopies of the "
+    "Software, and to permit "
+    "persons to whom the Software is\nfurnished to do so, subject to the following conditions:\n\nThe above copyright "
+    "notice and this "
+    "permission notice shall be included in all\ncopies or substantial portions of the Software.\n\nTHE SOFTWARE IS "
+    "PROVIDED \"AS IS\", "
+    "WITHOUT WARRANTY OF ANY KIND, EXPRESS OR\nIMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF "
+    "MERCHANTABILITY,\nFITNESS FOR A "
+    "PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE\nAUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY "
+    "CLAIM, DAMAGES OR "
+    "OTHER\nLIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,\nOUT OF OR IN CONNECTION "
+    "WITH THE SOFTWARE OR THE "
     "USE OR OTHER DEALINGS IN THE\nSOFTWARE.\n";
 
 struct LicenceRecognise : testing::Test {
@@ -53,7 +67,8 @@ struct LicenceRecognise : testing::Test {
     if (folder == nullptr) return out;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
       std::ifstream in(entry.path(), std::ios::binary);
-      out.push_back({entry.path().filename().string(), {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}});
+      out.push_back(
+          {entry.path().filename().string(), {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}});
     }
     std::sort(out.begin(), out.end(), [](const Text& a, const Text& b) { return a.id < b.id; });
     return out;
@@ -62,7 +77,9 @@ struct LicenceRecognise : testing::Test {
 
 TEST_F(LicenceRecognise, TheWordsThatCount) {
   const std::vector<std::string> expected{"the", "license", "http", "x", "y"};
-  EXPECT_EQ(licence_words("  * The \xe2\x80\x9cLICENCE\xe2\x80\x9d,\n# Copyright (c) 2020 A. Person\n(c) B\n \xc2\xa9 C\nhttps x\xe2\x80\x94y"), expected);
+  EXPECT_EQ(licence_words("  * The \xe2\x80\x9cLICENCE\xe2\x80\x9d,\n# Copyright (c) 2020 A. Person\n(c) B\n \xc2\xa9 "
+                          "C\nhttps x\xe2\x80\x94y"),
+            expected);
   EXPECT_EQ(licence_words("copyright notice").size(), 2U) << "not a line of copyright";
 }
 
@@ -98,12 +115,15 @@ TEST_F(LicenceRecognise, APermissiveTextWithALimitAddedIsNotPermissive) {
 }
 
 TEST_F(LicenceRecognise, AgreementsOutsideTheListAreKnownByTheirPhrases) {
-  const Recognised r = of("META LLAMA 3 COMMUNITY LICENSE AGREEMENT\nMeta Llama 3 Version Release Date: April 18, 2024");
+  const Recognised r =
+      of("META LLAMA 3 COMMUNITY LICENSE AGREEMENT\nMeta Llama 3 Version Release Date: April 18, 2024");
   EXPECT_EQ(r.id, "LicenseRef-hub-llama3");
   EXPECT_EQ(r.method, Method::Phrases);
   EXPECT_EQ(of("LLAMA 3.1 COMMUNITY LICENSE AGREEMENT").id, "LicenseRef-hub-llama3.1");
   EXPECT_EQ(of("Tongyi Qianwen LICENSE AGREEMENT").id, "LicenseRef-tongyi-qianwen");
-  EXPECT_EQ(of(std::string("Modified MIT License\n") + std::string(kMit.substr(12)) + "\nmore than 20 million US dollars").id, "LicenseRef-modified-mit");
+  EXPECT_EQ(
+      of(std::string("Modified MIT License\n") + std::string(kMit.substr(12)) + "\nmore than 20 million US dollars").id,
+      "LicenseRef-modified-mit");
 }
 
 TEST_F(LicenceRecognise, ATextAboveTheLimitIsNotRead) {
@@ -131,7 +151,8 @@ TEST_F(LicenceRecognise, EveryTextOfTheListIsItself) {
   for (const Text& t : texts) {
     const Recognised r = of(t.text);
     EXPECT_EQ(r.method, Method::Digest) << t.id;
-    EXPECT_TRUE(r.id == t.id || std::count(r.same_text.begin(), r.same_text.end(), t.id) == 1) << t.id << " is taken for " << r.id;
+    EXPECT_TRUE(r.id == t.id || std::count(r.same_text.begin(), r.same_text.end(), t.id) == 1)
+        << t.id << " is taken for " << r.id;
   }
 }
 
@@ -145,14 +166,21 @@ TEST_F(LicenceRecognise, AChangedTextIsNeverTakenForAnotherClass) {
     std::size_t right = 0, same_class = 0, none = 0, wrong = 0;
     for (const Text& t : texts) {
       std::string changed;
-      for (const std::string& word : licence_words(t.text)) changed += random() % every == 0 ? "changed" + std::to_string(random() % 100) + " " : word + " ";
+      for (const std::string& word : licence_words(t.text))
+        changed += random() % every == 0 ? "changed" + std::to_string(random() % 100) + " " : word + " ";
       const Recognised r = of(changed);
-      if (r.id.empty()) ++none;
-      else if (r.id == t.id || std::count(r.same_text.begin(), r.same_text.end(), t.id) == 1) ++right;
-      else if (class_of(r.id) == class_of(t.id) || r.method == Method::Phrases) ++same_class;
-      else ++wrong, std::printf("  1 in %u: %s taken for %s, %.3f\n", every, t.id.c_str(), r.id.c_str(), r.score);
+      if (r.id.empty())
+        ++none;
+      else if (r.id == t.id || std::count(r.same_text.begin(), r.same_text.end(), t.id) == 1)
+        ++right;
+      else if (class_of(r.id) == class_of(t.id) || r.method == Method::Phrases)
+        ++same_class;
+      else
+        ++wrong, std::printf("  1 in %u: %s taken for %s, %.3f\n", every, t.id.c_str(), r.id.c_str(), r.score);
     }
-    std::printf("1 word in %u changed: %zu right, %zu another of the same class, %zu not recognised, %zu of another class\n", every, right, same_class, none, wrong);
+    std::printf(
+        "1 word in %u changed: %zu right, %zu another of the same class, %zu not recognised, %zu of another class\n",
+        every, right, same_class, none, wrong);
     EXPECT_EQ(wrong, 0U) << every;
     if (every >= 100) EXPECT_GT(right * 10, texts.size() * 7) << every;
   }

@@ -53,7 +53,8 @@ TEST(LicenceExpression, WhatIsWrongIsSaidWithItsPlace) {
   EXPECT_THAT(parse_expression("my-licence"), FailsWith(Errc::BadInput, "neither an SPDX identifier nor a LicenseRef"));
   EXPECT_THAT(parse_expression("MIT WITH MIT"), FailsWith(Errc::BadInput, "expected an exception"));
   EXPECT_THAT(parse_expression(std::string(5000, '(')), FailsWith(Errc::BadInput, "more than 4096 bytes"));
-  EXPECT_THAT(parse_expression(std::string(33, '(') + "MIT" + std::string(33, ')')), FailsWith(Errc::BadInput, "too many parentheses"));
+  EXPECT_THAT(parse_expression(std::string(33, '(') + "MIT" + std::string(33, ')')),
+              FailsWith(Errc::BadInput, "too many parentheses"));
 }
 
 TEST(LicenceExpression, ChoicesAreMultipliedOutUpToALimit) {
