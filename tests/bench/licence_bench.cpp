@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < kOutcomeNames.size(); ++i)
     std::printf("  %9llu %s\n", static_cast<unsigned long long>(bulk.value().outcomes[i]),
                 std::string(kOutcomeNames[i]).c_str());
-  for (const std::uint8_t depth : {1, 6, 12, 20}) {
+  for (const int depth : {1, 6, 12, 20}) {
     std::vector<double> times;
     std::size_t ancestors = 0;
     for (NodeId i = 0; i < count && times.size() < 200; ++i) {

@@ -70,7 +70,9 @@ TEST_F(LicenceEngine, AChainDeeperThanTheLimitIsNotJudgedBetterThanUnknown) {
     const NodeId next = lineage.add("a/" + std::to_string(i), "MIT");
     lineage.link(next, Relation::Finetune, Evidence::E2, last);
     last = next;
-    if (i == kDepthMax) EXPECT_EQ(verdict(last).summary.outcome, Outcome::Compatible);
+    if (i == kDepthMax) {
+      EXPECT_EQ(verdict(last).summary.outcome, Outcome::Compatible);
+    }
   }
   const Verdict v = verdict(last);
   EXPECT_EQ(v.summary.outcome, Outcome::Unknown);
