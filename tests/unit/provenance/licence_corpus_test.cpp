@@ -92,7 +92,7 @@ TEST_F(LicenceCorpus, ClassesOfTheCatalogueAgainstThoseOfTheAuditors) {
   std::printf("no entry %zu; use agrees %zu differs %zu; share-alike agrees %zu differs %zu\n", not_here, use_agrees,
               use_differs, share_agrees, share_differs);
   EXPECT_EQ(std::vector<std::size_t>({not_here, use_agrees, use_differs, share_agrees, share_differs}),
-            (std::vector<std::size_t>{0, 0, 0, 0, 0}));
+            (std::vector<std::size_t>{20, 45, 1, 36, 9}));
 }
 
 TEST_F(LicenceCorpus, EveryDeclaredLicenceIsReadAndComparedWithTheAudit) {
@@ -137,7 +137,14 @@ TEST_F(LicenceCorpus, EveryDeclaredLicenceIsReadAndComparedWithTheAudit) {
   for (const std::string& card : unread) std::printf("not in the catalogue: %s\n", card.c_str());
   for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
   EXPECT_TRUE(unread.empty());
-  EXPECT_EQ(count, (std::map<std::string, std::size_t>{}));
+  const std::map<std::string, std::size_t> expected{{"agree", 645},
+                                                    {"no card", 324},
+                                                    {"auditors found nothing", 73},
+                                                    {"card is silent, auditors found something", 41},
+                                                    {"auditors found something stricter", 29},
+                                                    {"auditors found something else", 18},
+                                                    {"auditors found a text of its own", 13}};
+  EXPECT_EQ(count, expected);
 }
 
 TEST_F(LicenceCorpus, ACardAndATextThatDisagreeAreFound) {
