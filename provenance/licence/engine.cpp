@@ -91,6 +91,7 @@ class Walk {
         cycle_ = true;
         continue;
       }
+      if (edge.parent == labels_[label].node) continue;  // a node brings itself nothing
       if (labels_.size() == kLabelsMax) {
         truncated_ = true;
         return ok();
@@ -175,9 +176,15 @@ class Walk {
     f.origin = label.node;
     f.origin_name = f.path.back().name;
     f.expression = judge_.text_of(terms_[*found.term].expression);
-    if (found.other) {
-      f.other_path = path_to(label_of_term_[*found.other]);
-      f.weakest = std::min(f.weakest, labels_[label_of_term_[*found.other]].weakest);
+    if (!found.other) return f;
+    const std::uint32_t other = label_of_term_[*found.other];
+    f.weakest = std::min(f.weakest, labels_[other].weakest);
+    f.other_path = path_to(other);
+    if (other < label_of_term_[*found.term]) {  // the parent that is named first comes first
+      std::swap(f.path, f.other_path);
+      f.origin = f.path.back().parent;
+      f.origin_name = f.path.back().name;
+      f.expression = f.path.back().expression;
     }
     return f;
   }
@@ -186,25 +193,25 @@ class Walk {
   Result<> report(const NodeFacts& facts) {
     struct Kept {
       Judge::Found found;
-      std::uint32_t depth;
+      std::uint32_t depth, label;  ///< 0: the node itself
     };
     std::vector<Kept> kept;
-    verdict_.summary = judge_.judge(facts, terms_, [&](const Judge::Found& f) {
-      kept.push_back({f, f.term ? labels_[label_of_term_[*f.term]].depth : 0});
+    Summary& summary = verdict_.summary;
+    summary = judge_.judge(facts, terms_, [&](const Judge::Found& f) {
+      const std::uint32_t label = f.term ? label_of_term_[*f.term] : 0;
+      kept.push_back({f, labels_[label].depth, label});
     });
-    if (truncated_ && verdict_.summary.outcome < Outcome::Unknown) verdict_.summary.outcome = Outcome::Unknown;
-    verdict_.summary.truncated = verdict_.summary.truncated || truncated_;
-    if (cycle_) verdict_.summary.rules |= 1U << static_cast<unsigned>(RuleId::Cycle);
-    if (verdict_.summary.truncated) verdict_.summary.rules |= 1U << static_cast<unsigned>(RuleId::Truncated);
-    if (cycle_)
-      kept.push_back(
-          {{RuleId::Cycle, Severity::Warning, false, "the lineage leads back to where it began", {}, {}}, 0});
-    if (verdict_.summary.truncated)
-      kept.push_back(
-          {{RuleId::Truncated, Severity::Warning, false, "a limit was met, more ancestors may be there", {}, {}}, 0});
+    summary.truncated = summary.truncated || truncated_;
+    if (summary.truncated && summary.outcome < Outcome::Unknown) summary.outcome = Outcome::Unknown;
+    auto add = [&](RuleId rule, std::string_view clause) {
+      summary.rules |= 1U << static_cast<unsigned>(rule);
+      kept.push_back({{rule, Severity::Warning, false, clause, {}, {}}, 0, 0});
+    };
+    if (cycle_) add(RuleId::Cycle, "the lineage leads back to where it began");
+    if (summary.truncated) add(RuleId::Truncated, "a limit was met, more ancestors may be there");
     std::stable_sort(kept.begin(), kept.end(), [](const Kept& a, const Kept& b) {
-      return std::tuple(b.found.severity, a.found.possible, a.depth) <
-             std::tuple(a.found.severity, b.found.possible, b.depth);
+      return std::tuple(b.found.severity, a.found.possible, a.depth, a.label) <
+             std::tuple(a.found.severity, b.found.possible, b.depth, b.label);
     });
     if (kept.size() > kFindingsMax) {
       verdict_.findings_left_out = kept.size() - kFindingsMax;

@@ -51,6 +51,7 @@ struct MadeHub final : Lineage {
   explicit MadeHub(NodeId count) {
     std::mt19937_64 random(42);
     nodes.resize(count);
+    NodeId deepest = 0;
     for (NodeId i = 0; i < count; ++i) {
       Node& n = nodes[i];
       n.licence = random() % 10 == 0 ? 1000 + static_cast<std::uint32_t>(random() % 20'000)
@@ -58,11 +59,13 @@ struct MadeHub final : Lineage {
       if (i < 1000 || random() % 2 == 0) continue;
       const double u = static_cast<double>(random() % 1'000'000) / 1e6;
       n.base = random() % 4 != 0 ? static_cast<NodeId>(u * u * u * 1000) : static_cast<NodeId>(random() % i);
+      if (random() % 50 == 0) n.base = deepest;  // long chains are rare, and are there
       if (nodes[n.base].depth >= 40) n.base = static_cast<NodeId>(random() % 1000);
       constexpr std::array<Relation, 4> kRelations{Relation::Finetune, Relation::Adapter, Relation::Quantized,
                                                    Relation::Finetune};
       n.relation = kRelations[random() % 4];
       n.depth = static_cast<std::uint8_t>(nodes[n.base].depth + 1);
+      if (n.depth > nodes[deepest].depth || nodes[deepest].depth >= 40) deepest = i;
       if (random() % 50 == 0) n.second = static_cast<NodeId>(random() % i), n.relation = Relation::Merge;
     }
   }

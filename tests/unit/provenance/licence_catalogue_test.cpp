@@ -55,7 +55,7 @@ TEST(LicenceCatalogue, EveryIdentifierOfTheHubHasAnEntry) {
     EXPECT_NE(c.value().by_hub_id(id), nullptr) << id;
     ++count;
   }
-  EXPECT_EQ(count, 80U);
+  EXPECT_EQ(count, 81U);
   EXPECT_EQ(c.value().by_hub_id("bsl-1.0")->id, "BSL-1.0");
   EXPECT_EQ(c.value().by_hub_id("MS-PL")->id, "MS-PL");
   EXPECT_EQ(c.value().by_hub_id("other"), nullptr);
