@@ -1,6 +1,6 @@
 // provenance/licence/bulk.hpp: the licence summary of every node of a graph. Layer 4; one thread. Parents are judged
 // before their children; what reaches a node is kept as a number of a set of terms, of which there are few. 2.3 M nodes
-// take seconds and some 100 bytes each: tests/bench/licence_bench.cpp.
+// take seconds and some 60 bytes each: tests/bench/licence_bench.cpp.
 #pragma once
 #include <array>
 #include <cstdint>
