@@ -1,9 +1,8 @@
 # Text files into a .cpp. As a script (cmake -DOUT=… -DNAME=… -DFILES=a|b -P embed.cmake) it writes `OUT`; included, it
 # gives hm_embed(). The same files give the same bytes, whatever machine they lie on.
 if(CMAKE_SCRIPT_MODE_FILE AND NAME)
-  set(text "// Written by cmake/embed.cmake.\n#include \"base/embedded.hpp\"\n\nnamespace hm::embedded {\nextern const EmbeddedFile ${NAME}[];\nextern const std::size_t ${NAME}_count;\nconst EmbeddedFile ${NAME}[] = {\n")
+  set(text "// Written by cmake/embed.cmake.\n#include <span>\n\n#include \"base/embedded.hpp\"\n\nnamespace hm::embedded {\nstd::span<const EmbeddedFile> ${NAME}();\nnamespace {\nconstexpr EmbeddedFile kFiles[] = {\n")
   string(REPLACE "|" ";" files "${FILES}")
-  set(count 0)
   foreach(file ${files})
     get_filename_component(name ${file} NAME)
     file(READ ${file} hex HEX)
@@ -11,15 +10,15 @@ if(CMAKE_SCRIPT_MODE_FILE AND NAME)
     string(REGEX REPLACE "(................................................................)" "\\1\"\n     \"" bytes "${bytes}")
     string(LENGTH "${hex}" digits)
     math(EXPR size "${digits} / 2")
+    # The size is given, because a compiler that counts a long text itself gives up.
     string(APPEND text "    {\"${name}\", {\"${bytes}\", ${size}}},\n")
-    math(EXPR count "${count} + 1")
   endforeach()
-  string(APPEND text "};\nconst std::size_t ${NAME}_count = ${count};\n}  // namespace hm::embedded\n")
+  string(APPEND text "};\n}  // namespace\nstd::span<const EmbeddedFile> ${NAME}() { return kFiles; }\n}  // namespace hm::embedded\n")
   file(WRITE ${OUT} "${text}")
   return()
 endif()
 
-# hm_embed(provenance origins FILES config/origins/curated.csv …): hm::embedded::origins[] and origins_count, part of the library hm_provenance.
+# hm_embed(provenance origins FILES config/origins/curated.csv …): hm::embedded::origins(), part of the library hm_provenance.
 function(hm_embed library name)
   cmake_parse_arguments(ARG "" "" "FILES" ${ARGN})
   list(TRANSFORM ARG_FILES PREPEND ${PROJECT_SOURCE_DIR}/)

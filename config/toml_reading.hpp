@@ -1,5 +1,5 @@
 // config/toml_reading.hpp: a TOML file of sections with keys, and how it gets into a table of settings. Layer 1; values
-// and pure functions; used by config/ alone.
+// and pure functions; used by config/ and by provenance/licence/.
 #pragma once
 #include <algorithm>
 #include <cstddef>

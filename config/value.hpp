@@ -1,5 +1,5 @@
 // config/value.hpp: one setting's value: from TOML or text, into its member, within its bounds. Layer 1; pure
-// functions; used by config/ alone.
+// functions; used by config/ and by provenance/licence/.
 #pragma once
 #include <cstdint>
 #include <optional>

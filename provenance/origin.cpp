@@ -7,14 +7,9 @@
 #include <utility>
 
 #include "base/csv.hpp"
-#include "base/embedded.hpp"
 #include "base/ids.hpp"
 #include "base/text.hpp"
-
-namespace hm::embedded {
-extern const EmbeddedFile origins[];
-extern const std::size_t origins_count;
-}  // namespace hm::embedded
+#include "provenance/embedded.hpp"
 
 namespace hm::provenance {
 namespace {
@@ -89,8 +84,8 @@ std::string_view shown_jurisdiction(const Origin& origin) {
 
 Result<OriginTable> OriginTable::built_in() {
   OriginTable table;
-  for (std::size_t i = 0; i < embedded::origins_count; ++i) {
-    HM_TRY(table.add(embedded::origins[i].bytes, std::string(embedded::origins[i].name)));
+  for (const EmbeddedFile& file : embedded::origins()) {
+    HM_TRY(table.add(file.bytes, std::string(file.name)));
   }
   return table;
 }

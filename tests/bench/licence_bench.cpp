@@ -1,0 +1,133 @@
+// How long the licence engine takes over a made graph as large as the Hub:
+//   hm_licence_bench [NODES]        default 2,300,000
+// prints seconds and memory of the pass over all, and what explaining one node takes, by depth.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "provenance/licence/bulk.hpp"
+#include "provenance/licence/engine.hpp"
+
+namespace {
+using namespace hm;
+using namespace hm::provenance::licence;
+
+constexpr std::array<const char*, 20> kLicences{"NOASSERTION",
+                                                "NOASSERTION",
+                                                "NOASSERTION",
+                                                "NOASSERTION",
+                                                "NOASSERTION",
+                                                "NOASSERTION",
+                                                "NOASSERTION",
+                                                "NOASSERTION",
+                                                "NOASSERTION",
+                                                "NOASSERTION",
+                                                "Apache-2.0",
+                                                "Apache-2.0",
+                                                "Apache-2.0",
+                                                "MIT",
+                                                "MIT",
+                                                "LicenseRef-hub-llama3",
+                                                "LicenseRef-hub-gemma",
+                                                "LicenseRef-hub-creativeml-openrail-m",
+                                                "CC-BY-NC-4.0",
+                                                "GPL-3.0-only"};
+
+/// Half of the nodes have a base; a few bases have most of the children; one in fifty is a merge; one in ten names a
+/// licence of its own, as "other" does.
+struct MadeHub final : Lineage {
+  struct Node {
+    std::uint32_t licence = 0, base = kNoNode, second = kNoNode;
+    Relation relation = Relation::Finetune;
+    std::uint8_t depth = 0;
+  };
+  std::vector<Node> nodes;
+  explicit MadeHub(NodeId count) {
+    std::mt19937_64 random(42);
+    nodes.resize(count);
+    NodeId deepest = 0;
+    for (NodeId i = 0; i < count; ++i) {
+      Node& n = nodes[i];
+      n.licence = random() % 10 == 0 ? 1000 + static_cast<std::uint32_t>(random() % 20'000)
+                                     : static_cast<std::uint32_t>(random() % kLicences.size());
+      if (i < 1000 || random() % 2 == 0) continue;
+      const double u = static_cast<double>(random() % 1'000'000) / 1e6;
+      n.base = random() % 4 != 0 ? static_cast<NodeId>(u * u * u * 1000) : static_cast<NodeId>(random() % i);
+      if (random() % 50 == 0) n.base = deepest;  // long chains are rare, and are there
+      if (nodes[n.base].depth >= 40) n.base = static_cast<NodeId>(random() % 1000);
+      constexpr std::array<Relation, 4> kRelations{Relation::Finetune, Relation::Adapter, Relation::Quantized,
+                                                   Relation::Finetune};
+      n.relation = kRelations[random() % 4];
+      n.depth = static_cast<std::uint8_t>(nodes[n.base].depth + 1);
+      if (n.depth > nodes[deepest].depth || nodes[deepest].depth >= 40) deepest = i;
+      if (random() % 50 == 0) n.second = static_cast<NodeId>(random() % i), n.relation = Relation::Merge;
+    }
+  }
+  Result<Claim> claim(NodeId node) const override {
+    Claim claim;
+    const Node& n = nodes[node];
+    claim.name = (node % 5 == 0 ? "owner/Llama-3-" : "owner/model-") + std::to_string(node);
+    claim.expression =
+        n.licence >= 1000 ? "LicenseRef-hub-other-" + std::to_string(n.licence) : std::string(kLicences[n.licence]);
+    claim.material = n.relation == Relation::Adapter ? Material::Adapter : Material::Model;
+    return claim;
+  }
+  Result<> parents(NodeId node, std::vector<Edge>& into) const override {
+    const Node& n = nodes[node];
+    if (n.base != kNoNode) into.push_back({n.base, n.relation, Evidence::E1, "card base_model"});
+    if (n.second != kNoNode) into.push_back({n.second, n.relation, Evidence::E2, "mergekit"});
+    return ok();
+  }
+};
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+double peak_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto count = static_cast<NodeId>(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 2'300'000);
+  auto begin = std::chrono::steady_clock::now();
+  const Catalogue catalogue = Catalogue::built_in().value();
+  std::printf("catalogue: %zu licences in %.1f ms\n", catalogue.licences().size(), seconds_since(begin) * 1e3);
+  const MadeHub hub(count);
+  const double before = peak_mib();
+  Judge judge(catalogue);
+  begin = std::chrono::steady_clock::now();
+  const auto bulk = judge_all(judge, hub, count);
+  if (!bulk) return std::fprintf(stderr, "%s\n", bulk.error().what.c_str()), 1;
+  std::printf("all %u nodes: %.2f s, %zu states, peak %.0f MiB, of which %.0f MiB are the graph\n", count,
+              seconds_since(begin), bulk.value().states, peak_mib(), before);
+  for (std::size_t i = 0; i < kOutcomeNames.size(); ++i)
+    std::printf("  %9llu %s\n", static_cast<unsigned long long>(bulk.value().outcomes[i]),
+                std::string(kOutcomeNames[i]).c_str());
+  for (const int depth : {1, 6, 12, 20}) {
+    std::vector<double> times;
+    std::size_t ancestors = 0;
+    for (NodeId i = 0; i < count && times.size() < 200; ++i) {
+      if (hub.nodes[i].depth != depth) continue;
+      begin = std::chrono::steady_clock::now();
+      const auto verdict = explain(judge, hub, i);
+      times.push_back(seconds_since(begin) * 1e3);
+      if (!verdict || !(verdict.value().summary == bulk.value().summaries[i]))
+        return std::fprintf(stderr, "node %u is judged otherwise alone\n", i), 1;
+      ancestors = std::max(ancestors, verdict.value().findings.size());
+    }
+    if (times.empty()) continue;
+    std::sort(times.begin(), times.end());
+    std::printf("explain at depth %2d: median %.3f ms, slowest of %zu %.3f ms, up to %zu findings\n", depth,
+                times[times.size() / 2], times.size(), times.back(), ancestors);
+  }
+  return 0;
+}

@@ -1,0 +1,191 @@
+// Licences that were declared on the Hub, and what human auditors found. Not part of this repository: HUBMIRROR_CORPUS
+// names the folder that has licences/. The figures are what was found when the test was written; docs/licences.md says
+// why auditors and cards disagree.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "base/json_fields.hpp"
+#include "base/text.hpp"
+#include "provenance/licence/normalise.hpp"
+#include "provenance/licence/spdx.hpp"
+
+namespace hm::provenance::licence {
+namespace {
+namespace json = boost::json;
+
+std::string corpus() {
+  const char* folder = std::getenv("HUBMIRROR_CORPUS");
+  return folder == nullptr ? "" : std::string(folder) + "/licences";
+}
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+std::string unpacked(const std::string& path) {
+  std::string out;
+  std::FILE* pipe = ::popen(("zstdcat " + shell_quoted(path)).c_str(), "r");
+  if (pipe == nullptr) return out;
+  char buffer[1 << 16];
+  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, n);
+  ::pclose(pipe);
+  return out;
+}
+
+struct LicenceCorpus : testing::Test {
+  const Catalogue catalogue = Catalogue::built_in().value();
+  void SetUp() override {
+    if (corpus().empty()) GTEST_SKIP() << "skipped: no corpus";
+  }
+  /// What a card with that value means. The audit writes "Unspecified" where there is none.
+  std::string expression_of(const std::string& name) const {
+    Declared declared;
+    if (!name.empty() && name != "Unspecified" && name != "No License") declared.ids.push_back(name);
+    return normalise(catalogue, declared).expression;
+  }
+  const Licence* known(const std::string& name) const { return catalogue.find(expression_of(name)); }
+  static std::vector<json::object> rows() {
+    std::vector<json::object> out;
+    std::istringstream lines(unpacked(corpus() + "/dataset-licence-audit.jsonl.zst"));
+    for (std::string line; std::getline(lines, line);) out.push_back(json::parse(line).as_object());
+    return out;
+  }
+};
+
+constexpr Flags kNonCommercial = 1U << 0, kResearchOnly = 1U << 1;
+
+TEST_F(LicenceCorpus, ClassesOfTheCatalogueAgainstThoseOfTheAuditors) {
+  const json::object classes = json::parse(read_file(corpus() + "/licence-classes.json")).as_object();
+  std::size_t not_here = 0, use_agrees = 0, use_differs = 0, share_agrees = 0, share_differs = 0;
+  for (const auto& [name, triple] : classes) {
+    const Licence* l = known(name);
+    const std::string use(triple.as_array()[0].as_string()), share(triple.as_array()[2].as_string());
+    if (l == nullptr) {
+      ++not_here;
+      std::printf("no entry: %s (%s)\n", std::string(name).c_str(), use.c_str());
+      continue;
+    }
+    const bool limited = (l->restricts & (kNonCommercial | kResearchOnly)) != 0;
+    if (use != "?" && use != "Unspecified") {
+      (limited == (use != "All") ? use_agrees : use_differs)++;
+      if (limited != (use != "All"))
+        std::printf("use: %s: auditors %s, here %s\n", std::string(name).c_str(), use.c_str(),
+                    words_of(l->restricts, kRestrictionNames).c_str());
+    }
+    if (share != "?") {
+      const bool here = (l->demands & demand::kShareAlike) != 0;
+      (here == (share == "1") ? share_agrees : share_differs)++;
+      if (here != (share == "1"))
+        std::printf("share-alike: %s: auditors %s, here %s\n", std::string(name).c_str(), share.c_str(),
+                    here ? "yes" : "no");
+    }
+  }
+  std::printf("no entry %zu; use agrees %zu differs %zu; share-alike agrees %zu differs %zu\n", not_here, use_agrees,
+              use_differs, share_agrees, share_differs);
+  EXPECT_EQ(std::vector<std::size_t>({not_here, use_agrees, use_differs, share_agrees, share_differs}),
+            (std::vector<std::size_t>{20, 45, 1, 36, 9}));
+}
+
+TEST_F(LicenceCorpus, EveryDeclaredLicenceIsReadAndComparedWithTheAudit) {
+  std::map<std::string, std::size_t> count;
+  std::set<std::string> unread;
+  for (const json::object& row : rows()) {
+    const std::string card = text_of(row, "hf_yaml_license");
+    if (card.empty() || card == "None") {
+      ++count["no card"];
+      continue;
+    }
+    const std::string declared = expression_of(card);
+    ASSERT_TRUE(parse_expression(declared)) << declared;
+    if (declared != kNoAssertion && catalogue.find(declared) == nullptr) unread.insert(card);
+    std::vector<std::string> audited;
+    bool stricter = false, named = false;
+    for (const json::value& one : row.at("licenses").as_array()) {
+      const std::string name = text_of(one.as_object(), "name");
+      audited.push_back(name == "Custom" || name == "Various" || name == "Request Form"
+                            ? std::string("a text of its own")
+                            : expression_of(name));
+      if (name == "OpenAI") continue;  // terms of a generating model, not a licence of the data
+      named = named || audited.back() != kNoAssertion;
+      const Licence *a = catalogue.find(audited.back()), *d = catalogue.find(declared);
+      if (a != nullptr && d != nullptr)
+        stricter =
+            stricter || (a->restricts & ~d->restricts) != 0 || (a->demands & ~d->demands & demand::kShareAlike) != 0;
+    }
+    if (std::find(audited.begin(), audited.end(), declared) != audited.end())
+      ++count["agree"];
+    else if (declared == kNoAssertion)
+      ++count["card is silent, auditors found something"];
+    else if (!named)
+      ++count["auditors found nothing"];
+    else if (std::find(audited.begin(), audited.end(), "a text of its own") != audited.end())
+      ++count["auditors found a text of its own"];
+    else if (stricter)
+      ++count["auditors found something stricter"];
+    else
+      ++count["auditors found something else"];
+  }
+  for (const std::string& card : unread) std::printf("not in the catalogue: %s\n", card.c_str());
+  for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
+  EXPECT_TRUE(unread.empty());
+  const std::map<std::string, std::size_t> expected{{"agree", 645},
+                                                    {"no card", 324},
+                                                    {"auditors found nothing", 73},
+                                                    {"card is silent, auditors found something", 41},
+                                                    {"auditors found something stricter", 29},
+                                                    {"auditors found something else", 18},
+                                                    {"auditors found a text of its own", 13}};
+  EXPECT_EQ(count, expected);
+}
+
+TEST_F(LicenceCorpus, ACardAndATextThatDisagreeAreFound) {
+  std::size_t compared = 0, inconsistent = 0;
+  for (const json::object& row : rows()) {
+    const std::string card = text_of(row, "hf_yaml_license"), text = text_of(row, "github_license");
+    if (card.empty() || card == "None" || card == "Unspecified" || text.empty() || text == "None") continue;
+    Declared declared;
+    declared.ids = {card};
+    TextFinding file{"LICENSE", {}};
+    file.recognised.id = expression_of(text);
+    file.recognised.method = Method::Digest;
+    declared.texts = {file};
+    const Normalised n = normalise(catalogue, declared);
+    ++compared;
+    inconsistent += static_cast<std::size_t>(std::count_if(
+        n.findings.begin(), n.findings.end(), [](const auto& f) { return f.id == "licence-inconsistent"; }));
+  }
+  std::printf("%zu cards with a text, %zu inconsistent\n", compared, inconsistent);
+  EXPECT_EQ(inconsistent, 38U);
+}
+
+TEST_F(LicenceCorpus, ModelsUnderOtherAreNamed) {
+  std::map<std::string, std::size_t> count;
+  for (const char* file : {"/models-licence-other.csv", "/models-no-licence.csv"}) {
+    std::istringstream lines(read_file(corpus() + file));
+    std::string line;
+    std::getline(lines, line);
+    while (std::getline(lines, line)) {
+      const auto cells = split(line, ',');
+      ASSERT_GE(cells.size(), 7U) << line;
+      Declared declared;
+      declared.ids = {"other"};
+      declared.name = cells[5];
+      declared.link = cells[6];
+      ++count[normalise(catalogue, declared).expression];
+    }
+  }
+  for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
+  EXPECT_EQ(count, (std::map<std::string, std::size_t>{
+                       {"LicenseRef-hub-llama2", 212}, {"LicenseRef-llama-1", 94}, {"LicenseRef-hub-other", 113}}));
+}
+}  // namespace
+}  // namespace hm::provenance::licence
