@@ -21,8 +21,8 @@ Result<FileSource> FileSource::of(const File& file) {
 
 Result<std::size_t> FileSource::read_at(std::uint64_t offset, std::span<std::byte> into) const {
   if (offset >= size_bytes_) return std::size_t{0};
-  return file_->read_at(offset, into.first(static_cast<std::size_t>(
-                                    std::min<std::uint64_t>(into.size(), size_bytes_ - offset))));
+  return file_->read_at(
+      offset, into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_bytes_ - offset))));
 }
 
 Error ByteCursor::ends_early(std::uint64_t wanted) const {
@@ -44,7 +44,8 @@ Result<> ByteCursor::fill(std::size_t count) {
   if (!read || read.assume_value() < count) {
     window_.clear();
     if (!read) return std::move(read).as_failure();
-    return Error{Errc::Io, "the source ends at offset " + std::to_string(at_ + read.assume_value()) + ", before its size"};
+    return Error{Errc::Io,
+                 "the source ends at offset " + std::to_string(at_ + read.assume_value()) + ", before its size"};
   }
   window_.resize(read.assume_value());
   next_window_ = std::min(next_window_ * 2, kWindowMax);
@@ -74,9 +75,8 @@ Result<std::uint8_t> ByteCursor::peek() {
 Result<std::span<const std::byte>> ByteCursor::take_some() {
   if (remaining() == 0) return std::span<const std::byte>{};
   HM_TRY(fill(1));
-  const auto out = std::span<const std::byte>(window_).subspan(static_cast<std::size_t>(at_ - window_begin_));
-  at_ += out.size();
-  return out;
+  const std::uint64_t in_window = window_begin_ + window_.size() - at_;
+  return take(static_cast<std::size_t>(std::min(in_window, remaining())));
 }
 
 Result<std::string> ByteCursor::text(std::uint64_t count, std::size_t keep_bytes) {

@@ -47,10 +47,10 @@ class FileSource final : public ByteSource {
   std::uint64_t size_bytes_;
 };
 
-/// Reads a range of a source from its beginning to its end. The window it reads ahead doubles from 64 KiB to 4 MiB while
-/// bytes are taken one after the other, and starts anew behind a gap: a header of ten megabytes takes eight reads, and
-/// nobody fetches the payload that is skipped. One thread. Failures: what the source answers, or BadInput with the place
-/// where the file ends too early.
+/// Reads a range of a source from its beginning to its end. The window it reads ahead doubles from 64 KiB to 4 MiB
+/// while bytes are taken one after the other, and starts anew behind a gap: a header of ten megabytes takes eight
+/// reads, and nobody fetches the payload that is skipped. One thread. Failures: what the source answers, or BadInput
+/// with the place where the file ends too early.
 class ByteCursor {
  public:
   /// `end_bytes` at most the size of the source, which outlives the cursor.
@@ -60,6 +60,8 @@ class ByteCursor {
 
   std::uint64_t offset() const { return at_; }
   std::uint64_t remaining() const { return end_ - at_; }
+  /// From now on the range ends after `count` ≤ remaining() bytes.
+  void limit(std::uint64_t count) { end_ = at_ + count; }
   Result<> skip(std::uint64_t count);
   Result<std::uint8_t> peek();  ///< the next byte, which stays
   /// The next `count` ≤ kWindowMax bytes; valid until the next call.

@@ -19,10 +19,10 @@
 namespace hm::provenance::formats {
 namespace {
 constexpr auto kKindNames = std::to_array<std::string_view>(
-    {"base",         "adapter-base", "merge-parent", "converted-from", "loaded-from", "base-file-hash",
-     "dataset",      "licence",      "licence-name", "licence-link",   "remote-code", "component",
-     "part",         "format",       "quantization", "quantized-by",   "architecture", "model-type",
-     "shape",        "adapter-type", "merge-method", "producer"});
+    {"base",    "adapter-base", "merge-parent", "converted-from", "loaded-from",  "base-file-hash",
+     "dataset", "licence",      "licence-name", "licence-link",   "remote-code",  "component",
+     "part",    "format",       "quantization", "quantized-by",   "architecture", "model-type",
+     "shape",   "adapter-type", "merge-method", "producer"});
 constexpr std::size_t kFieldBytesMax = 512;
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
@@ -62,7 +62,8 @@ void FileClaims::add(ClaimKind kind, std::string_view field, std::string_view te
            (kind != ClaimKind::Shape || other.field == claim.field);
   });
   if (claim.text.empty() || known) return;
-  if (claims.size() == kClaimsMax) return note("more than " + std::to_string(kClaimsMax) + " claims; the others were left out");
+  if (claims.size() == kClaimsMax)
+    return note("more than " + std::to_string(kClaimsMax) + " claims; the others were left out");
   claims.push_back(std::move(claim));
 }
 
@@ -80,8 +81,10 @@ std::string render_claims(const FileClaims& claims) {
     list.push_back(std::move(one));
   }
   for (const std::string& finding : claims.findings) findings.emplace_back(finding);
-  const json::object all{
-      {"claims", std::move(list)}, {"complete", claims.complete}, {"file", claims.file}, {"findings", std::move(findings)}};
+  const json::object all{{"claims", std::move(list)},
+                         {"complete", claims.complete},
+                         {"file", claims.file},
+                         {"findings", std::move(findings)}};
   return canonical_json(all).value();  // printable texts and a bool: nothing that it refuses
 }
 
@@ -106,7 +109,8 @@ Result<FileClaims> parse_claims(std::string_view canonical) {
     if (!item.is_string()) return wrong;
     out.findings.emplace_back(std::string_view(item.get_string()));
   }
-  if (out.claims.size() > kClaimsMax || out.findings.size() > kFindingsMax || render_claims(out) != canonical) return wrong;
+  if (out.claims.size() > kClaimsMax || out.findings.size() > kFindingsMax || render_claims(out) != canonical)
+    return wrong;
   return out;
 }
 
@@ -123,10 +127,10 @@ Result<FileClaims> read_claims(std::string_view path, const ByteSource& source) 
   out.file = printable(path);
   const std::string_view name = base_name(path);
   const auto kind = text_file_kind(name);
-  const auto read = is_weight_file(name)                         ? read_weight_file(name, source, out)
+  const auto read = is_weight_file(name)                        ? read_weight_file(name, source, out)
                     : name.ends_with(".safetensors.index.json") ? read_index(source, out)
-                    : kind                                       ? claim_text_file(*kind, source, out)
-                                                                 : Result<>(bad_file("no file that is read for claims"));
+                    : kind                                      ? claim_text_file(*kind, source, out)
+                                                                : Result<>(bad_file("no file that is read for claims"));
   if (read) return out;
   if (read.assume_error().code != Errc::BadInput) return read.assume_error();
   out.complete = false;

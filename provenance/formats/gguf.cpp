@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <charconv>
-#include <set>
 #include <vector>
 
 #include "base/text.hpp"
@@ -23,17 +22,49 @@ struct GgmlType {
 };
 /// By id; block sizes of ggml-common.h.
 constexpr auto kTypes = std::to_array<GgmlType>({
-    {"F32", {1, 32}},        {"F16", {1, 16}},        {"Q4_0", {32, 144}},     {"Q4_1", {32, 160}},
-    {"", {}},                {"", {}},                {"Q5_0", {32, 176}},     {"Q5_1", {32, 192}},
-    {"Q8_0", {32, 272}},     {"Q8_1", {32, 288}},     {"Q2_K", {256, 672}},    {"Q3_K", {256, 880}},
-    {"Q4_K", {256, 1152}},   {"Q5_K", {256, 1408}},   {"Q6_K", {256, 1680}},   {"Q8_K", {256, 2336}},
-    {"IQ2_XXS", {256, 528}}, {"IQ2_XS", {256, 592}},  {"IQ3_XXS", {256, 784}}, {"IQ1_S", {256, 400}},
-    {"IQ4_NL", {32, 144}},   {"IQ3_S", {256, 880}},   {"IQ2_S", {256, 656}},   {"IQ4_XS", {256, 1088}},
-    {"I8", {1, 8}},          {"I16", {1, 16}},        {"I32", {1, 32}},        {"I64", {1, 64}},
-    {"F64", {1, 64}},        {"IQ1_M", {256, 448}},   {"BF16", {1, 16}},       {"", {}},
-    {"", {}},                {"", {}},                {"TQ1_0", {256, 432}},   {"TQ2_0", {256, 528}},
-    {"", {}},                {"", {}},                {"", {}},                {"MXFP4", {32, 136}},
-    {"NVFP4", {64, 288}},    {"Q1_0", {128, 144}},    {"Q2_0", {64, 144}},
+    {"F32", {1, 32}},
+    {"F16", {1, 16}},
+    {"Q4_0", {32, 144}},
+    {"Q4_1", {32, 160}},
+    {"", {}},
+    {"", {}},
+    {"Q5_0", {32, 176}},
+    {"Q5_1", {32, 192}},
+    {"Q8_0", {32, 272}},
+    {"Q8_1", {32, 288}},
+    {"Q2_K", {256, 672}},
+    {"Q3_K", {256, 880}},
+    {"Q4_K", {256, 1152}},
+    {"Q5_K", {256, 1408}},
+    {"Q6_K", {256, 1680}},
+    {"Q8_K", {256, 2336}},
+    {"IQ2_XXS", {256, 528}},
+    {"IQ2_XS", {256, 592}},
+    {"IQ3_XXS", {256, 784}},
+    {"IQ1_S", {256, 400}},
+    {"IQ4_NL", {32, 144}},
+    {"IQ3_S", {256, 880}},
+    {"IQ2_S", {256, 656}},
+    {"IQ4_XS", {256, 1088}},
+    {"I8", {1, 8}},
+    {"I16", {1, 16}},
+    {"I32", {1, 32}},
+    {"I64", {1, 64}},
+    {"F64", {1, 64}},
+    {"IQ1_M", {256, 448}},
+    {"BF16", {1, 16}},
+    {"", {}},
+    {"", {}},
+    {"", {}},
+    {"TQ1_0", {256, 432}},
+    {"TQ2_0", {256, 528}},
+    {"", {}},
+    {"", {}},
+    {"", {}},
+    {"MXFP4", {32, 136}},
+    {"NVFP4", {64, 288}},
+    {"Q1_0", {128, 144}},
+    {"Q2_0", {64, 144}},
 });
 
 enum ValueType : std::uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, String, Array, U64, I64, F64, ValueTypes };
@@ -79,10 +110,13 @@ class Reader {
     for (std::uint64_t i = 0; i < key_count_; ++i) {
       HM_TRY(within(read_key(), [&] { return "reading key " + std::to_string(i + 1) + " of the GGUF header"; }));
     }
+    if (const std::string* twice = duplicate_key(out_.metadata))
+      return bad_file("the key \"" + printable(*twice) + "\" occurs twice in the GGUF header");
     HM_TRY(read_alignment());
     check_template();
     for (std::uint64_t i = 0; i < tensor_count_; ++i) {
-      HM_TRY(within(read_info(), [&] { return "reading tensor info " + std::to_string(i + 1) + " of the GGUF header"; }));
+      HM_TRY(
+          within(read_info(), [&] { return "reading tensor info " + std::to_string(i + 1) + " of the GGUF header"; }));
     }
     return place_tensors();
   }
@@ -125,7 +159,6 @@ class Reader {
     if (size == 0 || size > kKeyBytesMax) return bad_file("a key of " + std::to_string(size) + " bytes");
     Metadata entry;
     HM_TRY(entry.key, cursor_.text(size, kKeyBytesMax));
-    if (!keys_.insert(entry.key).second) return bad_file("the key \"" + printable(entry.key) + "\" occurs twice");
     HM_TRY(const std::uint64_t type, number(4));
     auto read = read_value(type, entry);
     if (!entry.values.empty() || read) out_.metadata.push_back(entry);
@@ -287,7 +320,6 @@ class Reader {
   ModelHeader& out_;
   bool big_endian_ = false;
   std::uint64_t tensor_count_ = 0, key_count_ = 0, alignment_ = 32;
-  std::set<std::string> keys_;
   std::vector<Tensor> infos_;
 };
 }  // namespace
@@ -296,10 +328,10 @@ Result<> read_gguf(const ByteSource& source, ModelHeader& into) { return Reader(
 
 std::string_view gguf_file_type(std::uint64_t file_type) {
   static constexpr auto kNames = std::to_array<std::string_view>(
-      {"F32",    "F16",    "Q4_0",   "Q4_1",    "",       "",       "",      "Q8_0",   "Q5_0",   "Q5_1",
-       "Q2_K",   "Q3_K_S", "Q3_K_M", "Q3_K_L",  "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K",   "IQ2_XXS",
-       "IQ2_XS", "Q2_K_S", "IQ3_XS", "IQ3_XXS", "IQ1_S",  "IQ4_NL", "IQ3_S", "IQ3_M",  "IQ2_S",  "IQ2_M",
-       "IQ4_XS", "IQ1_M",  "BF16",   "",        "",       "",       "TQ1_0", "TQ2_0",  "MXFP4_MOE"});
+      {"F32",    "F16",    "Q4_0",   "Q4_1",    "",       "",       "",       "Q8_0",   "Q5_0",     "Q5_1",
+       "Q2_K",   "Q3_K_S", "Q3_K_M", "Q3_K_L",  "Q4_K_S", "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K",     "IQ2_XXS",
+       "IQ2_XS", "Q2_K_S", "IQ3_XS", "IQ3_XXS", "IQ1_S",  "IQ4_NL", "IQ3_S",  "IQ3_M",  "IQ2_S",    "IQ2_M",
+       "IQ4_XS", "IQ1_M",  "BF16",   "",        "",       "",       "TQ1_0",  "TQ2_0",  "MXFP4_MOE"});
   return file_type < kNames.size() ? kNames[file_type] : std::string_view();
 }
 

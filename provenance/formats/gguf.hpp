@@ -14,7 +14,8 @@
 #include "provenance/formats/model_header.hpp"
 
 namespace hm::provenance::formats {
-inline constexpr std::uint64_t kGgufHeaderBytesMax = 256 * 1024 * 1024;  ///< nothing behind it is read as header
+inline constexpr std::uint64_t kGgufHeaderBytesMax =
+    100'000'000;  ///< as of safetensors; the largest vocabularies need 20 MB
 inline constexpr int kGgufArrayDepthMax = 4;
 inline constexpr std::size_t kGgufArrayKept = 64;  ///< elements of an array that are kept; vocabularies have more
 

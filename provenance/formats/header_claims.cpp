@@ -72,8 +72,8 @@ void claim_safetensors(const ModelHeader& header, FileClaims& into) {
 }
 
 void claim_onnx(const ModelHeader& header, FileClaims& into) {
-  const std::string producer =
-      std::string(metadata_text(header, "producer_name")) + " " + std::string(metadata_text(header, "producer_version"));
+  const std::string producer = std::string(metadata_text(header, "producer_name")) + " " +
+                               std::string(metadata_text(header, "producer_version"));
   into.add(ClaimKind::Producer, "producer_name", producer);
   for (const Tensor& tensor : header.tensors)
     if (tensor.placement == Placement::External) into.add(ClaimKind::Part, "external_data", tensor.external);
@@ -83,8 +83,8 @@ void claim_onnx(const ModelHeader& header, FileClaims& into) {
 void claim_header(const ModelHeader& header, FileClaims& into) {
   for (const std::string& finding : header.findings.list()) into.note(finding);
   if (header.format.empty()) return;
-  const std::string detail = header.format == "safetensors" ? std::string(metadata_text(header, "format"))
-                                                            : std::to_string(header.version);
+  const std::string detail =
+      header.format == "safetensors" ? std::string(metadata_text(header, "format")) : std::to_string(header.version);
   into.add(ClaimKind::Format, "", header.format + (detail.empty() ? "" : " " + detail));
   if (header.big_endian) into.note("the file is big-endian: its tensors' bytes differ from those of all other copies");
   if (header.format == "gguf") claim_gguf(header, into);

@@ -100,6 +100,7 @@ class PythonNumbers {
         rest_.remove_prefix(1);
         byte = std::byte{' '};
       } else {
+        if (!rest_.empty()) byte = std::byte{'?'};  // half a word is no number
         rest_ = c == 'N' ? "aN" : c == 'I' ? "nfinity" : "";
         if (!rest_.empty()) byte = std::byte{'0'};
         in_text_ = c == '"';

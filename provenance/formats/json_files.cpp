@@ -90,7 +90,8 @@ struct PathClaim {
 void claim_paths(std::span<const Field> fields, std::span<const PathClaim> paths, FileClaims& into) {
   for (const Field& field : fields)
     for (const auto& [path, kind] : paths) {
-      const bool below = path.ends_with("/*") && std::string_view(field.path).starts_with(path.substr(0, path.size() - 1));
+      const bool below =
+          path.ends_with("/*") && std::string_view(field.path).starts_with(path.substr(0, path.size() - 1));
       if (below || field.path == path) into.add(kind, field.path, field.text);
     }
 }
@@ -133,8 +134,9 @@ void claim_config(std::span<const Field> fields, FileClaims& into) {
   for (const Field& field : fields) {
     if (field.path.starts_with("/custom_pipelines/") && field.path.ends_with("/impl"))
       into.add(ClaimKind::RemoteCode, field.path, field.text);
-    static constexpr auto kShapes = std::to_array<std::string_view>(
-        {"hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size", "vocab_size"});
+    static constexpr auto kShapes =
+        std::to_array<std::string_view>({"hidden_size", "num_hidden_layers", "num_attention_heads",
+                                         "num_key_value_heads", "intermediate_size", "vocab_size"});
     std::string_view path = field.path;
     if (path.starts_with("/text_config/")) path.remove_prefix(12);
     const auto size = parse_u64(field.text);
@@ -144,8 +146,8 @@ void claim_config(std::span<const Field> fields, FileClaims& into) {
 }
 
 void claim_model_index(std::span<const Field> fields, FileClaims& into) {
-  static constexpr auto kPaths = std::to_array<PathClaim>(
-      {{"/_name_or_path", ClaimKind::LoadedFrom}, {"/_class_name", ClaimKind::Architecture}});
+  static constexpr auto kPaths =
+      std::to_array<PathClaim>({{"/_name_or_path", ClaimKind::LoadedFrom}, {"/_class_name", ClaimKind::Architecture}});
   claim_paths(fields, kPaths, into);
   for (const Field& field : fields) {  // "unet": ["diffusers", "UNet2DConditionModel"]
     if (!field.path.ends_with("/0") || field.path.starts_with("/_")) continue;
@@ -171,18 +173,20 @@ void claim_merge_parent(std::span<const Field> fields, const Field& field, FileC
 void claim_merge(std::span<const Field> fields, FileClaims& into) {
   for (const Field& field : fields) {
     const std::string_view path = field.path;
-    const bool parent = path.ends_with("/model") || path.ends_with("/base_model") ||
-                        (path.ends_with("/path") && (path.find("model/") != path.npos || path.find("lora/") != path.npos));
+    const bool parent =
+        path.ends_with("/model") || path.ends_with("/base_model") ||
+        (path.ends_with("/path") && (path.find("model/") != path.npos || path.find("lora/") != path.npos));
     if (parent) claim_merge_parent(fields, field, into);
     if (path.ends_with("/merge_method")) into.add(ClaimKind::MergeMethod, path, field.text);
   }
 }
 
-constexpr auto kAdapterKeys = std::to_array<std::string_view>({"base_model_name_or_path", "revision", "peft_type", "auto_map"});
+constexpr auto kAdapterKeys =
+    std::to_array<std::string_view>({"base_model_name_or_path", "revision", "peft_type", "auto_map"});
 constexpr auto kConfigKeys = std::to_array<std::string_view>(
-    {"_name_or_path", "architectures", "model_type", "auto_map", "custom_pipelines", "quantization_config", "quantization",
-     "text_config", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
-     "vocab_size"});
+    {"_name_or_path", "architectures", "model_type", "auto_map", "custom_pipelines", "quantization_config",
+     "quantization", "text_config", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+     "intermediate_size", "vocab_size"});
 }  // namespace
 
 std::optional<TextFile> text_file_kind(std::string_view name) {
@@ -194,7 +198,8 @@ std::optional<TextFile> text_file_kind(std::string_view name) {
 }
 std::uint64_t text_bytes_max(TextFile kind) { return kind == TextFile::MergeConfig ? kYamlBytesMax : kJsonBytesMax; }
 
-Result<> read_json_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into) {
+Result<> read_json_fields(const ByteSource& source, std::span<const std::string_view> wanted,
+                          std::vector<Field>& into) {
   if (source.size_bytes() > kJsonBytesMax) return bad_file("the file is larger than " + human_bytes(kJsonBytesMax));
   ByteCursor cursor(source);
   FieldSink sink(wanted, into);
@@ -202,7 +207,8 @@ Result<> read_json_fields(const ByteSource& source, std::span<const std::string_
   return read_json(cursor, budget, [&](const TreeEvent& event) { return sink.take(event); });
 }
 
-Result<> read_yaml_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into) {
+Result<> read_yaml_fields(const ByteSource& source, std::span<const std::string_view> wanted,
+                          std::vector<Field>& into) {
   if (source.size_bytes() > kYamlBytesMax) return bad_file("the file is larger than " + human_bytes(kYamlBytesMax));
   ByteCursor cursor(source);
   HM_TRY(const std::string text, cursor.text(source.size_bytes(), kYamlBytesMax));

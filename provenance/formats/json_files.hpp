@@ -1,5 +1,6 @@
-// provenance/formats/json_files.hpp: small JSON and YAML files of a model repository, and what they claim. Layer 4; pure
-// but for the source. They are read as events under a budget (tree_events.hpp); of what is not asked for, nothing is kept.
+// provenance/formats/json_files.hpp: small JSON and YAML files of a model repository, and what they claim. Layer 4;
+// pure but for the source. They are read as events under a budget (tree_events.hpp); of what is not asked for, nothing
+// is kept.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -32,8 +33,8 @@ struct Field {
 };
 inline constexpr std::size_t kFieldsMax = 4'096;
 
-/// Scalars but nulls, of a document whose root is an object, in their order. `wanted` names the keys of the root that are
-/// looked into; empty: all. Beyond kFieldsMax none is kept.
+/// Scalars but nulls, of a document whose root is an object, in their order. `wanted` names the keys of the root that
+/// are looked into; empty: all. Beyond kFieldsMax none is kept.
 /// @returns BadInput with what is wrong; `into` then holds what was read before. Errors of the source as they come.
 Result<> read_json_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into);
 Result<> read_yaml_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into);

@@ -1,7 +1,6 @@
 #include "provenance/formats/model_header.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/ids.hpp"
 #include "base/text.hpp"
@@ -10,7 +9,8 @@ namespace hm::provenance::formats {
 void Findings::note(std::string_view text) {
   constexpr std::string_view kMore = "and more of the kind";
   if (list_.size() >= kFindingsMax) return;
-  std::string clean = list_.size() + 1 == kFindingsMax ? std::string(kMore) : printable(text.substr(0, kFindingBytesMax));
+  std::string clean =
+      list_.size() + 1 == kFindingsMax ? std::string(kMore) : printable(text.substr(0, kFindingBytesMax));
   if (std::find(list_.begin(), list_.end(), clean) == list_.end()) list_.push_back(std::move(clean));
 }
 
@@ -32,13 +32,22 @@ std::string_view metadata_text(const ModelHeader& header, std::string_view key) 
   return entry != nullptr && entry->values.size() == 1 ? std::string_view(entry->values.front()) : std::string_view();
 }
 
-const std::string* duplicate_name(const std::vector<Tensor>& tensors) {
-  std::vector<std::uint32_t> order(tensors.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return tensors[a].name < tensors[b].name; });
-  const auto it = std::adjacent_find(order.begin(), order.end(),
-                                     [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
-  return it == order.end() ? nullptr : &tensors[*it].name;
+namespace {
+/// By sorting pointers: a set would hold every name a second time.
+template <class Item>
+const std::string* duplicate_of(const std::vector<Item>& items, std::string Item::* name) {
+  std::vector<const std::string*> names;
+  names.reserve(items.size());
+  for (const Item& item : items) names.push_back(&(item.*name));
+  std::sort(names.begin(), names.end(), [](auto* a, auto* b) { return *a < *b; });
+  const auto it = std::adjacent_find(names.begin(), names.end(), [](auto* a, auto* b) { return *a == *b; });
+  return it == names.end() ? nullptr : *it;
+}
+}  // namespace
+
+const std::string* duplicate_name(const std::vector<Tensor>& tensors) { return duplicate_of(tensors, &Tensor::name); }
+const std::string* duplicate_key(const std::vector<Metadata>& metadata) {
+  return duplicate_of(metadata, &Metadata::key);
 }
 
 Result<std::uint64_t> tensor_bytes(TypeSize type, std::span<const std::uint64_t> dims, std::size_t innermost) {

@@ -12,10 +12,10 @@
 #include "base/result.hpp"
 
 namespace hm::provenance::formats {
-inline constexpr std::size_t kTensorsMax = 500'000;      ///< of one file; the largest seen have a hundred thousand
-inline constexpr std::size_t kMetadataMax = 65'536;      ///< keys of one file
-inline constexpr std::size_t kMetadataTextBytesMax = 64 * 1024;        ///< kept of one value: a long chat template
-inline constexpr std::size_t kMetadataBytesMax = 4 * 1024 * 1024;      ///< kept of all values of one file
+inline constexpr std::size_t kTensorsMax = 500'000;  ///< of one file; the largest seen have a hundred thousand
+inline constexpr std::size_t kMetadataMax = 65'536;  ///< keys of one file
+inline constexpr std::size_t kMetadataTextBytesMax = 64 * 1024;    ///< kept of one value: a long chat template
+inline constexpr std::size_t kMetadataBytesMax = 4 * 1024 * 1024;  ///< kept of all values of one file
 inline constexpr std::size_t kFindingsMax = 64, kFindingBytesMax = 512;
 
 enum class Placement : std::uint8_t {
@@ -70,8 +70,9 @@ void keep_value(ModelHeader& header, Metadata& entry, std::string_view value);
 const Metadata* find_metadata(const ModelHeader& header, std::string_view key);
 /// The text of a scalar; "" when absent.
 std::string_view metadata_text(const ModelHeader& header, std::string_view key);
-/// A name that occurs twice among the tensors; nullptr when all differ.
+/// A name or key that occurs twice; nullptr when all differ.
 const std::string* duplicate_name(const std::vector<Tensor>& tensors);
+const std::string* duplicate_key(const std::vector<Metadata>& metadata);
 
 /// How the values of a type lie in bytes.
 struct TypeSize {

@@ -17,19 +17,27 @@ struct DataType {
   std::string_view name;
   std::uint32_t bits;  // 0: no fixed size
 };
-constexpr auto kDataTypes = std::to_array<DataType>({{"UNDEFINED", 0},    {"FLOAT", 32},        {"UINT8", 8},
-                                                     {"INT8", 8},         {"UINT16", 16},       {"INT16", 16},
-                                                     {"INT32", 32},       {"INT64", 64},        {"STRING", 0},
-                                                     {"BOOL", 8},         {"FLOAT16", 16},      {"DOUBLE", 64},
-                                                     {"UINT32", 32},      {"UINT64", 64},       {"COMPLEX64", 64},
-                                                     {"COMPLEX128", 128}, {"BFLOAT16", 16},     {"FLOAT8E4M3FN", 8},
-                                                     {"FLOAT8E4M3FNUZ", 8}, {"FLOAT8E5M2", 8},  {"FLOAT8E5M2FNUZ", 8},
-                                                     {"UINT4", 4},        {"INT4", 4},          {"FLOAT4E2M1", 4},
-                                                     {"FLOAT8E8M0", 8},   {"UINT2", 2},         {"INT2", 2}});
+constexpr auto kDataTypes = std::to_array<DataType>(
+    {{"UNDEFINED", 0},      {"FLOAT", 32},    {"UINT8", 8},        {"INT8", 8},           {"UINT16", 16},
+     {"INT16", 16},         {"INT32", 32},    {"INT64", 64},       {"STRING", 0},         {"BOOL", 8},
+     {"FLOAT16", 16},       {"DOUBLE", 64},   {"UINT32", 32},      {"UINT64", 64},        {"COMPLEX64", 64},
+     {"COMPLEX128", 128},   {"BFLOAT16", 16}, {"FLOAT8E4M3FN", 8}, {"FLOAT8E4M3FNUZ", 8}, {"FLOAT8E5M2", 8},
+     {"FLOAT8E5M2FNUZ", 8}, {"UINT4", 4},     {"INT4", 4},         {"FLOAT4E2M1", 4},     {"FLOAT8E8M0", 8},
+     {"UINT2", 2},          {"INT2", 2}});
 constexpr std::uint64_t kFloat = 1, kDouble = 11;
 
 enum class Message : std::uint8_t {
-  Model, Graph, Node, Attribute, Tensor, SparseTensor, Training, Function, Opset, Property, ExternalEntry
+  Model,
+  Graph,
+  Node,
+  Attribute,
+  Tensor,
+  SparseTensor,
+  Training,
+  Function,
+  Opset,
+  Property,
+  ExternalEntry
 };
 /// Which message the length-delimited field `number` of `in` holds; nullopt: none that leads to anything.
 std::optional<Message> nested(Message in, std::uint64_t number) {
@@ -39,13 +47,29 @@ std::optional<Message> nested(Message in, std::uint64_t number) {
     Message holds;
   };
   using enum Message;
-  static constexpr auto kRows = std::to_array<Row>(
-      {{Model, 7, Graph},           {Model, 8, Opset},         {Model, 14, Property},   {Model, 20, Training},
-       {Model, 25, Function},       {Graph, 1, Node},          {Graph, 5, Tensor},      {Graph, 15, SparseTensor},
-       {Node, 5, Attribute},        {Attribute, 5, Tensor},    {Attribute, 6, Graph},   {Attribute, 10, Tensor},
-       {Attribute, 11, Graph},      {Attribute, 22, SparseTensor}, {Attribute, 23, SparseTensor},
-       {SparseTensor, 1, Tensor},   {SparseTensor, 2, Tensor}, {Training, 1, Graph},    {Training, 2, Graph},
-       {Function, 7, Node},         {Function, 9, Opset},      {Function, 11, Attribute}, {Tensor, 13, ExternalEntry}});
+  static constexpr auto kRows = std::to_array<Row>({{Model, 7, Graph},
+                                                    {Model, 8, Opset},
+                                                    {Model, 14, Property},
+                                                    {Model, 20, Training},
+                                                    {Model, 25, Function},
+                                                    {Graph, 1, Node},
+                                                    {Graph, 5, Tensor},
+                                                    {Graph, 15, SparseTensor},
+                                                    {Node, 5, Attribute},
+                                                    {Attribute, 5, Tensor},
+                                                    {Attribute, 6, Graph},
+                                                    {Attribute, 10, Tensor},
+                                                    {Attribute, 11, Graph},
+                                                    {Attribute, 22, SparseTensor},
+                                                    {Attribute, 23, SparseTensor},
+                                                    {SparseTensor, 1, Tensor},
+                                                    {SparseTensor, 2, Tensor},
+                                                    {Training, 1, Graph},
+                                                    {Training, 2, Graph},
+                                                    {Function, 7, Node},
+                                                    {Function, 9, Opset},
+                                                    {Function, 11, Attribute},
+                                                    {Tensor, 13, ExternalEntry}});
   for (const Row& row : kRows)
     if (row.in == in && row.number == number) return row.holds;
   return std::nullopt;
@@ -68,7 +92,7 @@ class Walk {
       HM_TRY(within(read_field(), [&] { return "reading the ONNX field at offset " + std::to_string(offset); }));
     }
     if (!has_graph_) return bad_file("not an ONNX model: it has no graph");
-    if (const std::string* more = duplicate_key()) out_.findings.note("the property \"" + *more + "\" occurs twice");
+    if (const std::string* more = duplicate_key(out_.metadata)) out_.findings.note("\"" + *more + "\" is said twice");
     return ok();
   }
 
@@ -151,7 +175,8 @@ class Walk {
 
   Result<> take_dim(std::uint64_t value) {
     if (value > static_cast<std::uint64_t>(INT64_MAX)) return bad_file("a tensor has a negative dimension");
-    if (tensor_.tensor.dims.size() == kDimsMax) return bad_file("a tensor has more than " + std::to_string(kDimsMax) + " dimensions");
+    if (tensor_.tensor.dims.size() == kDimsMax)
+      return bad_file("a tensor has more than " + std::to_string(kDimsMax) + " dimensions");
     tensor_.tensor.dims.push_back(value);
     return ok();
   }
@@ -188,8 +213,8 @@ class Walk {
   }
 
   Result<> take_tensor_bytes(std::uint64_t number, std::uint64_t length) {
-    constexpr std::uint64_t kDims = 1, kFloats = 4, kInts = 5, kStrings = 6, kInt64s = 7, kName = 8, kRaw = 9, kDoubles = 10,
-                            kUint64s = 11;
+    constexpr std::uint64_t kDims = 1, kFloats = 4, kInts = 5, kStrings = 6, kInt64s = 7, kName = 8, kRaw = 9,
+                            kDoubles = 10, kUint64s = 11;
     switch (number) {
       case kDims: {  // packed, as proto3 writes it
         const std::uint64_t end = cursor_.offset() + length;
@@ -273,8 +298,10 @@ class Walk {
     if (out_.tensors.size() == kTensorsMax) return bad_file("more than " + std::to_string(kTensorsMax) + " tensors");
     Tensor tensor = std::move(tensor_.tensor);
     const bool known = tensor_.data_type < kDataTypes.size();
-    tensor.dtype = known ? std::string(kDataTypes[tensor_.data_type].name) : "type " + std::to_string(tensor_.data_type);
-    if (!known) out_.findings.note(tensor_called(tensor.name) + " has the unknown type " + std::to_string(tensor_.data_type));
+    tensor.dtype =
+        known ? std::string(kDataTypes[tensor_.data_type].name) : "type " + std::to_string(tensor_.data_type);
+    if (!known)
+      out_.findings.note(tensor_called(tensor.name) + " has the unknown type " + std::to_string(tensor_.data_type));
     std::optional<std::uint64_t> needed;
     if (known && kDataTypes[tensor_.data_type].bits != 0) {
       HM_TRY(needed, within(tensor_bytes({1, kDataTypes[tensor_.data_type].bits}, tensor.dims, 0),
@@ -285,7 +312,8 @@ class Walk {
     } else if (!tensor_.has_range || tensor_.other_form || (tensor_.is_packed && tensor_.data_type != packed_type_)) {
       tensor.placement = Placement::Opaque;
       tensor.offset_bytes = tensor.length_bytes = 0;
-      if (needed == 0U && !tensor_.has_range && !tensor_.other_form) tensor.placement = Placement::InFile;  // of no element
+      if (needed == 0U && !tensor_.has_range && !tensor_.other_form)
+        tensor.placement = Placement::InFile;  // of no element
     } else if (needed && *needed != tensor.length_bytes) {
       out_.findings.note(tensor_called(tensor.name) + " has " + std::to_string(tensor.length_bytes) +
                          " bytes; its dims need " + std::to_string(*needed));
@@ -302,9 +330,11 @@ class Walk {
     const auto offset = tensor_.offset.empty() ? 0 : parse_u64(tensor_.offset);
     const auto length = tensor_.length.empty() ? needed : parse_u64(tensor_.length);
     if (!offset || *offset > kExternalBytesMax)
-      out_.findings.note("the external data of " + who + " has the offset \"" + printable(tensor_.offset.substr(0, 64)) + "\"");
+      out_.findings.note("the external data of " + who + " has the offset \"" +
+                         printable(tensor_.offset.substr(0, 64)) + "\"");
     if ((!length && !tensor_.length.empty()) || length.value_or(0) > kExternalBytesMax)
-      out_.findings.note("the external data of " + who + " has the length \"" + printable(tensor_.length.substr(0, 64)) + "\"");
+      out_.findings.note("the external data of " + who + " has the length \"" +
+                         printable(tensor_.length.substr(0, 64)) + "\"");
     else if (needed && length && *length != *needed)
       out_.findings.note("the external data of " + who + " has " + std::to_string(*length) + " bytes; its dims need " +
                          std::to_string(*needed));
@@ -321,7 +351,8 @@ class Walk {
     return keep(std::move(key), text);
   }
   Result<> keep(std::string key, std::string_view value) {
-    if (out_.metadata.size() == kMetadataMax) return bad_file("more than " + std::to_string(kMetadataMax) + " properties");
+    if (out_.metadata.size() == kMetadataMax)
+      return bad_file("more than " + std::to_string(kMetadataMax) + " properties");
     key.resize(std::min(key.size(), kNameBytesMax));
     Metadata entry{.key = std::move(key), .type = "string"};
     keep_value(out_, entry, value);
@@ -340,15 +371,6 @@ class Walk {
     };
     if (domain.empty() || within_domain("ai.onnx") || within_domain("com.microsoft")) return;
     out_.findings.note("operators of the domain \"" + printable(domain.substr(0, 128)) + "\", which is not ONNX's");
-  }
-
-  /// Among the model's own properties and what stands once in a model.
-  const std::string* duplicate_key() const {
-    std::vector<const std::string*> keys;
-    for (const Metadata& entry : out_.metadata) keys.push_back(&entry.key);
-    std::sort(keys.begin(), keys.end(), [](auto* a, auto* b) { return *a < *b; });
-    const auto it = std::adjacent_find(keys.begin(), keys.end(), [](auto* a, auto* b) { return *a == *b; });
-    return it == keys.end() ? nullptr : *it;
   }
 
   ByteCursor cursor_;

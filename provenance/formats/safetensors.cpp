@@ -19,10 +19,10 @@ struct Dtype {
   std::uint32_t bits;
 };
 constexpr auto kDtypes = std::to_array<Dtype>(
-    {{"BOOL", 8},         {"U8", 8},           {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8},
-     {"F8_E4M3FNUZ", 8},  {"F8_E5M2FNUZ", 8},  {"I16", 16}, {"U16", 16},    {"F16", 16},    {"BF16", 16},
-     {"I32", 32},         {"U32", 32},         {"F32", 32}, {"C64", 64},    {"F64", 64},    {"I64", 64},
-     {"U64", 64},         {"F4", 4},           {"F6_E2M3", 6}, {"F6_E3M2", 6}});
+    {{"BOOL", 8},        {"U8", 8},          {"I8", 8},      {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8},
+     {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
+     {"I32", 32},        {"U32", 32},        {"F32", 32},    {"C64", 64},    {"F64", 64},    {"I64", 64},
+     {"U64", 64},        {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}});
 
 /// Takes the events of the header: a name, then an object of three fields, each once.
 class HeaderSink {
@@ -62,7 +62,8 @@ class HeaderSink {
     if (event.kind != Kind::ObjectBegin) return wrong("its entry is no object");
     metadata_ = name_ == "__metadata__";
     if (metadata_ && std::exchange(has_metadata_, true)) return bad_file("\"__metadata__\" occurs twice");
-    if (!metadata_ && tensors.size() == kTensorsMax) return bad_file("more than " + std::to_string(kTensorsMax) + " tensors");
+    if (!metadata_ && tensors.size() == kTensorsMax)
+      return bad_file("more than " + std::to_string(kTensorsMax) + " tensors");
     has_dtype_ = has_shape_ = has_offsets_ = false;
     if (!metadata_) tensors.emplace_back().name = name_;
     return ok();
@@ -78,8 +79,8 @@ class HeaderSink {
       return ok();
     }
     if (event.kind != Kind::Text) return bad_file("the metadata \"" + printable(field_) + "\" is no text");
-    if (!keys_.insert(field_).second) return bad_file("the metadata \"" + printable(field_) + "\" occurs twice");
-    if (out_.metadata.size() == kMetadataMax) return bad_file("more than " + std::to_string(kMetadataMax) + " metadata");
+    if (out_.metadata.size() == kMetadataMax)
+      return bad_file("more than " + std::to_string(kMetadataMax) + " metadata");
     Metadata entry{.key = field_, .type = "string", .cut = event.text_bytes > event.text.size()};
     keep_value(out_, entry, event.text);
     out_.metadata.push_back(std::move(entry));
@@ -97,12 +98,14 @@ class HeaderSink {
       return ok();
     }
     if (field_ == "dtype") {
-      if (event.kind != Kind::Text || std::exchange(has_dtype_, true)) return wrong("dtype is no text, or occurs twice");
+      if (event.kind != Kind::Text || std::exchange(has_dtype_, true))
+        return wrong("dtype is no text, or occurs twice");
       tensors.back().dtype = event.text;
       return ok();
     }
     const bool shape = field_ == "shape";
-    if (!shape && field_ != "data_offsets") return wrong("an unknown field \"" + printable(field_.substr(0, 64)) + "\"");
+    if (!shape && field_ != "data_offsets")
+      return wrong("an unknown field \"" + printable(field_.substr(0, 64)) + "\"");
     if (event.kind != Kind::ListBegin || std::exchange(shape ? has_shape_ : has_offsets_, true))
       return wrong(field_ + " is no list, or occurs twice");
     numbers_.clear();
@@ -133,18 +136,18 @@ class HeaderSink {
   bool metadata_ = false, has_metadata_ = false, has_dtype_ = false, has_shape_ = false, has_offsets_ = false;
   std::string name_, field_;
   std::vector<std::uint64_t> numbers_;
-  std::set<std::string> keys_;
 };
 
 Result<> check_size(const Tensor& tensor) {
   const auto dtype = std::find_if(kDtypes.begin(), kDtypes.end(), [&](auto& d) { return d.name == tensor.dtype; });
   if (dtype == kDtypes.end())
-    return bad_file(tensor_called(tensor.name) + " has the unknown dtype \"" + printable(tensor.dtype.substr(0, 64)) + "\"");
+    return bad_file(tensor_called(tensor.name) + " has the unknown dtype \"" + printable(tensor.dtype.substr(0, 64)) +
+                    "\"");
   HM_TRY(const std::uint64_t bytes, within(tensor_bytes({1, dtype->bits}, tensor.dims, 0),
                                            [&] { return "reading " + tensor_called(tensor.name); }));
   if (bytes != tensor.length_bytes)
-    return bad_file(tensor_called(tensor.name) + " has " + std::to_string(tensor.length_bytes) + " bytes; its shape needs " +
-                    std::to_string(bytes));
+    return bad_file(tensor_called(tensor.name) + " has " + std::to_string(tensor.length_bytes) +
+                    " bytes; its shape needs " + std::to_string(bytes));
   return ok();
 }
 
@@ -160,9 +163,11 @@ Result<> check_tiling(const std::vector<Tensor>& tensors, std::uint64_t data_byt
   for (const std::uint32_t i : order) {
     const Tensor& tensor = tensors[i];
     if (tensor.offset_bytes != at)
-      return bad_file(tensor_called(tensor.name) + " begins at " + std::to_string(tensor.offset_bytes) + " of the data, " +
-                      (tensor.offset_bytes > at ? "behind a hole from " : "within what ends at ") + std::to_string(at));
-    if (tensor.length_bytes > data_bytes - at) return bad_file(tensor_called(tensor.name) + " ends behind the end of the file");
+      return bad_file(tensor_called(tensor.name) + " begins at " + std::to_string(tensor.offset_bytes) +
+                      " of the data, " + (tensor.offset_bytes > at ? "behind a hole from " : "within what ends at ") +
+                      std::to_string(at));
+    if (tensor.length_bytes > data_bytes - at)
+      return bad_file(tensor_called(tensor.name) + " ends behind the end of the file");
     at += tensor.length_bytes;
   }
   if (at != data_bytes) return bad_file(std::to_string(data_bytes - at) + " bytes lie behind the last tensor");
@@ -192,7 +197,8 @@ class IndexSink {
       default:
         if (depth_ == 0) return bad_file("the index is no JSON object");
         if (depth_ == 2 && top_ == "weight_map") return take_file(event);
-        if (depth_ == 2 && top_ == "metadata" && key_ == "total_size" && event.is_integer) out_.total_bytes = event.integer;
+        if (depth_ == 2 && top_ == "metadata" && key_ == "total_size" && event.is_integer)
+          out_.total_bytes = event.integer;
         return ok();
     }
   }
@@ -220,16 +226,20 @@ class IndexSink {
 Result<> read_safetensors(const ByteSource& source, ModelHeader& into) {
   constexpr std::uint64_t kLengthBytes = 8;
   ByteCursor cursor(source);
-  HM_TRY(const std::uint64_t length, within(cursor.u64(), [] { return "reading the length of the safetensors header"; }));
+  HM_TRY(const std::uint64_t length,
+         within(cursor.u64(), [] { return "reading the length of the safetensors header"; }));
   if (length > kSafetensorsHeaderBytesMax || length > cursor.remaining())
-    return bad_file("the safetensors header is said to have " + std::to_string(length) + " bytes, more than the file or 100 MB");
+    return bad_file("the safetensors header is said to have " + std::to_string(length) +
+                    " bytes, more than the file or 100 MB");
   into.format = "safetensors";
-  ByteCursor header(source, kLengthBytes, kLengthBytes + length);
-  HM_TRY(const std::uint8_t first, within(header.peek(), [] { return "reading the safetensors header"; }));
+  cursor.limit(length);
+  HM_TRY(const std::uint8_t first, within(cursor.peek(), [] { return "reading the safetensors header"; }));
   if (first != '{') return bad_file("the safetensors header does not begin with {");
   HeaderSink sink(into);
-  HM_TRY(within(read_json(header, {.depth_max = 4}, [&](const TreeEvent& event) { return sink.take(event); }),
+  HM_TRY(within(read_json(cursor, {.depth_max = 4}, [&](const TreeEvent& event) { return sink.take(event); }),
                 [] { return "reading the safetensors header"; }));
+  if (const std::string* twice = duplicate_key(into.metadata))
+    return bad_file("the metadata \"" + printable(*twice) + "\" occurs twice");
   if (const std::string* twice = duplicate_name(sink.tensors)) return bad_file(tensor_called(*twice) + " occurs twice");
   for (const Tensor& tensor : sink.tensors) {
     HM_TRY(check_size(tensor));
@@ -241,7 +251,8 @@ Result<> read_safetensors(const ByteSource& source, ModelHeader& into) {
 }
 
 Result<> read_shard_index(const ByteSource& source, ShardIndex& into) {
-  if (source.size_bytes() > kShardIndexBytesMax) return bad_file("the index is larger than " + human_bytes(kShardIndexBytesMax));
+  if (source.size_bytes() > kShardIndexBytesMax)
+    return bad_file("the index is larger than " + human_bytes(kShardIndexBytesMax));
   ByteCursor cursor(source);
   IndexSink sink(into);
   return within(read_json(cursor, {.depth_max = 8}, [&](const TreeEvent& event) { return sink.take(event); }),

@@ -5,9 +5,7 @@
 
 namespace hm::provenance::formats {
 namespace {
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
+bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 struct Troubles {
   bool dunder = false, attr = false, import = false, walk = false, escape = false;
@@ -18,9 +16,11 @@ struct Troubles {
     static constexpr std::array<std::string_view, 3> kImports{"import", "include", "from"};
     dunder = dunder || (word.size() > 4 && word.starts_with("__") && word.ends_with("__"));
     attr = attr || (word == "attr" && before == '|');
-    import = import || ((before == '%' || before == '-') && std::find(kImports.begin(), kImports.end(), word) != kImports.end());
-    walk = walk || ((after == '.' || after == '[') && before != '.' && before != '\'' && before != '"' &&
-                    std::find(kWalkers.begin(), kWalkers.end(), word) != kWalkers.end()) ||
+    import = import ||
+             ((before == '%' || before == '-') && std::find(kImports.begin(), kImports.end(), word) != kImports.end());
+    walk = walk ||
+           ((after == '.' || after == '[') && before != '.' && before != '\'' && before != '"' &&
+            std::find(kWalkers.begin(), kWalkers.end(), word) != kWalkers.end()) ||
            (word == "popen" && after == '(');
   }
 

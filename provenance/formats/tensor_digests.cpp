@@ -59,8 +59,10 @@ class ConstantCheck {
   explicit ConstantCheck(std::size_t element_bytes) : element_bytes_(element_bytes) {}
   void update(std::span<const std::byte> chunk) {
     if (!constant_) return;
-    if (seen_ == 0) first_.assign(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(std::min(element_bytes_, chunk.size())));
-    const std::size_t phase = static_cast<std::size_t>(seen_ % element_bytes_), head = std::min(element_bytes_, chunk.size());
+    if (seen_ == 0)
+      first_.assign(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(std::min(element_bytes_, chunk.size())));
+    const std::size_t phase = static_cast<std::size_t>(seen_ % element_bytes_),
+                      head = std::min(element_bytes_, chunk.size());
     for (std::size_t i = 0; i < head; ++i) constant_ = constant_ && chunk[i] == first_[(phase + i) % first_.size()];
     constant_ = constant_ && std::memcmp(chunk.data(), chunk.data() + head, chunk.size() - head) == 0;
     seen_ += chunk.size();
@@ -74,8 +76,8 @@ class ConstantCheck {
   bool constant_ = true;
 };
 
-/// Bytes of an element. Quantised types, whose elements are no whole bytes: of 256 elements or 32, whole blocks of all of
-/// them but for a few.
+/// Bytes of an element. Quantised types, whose elements are no whole bytes: of 256 elements or 32, whole blocks of all
+/// of them but for a few.
 std::size_t element_bytes(const Tensor& tensor) {
   std::uint64_t count = 1;
   for (const std::uint64_t dim : tensor.dims) count *= dim;  // wraps only where the reader refused the dims
@@ -108,13 +110,15 @@ Result<TensorDigest> digest_tensor(const ByteSource& source, const Tensor& tenso
   TensorDigest out{tensor.name, tensor.dtype, tensor.dims, tensor.length_bytes};
   Sha256Hasher content, typed;
   CastHasher bf16(2), f16(2), value32(4);
-  const bool casts = options.casts && kind == Float::F32, widen = options.value32 && (kind == Float::F16 || kind == Float::BF16);
+  const bool casts = options.casts && kind == Float::F32,
+             widen = options.value32 && (kind == Float::F16 || kind == Float::BF16);
   if (options.typed) typed.update(as_bytes(typed_prefix(tensor)));
   ConstantCheck constant(element_bytes(tensor));
   for (std::uint64_t done = 0; done < tensor.length_bytes;) {
     if (options.stop.stop_requested()) return Error{Errc::Cancelled, "the digests are no longer wanted"};
-    const auto chunk = std::span(scratch.chunk).first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(kChunkBytes, tensor.length_bytes - done)));
+    const auto chunk =
+        std::span(scratch.chunk)
+            .first(static_cast<std::size_t>(std::min<std::uint64_t>(kChunkBytes, tensor.length_bytes - done)));
     HM_TRY(const std::size_t count, source.read_at(tensor.offset_bytes + done, chunk));
     if (count < chunk.size()) return Error{Errc::Io, "the source ends before its size"};
     content.update(chunk);
@@ -163,7 +167,8 @@ std::uint32_t f32_of_f16(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000U) << 16, exponent = half >> 10 & 0x1fU, mantissa = half & 0x3ffU;
   if (exponent == 0x1f) return sign | 0x7f800000U | mantissa << 13;
   if (exponent != 0) return sign | (exponent + 112) << 23 | mantissa << 13;
-  return sign | std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1.0p-24F);  // zero, or below F16's normals
+  return sign |
+         std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1.0p-24F);  // zero, or below F16's normals
 }
 
 Result<std::vector<TensorDigest>> digest_tensors(const ByteSource& source, std::span<const Tensor> tensors,
@@ -253,7 +258,8 @@ Share share(std::span<const TensorDigest> a, std::span<const TensorDigest> b) {
     const auto found = find_in(larger, small_model[i]);
     if (!found) continue;
     out.common_bytes += small_model[i].length_bytes;
-    const auto by = small_model[i].content == large_model[*found].content ? SharedTensor::By::Content : SharedTensor::By::Cast;
+    const auto by =
+        small_model[i].content == large_model[*found].content ? SharedTensor::By::Content : SharedTensor::By::Cast;
     out.tensors.push_back({by, a_is_smaller ? i : *found, a_is_smaller ? *found : i});
   }
   return out;

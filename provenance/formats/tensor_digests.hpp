@@ -34,8 +34,8 @@ struct TensorDigest {
   std::string name, dtype;
   std::vector<std::uint64_t> dims;  ///< in file order
   std::uint64_t length_bytes = 0;
-  Sha256 content;                ///< of the bytes
-  std::optional<Sha256> typed;   ///< of "tensor-v1" NUL dtype NUL dims with commas NUL, then the bytes
+  Sha256 content;                         ///< of the bytes
+  std::optional<Sha256> typed;            ///< of "tensor-v1" NUL dtype NUL dims with commas NUL, then the bytes
   std::optional<Sha256> as_bf16, as_f16;  ///< of an F32 tensor rounded to nearest even: `content` of such a copy
   std::optional<Sha256> value32;          ///< of an F16 or BF16 tensor widened to F32: `content` of such a copy
   Excluded excluded = Excluded::No;

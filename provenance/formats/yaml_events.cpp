@@ -27,7 +27,8 @@ class YamlReader {
   Result<> run() {
     if (!ready_) return Error{Errc::Internal, "out of memory"};
     for (int events = 0; !done_; ++events) {
-      if (events > budget_.events_max) return bad_file("more than " + std::to_string(budget_.events_max) + " YAML events");
+      if (events > budget_.events_max)
+        return bad_file("more than " + std::to_string(budget_.events_max) + " YAML events");
       yaml_event_t event;
       if (yaml_parser_parse(&parser_, &event) == 0)
         return bad_file("not valid YAML in line " + std::to_string(parser_.problem_mark.line + 1) +

@@ -30,7 +30,8 @@ inline void check_claims(std::string_view path, const ByteSource& source) {
   const auto claims = read_claims(path, source);
   if (!claims || claims.assume_value().claims.size() > kClaimsMax) std::abort();
   for (const Claim& claim : claims.assume_value().claims)
-    if (claim.text.empty() || claim.text != printable(claim.text) || claim.field != printable(claim.field)) std::abort();
+    if (claim.text.empty() || claim.text != printable(claim.text) || claim.field != printable(claim.field))
+      std::abort();
   const auto again = parse_claims(render_claims(claims.assume_value()));
   if (!again || again.assume_value() != claims.assume_value()) std::abort();
 }

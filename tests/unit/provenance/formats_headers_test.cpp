@@ -78,18 +78,23 @@ TEST(ByteCursor, PassesOnWhatTheSourceSays) {
 
 TEST(Safetensors, ReadsTheHeaderOnly) {
   WatchedSource source(40'000'000'000);
-  source.head = with_length(R"({"w":{"dtype":"U8","shape":[)" + std::to_string(40'000'000'000 - 8 - 100) + R"(],"data_offsets":[0,)" +
-                            std::to_string(40'000'000'000 - 8 - 100) + "]}}");
+  source.head = with_length(R"({"w":{"dtype":"U8","shape":[)" + std::to_string(40'000'000'000 - 8 - 100) +
+                            R"(],"data_offsets":[0,)" + std::to_string(40'000'000'000 - 8 - 100) + "]}}");
   source.head = with_length(source.head.substr(8) + std::string(100 - (source.head.size() - 8), ' '));
   ModelHeader header;
   const auto read = read_safetensors(source, header);
   ASSERT_TRUE(read) << read.assume_error().what;
-  EXPECT_LE(source.furthest, 108U);
+  EXPECT_EQ(source.reads, 1U);
+  EXPECT_LE(source.furthest, ByteCursor::kWindowMin);
   EXPECT_EQ(header.tensors.at(0).offset_bytes, 108U);
 }
 TEST(Safetensors, GivesTensorsInTheOrderOfTheHeaderAndItsMetadata) {
   ModelHeader header;
-  ASSERT_EQ(refusal(read_safetensors, make_safetensors({{"b", "I64", {2}, std::string(16, 'x')}, {"a", "F4", {3}, "xy"}, {"s", "F16", {}, "zz"}}), &header), "");
+  ASSERT_EQ(refusal(read_safetensors,
+                    make_safetensors(
+                        {{"b", "I64", {2}, std::string(16, 'x')}, {"a", "F4", {3}, "xy"}, {"s", "F16", {}, "zz"}}),
+                    &header),
+            "");
   EXPECT_EQ(metadata_text(header, "format"), "pt");
   ASSERT_EQ(header.tensors.size(), 3U);
   EXPECT_EQ(header.tensors[0].name, "b");
@@ -98,12 +103,18 @@ TEST(Safetensors, GivesTensorsInTheOrderOfTheHeaderAndItsMetadata) {
   EXPECT_EQ(header.tensors[1].offset_bytes, header.tensors[0].offset_bytes + 16);
 }
 TEST(Safetensors, SaysWhatIsWrongWithTheHeader) {
-  auto with = [](std::string_view header, std::string_view data = "") { return refusal(read_safetensors, with_length(header, data)); };
-  EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abc"), HasSubstr("tensor \"a\" ends behind"));
-  EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcde"), HasSubstr("1 bytes lie behind"));
-  EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", "abcd"), HasSubstr("unknown field"));
+  auto with = [](std::string_view header, std::string_view data = "") {
+    return refusal(read_safetensors, with_length(header, data));
+  };
+  EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abc"),
+              HasSubstr("tensor \"a\" ends behind"));
+  EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcde"),
+              HasSubstr("1 bytes lie behind"));
+  EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", "abcd"),
+              HasSubstr("unknown field"));
   EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1]}})", "abcd"), HasSubstr("missing"));
-  EXPECT_THAT(with(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcd"), HasSubstr("twice"));
+  EXPECT_THAT(with(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcd"),
+              HasSubstr("twice"));
   EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}})", "abcd"), HasSubstr("no size"));
   EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[[[[1]]]],"data_offsets":[0,4]}})", "abcd"), HasSubstr("no size"));
   EXPECT_THAT(with(R"({"a":7})"), HasSubstr("no object"));
@@ -117,18 +128,26 @@ TEST(Safetensors, SaysWhatIsWrongWithTheHeader) {
 }
 TEST(Safetensors, KeepsTheMetadataOfABrokenHeaderAndNoTensor) {
   ModelHeader header;
-  EXPECT_NE(refusal(read_safetensors, with_length(R"({"__metadata__":{"license":"mit"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":)", "abcd"), &header), "");
+  EXPECT_NE(
+      refusal(
+          read_safetensors,
+          with_length(R"({"__metadata__":{"license":"mit"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":)",
+                      "abcd"),
+          &header),
+      "");
   EXPECT_EQ(metadata_text(header, "license"), "mit");
   EXPECT_THAT(header.tensors, IsEmpty());
 }
 TEST(Safetensors, CutsLongMetadata) {
   ModelHeader header;
-  ASSERT_EQ(refusal(read_safetensors, make_safetensors({}, R"({"tags":")" + std::string(200'000, 'x') + "\"}"), &header), "");
+  ASSERT_EQ(
+      refusal(read_safetensors, make_safetensors({}, R"({"tags":")" + std::string(200'000, 'x') + "\"}"), &header), "");
   EXPECT_EQ(header.metadata.at(0).values.at(0).size(), kMetadataTextBytesMax);
   EXPECT_TRUE(header.metadata.at(0).cut);
 }
 TEST(ShardIndex, NamesEachFileOnceAndDistrustsItsPath) {
-  const std::string text = R"({"metadata":{"total_size":12,"x":[{}]},"weight_map":{"a":"m-1.safetensors","b":"../m-2.safetensors","c":"m-1.safetensors"}})";
+  const std::string text =
+      R"({"metadata":{"total_size":12,"x":[{}]},"weight_map":{"a":"m-1.safetensors","b":"../m-2.safetensors","c":"m-1.safetensors"}})";
   ShardIndex index;
   ASSERT_TRUE(read_shard_index(MemorySource{std::string_view(text)}, index));
   EXPECT_THAT(index.files, ElementsAre("m-1.safetensors", "../m-2.safetensors"));
@@ -142,18 +161,37 @@ TEST(ShardIndex, NamesEachFileOnceAndDistrustsItsPath) {
 }
 
 TEST(Gguf, ReadsKeysOfEveryTypeAndTheFirstOfLongArrays) {
-  auto key = [](std::string_view name, std::uint32_t type, const std::string& bytes) { return gguf_string(name) + little_endian(type) + bytes; };
+  auto key = [](std::string_view name, std::uint32_t type, const std::string& bytes) {
+    return gguf_string(name) + little_endian(type) + bytes;
+  };
   std::string long_array = little_endian<std::uint32_t>(8) + little_endian<std::uint64_t>(100);
   for (int i = 0; i < 100; ++i) long_array += gguf_string(std::to_string(i));
-  const std::string nested = little_endian<std::uint32_t>(9) + little_endian<std::uint64_t>(2) + little_endian<std::uint32_t>(0) +
-                             little_endian<std::uint64_t>(1) + "x" + little_endian<std::uint32_t>(7) + little_endian<std::uint64_t>(1) + "\1";
+  const std::string nested = little_endian<std::uint32_t>(9) + little_endian<std::uint64_t>(2) +
+                             little_endian<std::uint32_t>(0) + little_endian<std::uint64_t>(1) + "x" +
+                             little_endian<std::uint32_t>(7) + little_endian<std::uint64_t>(1) + "\1";
   const std::string bytes = little_endian<std::uint32_t>(0) + little_endian<std::uint64_t>(3) + "\1\2\3";
   ModelHeader header;
-  ASSERT_EQ(refusal(read_gguf, make_gguf({{"w", "0", {3, 2}, std::string(24, 'x')}, {"v", "1", {}, "hh"}},
-                                         {key("a", 0, "\xff"), key("b", 1, "\xff"), key("c", 2, "\1\2"), key("d", 3, "\xfe\xff"), key("e", 5, "\xfe\xff\xff\xff"),
-                                          key("f", 6, little_endian(1.5F)), key("g", 7, "\1"), key("h", 10, little_endian<std::uint64_t>(1) ), key("i", 11, little_endian<std::int64_t>(-5)),
-                                          key("j", 12, little_endian(-0.25)), key("k", 9, long_array), key("l", 9, nested), key("m", 9, bytes), gguf_text("n", "text")}), &header), "");
-  for (const auto& [name, value] : {std::pair{"a", "255"}, {"b", "-1"}, {"c", "513"}, {"d", "-2"}, {"e", "-2"}, {"f", "1.5"}, {"g", "true"}, {"h", "1"}, {"i", "-5"}, {"j", "-0.25"}, {"n", "text"}})
+  ASSERT_EQ(
+      refusal(read_gguf,
+              make_gguf({{"w", "0", {3, 2}, std::string(24, 'x')}, {"v", "1", {}, "hh"}},
+                        {key("a", 0, "\xff"), key("b", 1, "\xff"), key("c", 2, "\1\2"), key("d", 3, "\xfe\xff"),
+                         key("e", 5, "\xfe\xff\xff\xff"), key("f", 6, little_endian(1.5F)), key("g", 7, "\1"),
+                         key("h", 10, little_endian<std::uint64_t>(1)), key("i", 11, little_endian<std::int64_t>(-5)),
+                         key("j", 12, little_endian(-0.25)), key("k", 9, long_array), key("l", 9, nested),
+                         key("m", 9, bytes), gguf_text("n", "text")}),
+              &header),
+      "");
+  for (const auto& [name, value] : {std::pair{"a", "255"},
+                                    {"b", "-1"},
+                                    {"c", "513"},
+                                    {"d", "-2"},
+                                    {"e", "-2"},
+                                    {"f", "1.5"},
+                                    {"g", "true"},
+                                    {"h", "1"},
+                                    {"i", "-5"},
+                                    {"j", "-0.25"},
+                                    {"n", "text"}})
     EXPECT_EQ(metadata_text(header, name), value) << name;
   const Metadata& strings = *find_metadata(header, "k");
   EXPECT_EQ(strings.values.size(), kGgufArrayKept);
@@ -190,17 +228,22 @@ TEST(Gguf, NotesTensorsThatOverlap) {
 }
 TEST(Gguf, KeepsTheKeysOfAFileWithBrokenTensors) {
   ModelHeader header;
-  EXPECT_THAT(refusal(read_gguf, gguf_head(1, 1) + gguf_text("general.license", "mit") + gguf_string("w") + little_endian<std::uint32_t>(9) + std::string(64, '\0'), &header), HasSubstr("9 dimensions"));
+  EXPECT_THAT(refusal(read_gguf,
+                      gguf_head(1, 1) + gguf_text("general.license", "mit") + gguf_string("w") +
+                          little_endian<std::uint32_t>(9) + std::string(64, '\0'),
+                      &header),
+              HasSubstr("9 dimensions"));
   EXPECT_EQ(metadata_text(header, "general.license"), "mit");
   EXPECT_THAT(header.tensors, IsEmpty());
 }
 TEST(Gguf, SkipsALargeArrayWithoutReadingIt) {
   WatchedSource source(200 << 20);
-  source.head = gguf_head(0, 1) + gguf_string("k") + little_endian<std::uint32_t>(9) + little_endian<std::uint32_t>(6) + little_endian<std::uint64_t>(40 << 20);
+  source.head = gguf_head(0, 1) + gguf_string("k") + little_endian<std::uint32_t>(9) + little_endian<std::uint32_t>(6) +
+                little_endian<std::uint64_t>(20 << 20);
   ModelHeader header;
   ASSERT_TRUE(read_gguf(source, header));
   EXPECT_EQ(source.reads, 1U);
-  EXPECT_EQ(header.metadata.at(0).count, 40U << 20);
+  EXPECT_EQ(header.metadata.at(0).count, 20U << 20);
 }
 TEST(Gguf, KnowsFileTypes) {
   EXPECT_EQ(gguf_file_type(15), "Q4_K_M");
@@ -216,27 +259,38 @@ std::string varint(std::uint64_t value) {
   return out + static_cast<char>(value);
 }
 std::string number(std::uint32_t field, std::uint64_t value) { return varint(field << 3) + varint(value); }
-std::string bytes(std::uint32_t field, std::string_view text) { return varint(field << 3 | 2) + varint(text.size()) + std::string(text); }
+std::string bytes(std::uint32_t field, std::string_view text) {
+  return varint(field << 3 | 2) + varint(text.size()) + std::string(text);
+}
 std::string tensor_named(std::string_view name, std::string_view rest = {}) {
   return number(1, 1) + number(2, 1) + bytes(8, name) + (rest.empty() ? bytes(9, "abcd") : std::string(rest));
 }
-std::string onnx(const std::string& graph, const std::string& rest = {}) { return number(1, 9) + bytes(7, graph) + rest; }
+std::string onnx(const std::string& graph, const std::string& rest = {}) {
+  return number(1, 9) + bytes(7, graph) + rest;
+}
 
 TEST(Onnx, FindsTensorsWhereverTheyHide) {
   const std::string inner = bytes(5, tensor_named("sub-graph"));
-  const std::string attributes = bytes(5, bytes(5, tensor_named("attribute"))) + bytes(5, bytes(10, tensor_named("list"))) +
-                                 bytes(5, bytes(6, inner)) + bytes(5, bytes(11, bytes(5, tensor_named("graphs"))));
+  const std::string attributes = bytes(5, bytes(5, tensor_named("attribute"))) +
+                                 bytes(5, bytes(10, tensor_named("list"))) + bytes(5, bytes(6, inner)) +
+                                 bytes(5, bytes(11, bytes(5, tensor_named("graphs"))));
   ModelHeader header;
-  ASSERT_EQ(refusal(read_onnx, onnx(bytes(5, tensor_named("initializer")) + bytes(1, attributes) + bytes(15, bytes(1, tensor_named("sparse"))),
-                                    bytes(20, bytes(1, bytes(5, tensor_named("training")))) + bytes(25, bytes(7, bytes(5, bytes(5, tensor_named("function"))))) +
-                                        bytes(14, bytes(1, "k") + bytes(2, "v"))), &header), "");
+  ASSERT_EQ(refusal(read_onnx,
+                    onnx(bytes(5, tensor_named("initializer")) + bytes(1, attributes) +
+                             bytes(15, bytes(1, tensor_named("sparse"))),
+                         bytes(20, bytes(1, bytes(5, tensor_named("training")))) +
+                             bytes(25, bytes(7, bytes(5, bytes(5, tensor_named("function"))))) +
+                             bytes(14, bytes(1, "k") + bytes(2, "v"))),
+                    &header),
+            "");
   std::vector<std::string> names;
   for (const Tensor& tensor : header.tensors) {
     names.push_back(tensor.name);
     EXPECT_EQ(tensor.placement, Placement::InFile);
     EXPECT_EQ(tensor.length_bytes, 4U);
   }
-  EXPECT_THAT(names, ElementsAre("initializer", "attribute", "list", "sub-graph", "graphs", "sparse", "training", "function"));
+  EXPECT_THAT(names,
+              ElementsAre("initializer", "attribute", "list", "sub-graph", "graphs", "sparse", "training", "function"));
   EXPECT_EQ(metadata_text(header, "k"), "v");
   EXPECT_EQ(header.version, 9U);
   EXPECT_THAT(header.findings.list(), IsEmpty());
@@ -256,9 +310,16 @@ TEST(Onnx, SaysWhereTheWireFormatBreaks) {
 }
 TEST(Onnx, TakesPackedFloatsAsBytesAndOtherValuesAsNone) {
   ModelHeader header;
-  ASSERT_EQ(refusal(read_onnx, onnx(bytes(5, tensor_named("packed", bytes(4, "abcd"))) + bytes(5, tensor_named("single", "\x25" "abcd")) +
-                                    bytes(5, tensor_named("ints", bytes(5, "\1"))) + bytes(5, tensor_named("short", bytes(9, "ab"))) +
-                                    bytes(5, bytes(1, "\2\3") + number(2, 3) + bytes(9, "abcdef"))), &header), "");
+  ASSERT_EQ(
+      refusal(read_onnx,
+              onnx(bytes(5, tensor_named("packed", bytes(4, "abcd"))) +
+                   bytes(5, tensor_named("single",
+                                         "\x25"
+                                         "abcd")) +
+                   bytes(5, tensor_named("ints", bytes(5, "\1"))) + bytes(5, tensor_named("short", bytes(9, "ab"))) +
+                   bytes(5, bytes(1, "\2\3") + number(2, 3) + bytes(9, "abcdef"))),
+              &header),
+      "");
   ASSERT_EQ(header.tensors.size(), 5U);
   EXPECT_EQ(header.tensors[0].placement, Placement::InFile);
   EXPECT_EQ(header.tensors[1].placement, Placement::Opaque);
@@ -280,15 +341,19 @@ TEST(Onnx, SkipsPayload) {
 }
 
 TEST(ChatTemplate, IsOddWhenItReachesForMoreThanTheMessages) {
-  EXPECT_THAT(template_troubles("{% for m in messages %}<|{{ m['role'] }}|>{{ m.content | trim }}{% endfor %} __init__ import os"), IsEmpty());
-  EXPECT_THAT(template_troubles("{%- set ns = namespace(found=false) -%}{{ ns.found }}{{ 'from ' + self_name }}"), IsEmpty());
+  EXPECT_THAT(template_troubles(
+                  "{% for m in messages %}<|{{ m['role'] }}|>{{ m.content | trim }}{% endfor %} __init__ import os"),
+              IsEmpty());
+  EXPECT_THAT(template_troubles("{%- set ns = namespace(found=false) -%}{{ ns.found }}{{ 'from ' + self_name }}"),
+              IsEmpty());
   EXPECT_THAT(template_troubles("{{ ''.__class__ }}"), ElementsAre(HasSubstr("two underscores")));
   EXPECT_THAT(template_troubles("{{ x['__globals__'] }}"), ElementsAre(HasSubstr("two underscores")));
   EXPECT_THAT(template_troubles("{{ x | attr('y') }}"), ElementsAre(HasSubstr("attr filter")));
   EXPECT_THAT(template_troubles("{%- include 'x' %}"), ElementsAre(HasSubstr("imports")));
   EXPECT_THAT(template_troubles("{{ cycler.next }}"), ElementsAre(HasSubstr("builtin")));
   EXPECT_THAT(template_troubles("{{ x['\\x5f\\x5finit'] }}"), ElementsAre(HasSubstr("escape")));
-  EXPECT_THAT(template_troubles("{{ x.__init__"), ElementsAre(HasSubstr("two underscores"))) << "also where it never ends";
+  EXPECT_THAT(template_troubles("{{ x.__init__"), ElementsAre(HasSubstr("two underscores")))
+      << "also where it never ends";
 }
 }  // namespace
 }  // namespace hm::provenance::formats

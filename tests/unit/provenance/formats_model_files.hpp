@@ -28,7 +28,8 @@ inline std::string with_length(std::string_view header, std::string_view data = 
   return little_endian<std::uint64_t>(header.size()) + std::string(header) + std::string(data);
 }
 
-inline std::string make_safetensors(const std::vector<MadeTensor>& tensors, std::string_view metadata = R"({"format":"pt"})") {
+inline std::string make_safetensors(const std::vector<MadeTensor>& tensors,
+                                    std::string_view metadata = R"({"format":"pt"})") {
   std::string header = R"({"__metadata__":)" + std::string(metadata), data;
   for (const MadeTensor& tensor : tensors) {
     header += ",\"" + tensor.name + R"(":{"dtype":")" + tensor.dtype + R"(","shape":[)" + joined(tensor.dims) +
@@ -51,14 +52,16 @@ inline std::string gguf_u32(std::string_view key, std::uint32_t value) {
 inline std::string gguf_head(std::uint64_t tensors, std::uint64_t keys, std::uint32_t version = 3) {
   return "GGUF" + little_endian(version) + little_endian(tensors) + little_endian(keys);
 }
-/// `tensors` with dims in GGUF's order and the ggml type as dtype, a number; `keys` as gguf_text and the like make them.
+/// `tensors` with dims in GGUF's order and the ggml type as dtype, a number; `keys` as gguf_text and the like make
+/// them.
 inline std::string make_gguf(const std::vector<MadeTensor>& tensors, const std::vector<std::string>& keys = {}) {
   std::string out = gguf_head(tensors.size(), keys.size()), data;
   for (const std::string& key : keys) out += key;
   for (const MadeTensor& tensor : tensors) {
     out += gguf_string(tensor.name) + little_endian(static_cast<std::uint32_t>(tensor.dims.size()));
     for (const std::uint64_t dim : tensor.dims) out += little_endian(dim);
-    out += little_endian(static_cast<std::uint32_t>(std::stoul(tensor.dtype))) + little_endian<std::uint64_t>(data.size());
+    out +=
+        little_endian(static_cast<std::uint32_t>(std::stoul(tensor.dtype))) + little_endian<std::uint64_t>(data.size());
     data += tensor.bytes;
     data.resize((data.size() + 31) / 32 * 32);
   }

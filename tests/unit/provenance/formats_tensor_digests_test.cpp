@@ -49,7 +49,8 @@ std::string cast(const std::string& bytes, To (*one)(From)) {
   }
   return out;
 }
-std::vector<MadeTensor> recast(std::vector<MadeTensor> tensors, const std::string& dtype, std::uint16_t (*one)(std::uint32_t)) {
+std::vector<MadeTensor> recast(std::vector<MadeTensor> tensors, const std::string& dtype,
+                               std::uint16_t (*one)(std::uint32_t)) {
   for (MadeTensor& tensor : tensors) tensor.bytes = cast(tensor.bytes, one), tensor.dtype = dtype;
   return tensors;
 }
@@ -86,10 +87,10 @@ TEST(TensorDigests, ReachAcrossChunks) {
 }
 TEST(TensorDigests, WidenHalfFloats) {
   const std::string f32 = random_f32(2048, 3), f16 = cast(f32, f16_of), bf16 = cast(f32, bf16_of);
-  const auto digests = digests_of(make_safetensors({{"a", "F16", {2048}, f16}, {"b", "BF16", {2048}, bf16}}), {.value32 = true});
+  const auto digests =
+      digests_of(make_safetensors({{"a", "F16", {2048}, f16}, {"b", "BF16", {2048}, bf16}}), {.value32 = true});
   EXPECT_EQ(digests[0].value32, sha256(cast(f16, f32_of_f16)));
-  EXPECT_EQ(digests[1].value32,
-            sha256(cast(bf16, +[](std::uint16_t bits) { return std::uint32_t{bits} << 16; })));
+  EXPECT_EQ(digests[1].value32, sha256(cast(bf16, +[](std::uint16_t bits) { return std::uint32_t{bits} << 16; })));
 }
 TEST(TensorDigests, SayWhichTensorsAreNoEvidence) {
   const auto digests = digests_of(make_safetensors(model()));
@@ -172,8 +173,10 @@ TEST(FloatCasts, GiveBackEveryHalfFloatAndRoundBetweenThem) {
     ASSERT_EQ(f16_of(wide), half);
     ASSERT_EQ(f16_of(wide | 0x80000000), half | 0x8000);
     const double value = std::bit_cast<float>(wide);
-    ASSERT_EQ(value, half < 0x400 ? std::ldexp(half, -24) : std::ldexp(0x400 + (half & 0x3ff), static_cast<int>(half >> 10) - 25));
-    const double next = half == 0x7bff ? 65536.0 : double{std::bit_cast<float>(f32_of_f16(static_cast<std::uint16_t>(half + 1)))};
+    ASSERT_EQ(value, half < 0x400 ? std::ldexp(half, -24)
+                                  : std::ldexp(0x400 + (half & 0x3ff), static_cast<int>(half >> 10) - 25));
+    const double next =
+        half == 0x7bff ? 65536.0 : double{std::bit_cast<float>(f32_of_f16(static_cast<std::uint16_t>(half + 1)))};
     const float middle = static_cast<float>((value + next) / 2);  // exact
     ASSERT_EQ(f16_of(std::bit_cast<std::uint32_t>(middle)), half + (half & 1)) << half;
     ASSERT_EQ(f16_of(std::bit_cast<std::uint32_t>(std::nextafter(middle, 0.0F))), half);
@@ -183,9 +186,11 @@ TEST(FloatCasts, GiveBackEveryHalfFloatAndRoundBetweenThem) {
 
 TEST(Share, IsOneForTheSameWeightsInOtherShardsAndAnotherOrder) {
   const auto tensors = model();
-  const std::vector<MadeTensor> first(tensors.rbegin(), tensors.rbegin() + 6), second(tensors.rbegin() + 6, tensors.rend());
+  const std::vector<MadeTensor> first(tensors.rbegin(), tensors.rbegin() + 6),
+      second(tensors.rbegin() + 6, tensors.rend());
   Digests shards = digests_of(make_safetensors(first));
-  for (TensorDigest& digest : digests_of(make_safetensors(second, R"({"format":"pt","other":"text"})"))) shards.push_back(digest);
+  for (TensorDigest& digest : digests_of(make_safetensors(second, R"({"format":"pt","other":"text"})")))
+    shards.push_back(digest);
   const Share found = share(digests_of(make_safetensors(tensors)), shards);
   EXPECT_EQ(found.ratio(), 1.0);
   EXPECT_EQ(found.smaller_bytes, 10U * 8192) << "no norm, no table, no small bias";
@@ -223,11 +228,15 @@ TEST(Share, CountsTiedTensorsOnce) {
 TEST(Share, FindsAGgufOfTheSameValuesThoughNamesAndDimsDiffer) {
   std::vector<MadeTensor> converted;
   for (MadeTensor tensor : model())
-    converted.push_back({"blk." + std::to_string(converted.size()) + ".ffn", "0", {tensor.dims.rbegin(), tensor.dims.rend()}, tensor.bytes});
+    converted.push_back({"blk." + std::to_string(converted.size()) + ".ffn",
+                         "0",
+                         {tensor.dims.rbegin(), tensor.dims.rend()},
+                         tensor.bytes});
   // The converter permutes the rows of q and k: their bytes are others, and bytes are all there is to see.
   std::string& permuted = converted[0].bytes;
   permuted = permuted.substr(4096) + permuted.substr(0, 4096);
-  const auto base = digests_of(make_safetensors(model()), {.typed = true}), gguf = digests_of(make_gguf(converted), {.typed = true});
+  const auto base = digests_of(make_safetensors(model()), {.typed = true}),
+             gguf = digests_of(make_gguf(converted), {.typed = true});
   const Share found = share(base, gguf);
   EXPECT_EQ(found.common_bytes, 9U * 8192);
   ASSERT_FALSE(found.tensors.empty());
@@ -248,9 +257,11 @@ TEST(Share, FindsAnF32CopyOfABf16BaseFromTheCopysOwnCast) {
   const auto base = recast(model(), "BF16", bf16_of);
   auto copy = base;
   for (MadeTensor& tensor : copy)
-    tensor.dtype = "F32", tensor.bytes = cast(tensor.bytes, +[](std::uint16_t bits) { return std::uint32_t{bits} << 16; });
+    tensor.dtype = "F32",
+    tensor.bytes = cast(tensor.bytes, +[](std::uint16_t bits) { return std::uint32_t{bits} << 16; });
   EXPECT_EQ(share(digests_of(make_safetensors(base)), digests_of(make_safetensors(copy))).ratio(), 1.0);
-  EXPECT_EQ(share(digests_of(make_safetensors(base)), digests_of(make_safetensors(copy), {.casts = false})).ratio(), 0.0);
+  EXPECT_EQ(share(digests_of(make_safetensors(base)), digests_of(make_safetensors(copy), {.casts = false})).ratio(),
+            0.0);
 }
 }  // namespace
 }  // namespace hm::provenance::formats
