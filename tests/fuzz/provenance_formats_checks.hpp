@@ -1,4 +1,5 @@
-// What must hold of every header that was read, and of every file's claims, whatever the bytes were.
+// tests/fuzz/provenance_formats_checks.hpp: what must hold of every header that was read, and of every file's claims,
+// whatever the bytes were. Tests only.
 #pragma once
 #include <cstdint>
 #include <cstdlib>

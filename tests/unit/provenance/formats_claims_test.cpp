@@ -177,9 +177,9 @@ TEST(Claims, AreWrittenCanonicallyAndReadBack) {
   claims.add(ClaimKind::Licence, "l", "mit");
   claims.note("odd");
   const std::string text = render_claims(claims);
-  EXPECT_EQ(
-      text,
-      R"({"claims":[{"field":"/x","kind":"adapter-base","revision":"v1","text":"org/m"},{"field":"l","kind":"licence","text":"mit"}],"complete":false,"file":"a/b.gguf","findings":["odd"]})");
+  EXPECT_EQ(text, R"({"claims":[{"field":"/x","kind":"adapter-base","revision":"v1","text":"org/m"},)"
+                  R"({"field":"l","kind":"licence","text":"mit"}],"complete":false,)"
+                  R"("file":"a/b.gguf","findings":["odd"]})");
   EXPECT_EQ(parse_claims(text).value(), claims);
   for (const std::string_view bad :
        {"", "{}", R"({"claims":[],"complete":true,"file":"a","findings":[],"more":1})",

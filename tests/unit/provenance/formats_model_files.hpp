@@ -1,4 +1,4 @@
-// Small safetensors and GGUF files, made in memory by the tests of provenance/formats/.
+// tests/unit/provenance/formats_model_files.hpp: small safetensors and GGUF files, made in memory. Tests only.
 #pragma once
 #include <cstdint>
 #include <cstring>
