@@ -1,126 +1,64 @@
 #include "provenance/card.hpp"
 
-#include <yaml.h>
-
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "base/text.hpp"
+#include "provenance/formats/tree_events.hpp"
 
 namespace hm::provenance {
 namespace {
-constexpr int kDepthMax = 32;
-constexpr int kEventsMax = 50'000;
+constexpr formats::YamlBudget kBudget{.depth_max = 32, .events_max = 50'000};
 constexpr std::size_t kValuesMax = 1'000;      // of one list; the longest real one is a few hundred languages
 constexpr std::size_t kValueBytesMax = 1'024;  // a repository id, a licence id, a URL
 
 /// Top-level keys with a scalar or a list of scalars; deeper structure is walked over.
 using Fields = std::map<std::string, std::vector<std::string>>;
 
-class CardParser {
+class CardSink {
  public:
-  explicit CardParser(std::string_view yaml) {
-    ready_ = yaml_parser_initialize(&parser_) != 0;
-    if (ready_)
-      yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(yaml.data()), yaml.size());
-  }
-  ~CardParser() {
-    if (ready_) yaml_parser_delete(&parser_);
-  }
-  CardParser(const CardParser&) = delete;
-  CardParser& operator=(const CardParser&) = delete;
+  explicit CardSink(Fields& fields) : fields_(fields) {}
 
-  std::optional<std::string> run(Fields& fields) {
-    if (!ready_) return "out of memory";
-    for (int events = 0; !done_; ++events) {
-      if (events > kEventsMax) return "more than " + std::to_string(kEventsMax) + " YAML events";
-      yaml_event_t event;
-      if (yaml_parser_parse(&parser_, &event) == 0)
-        return "not valid YAML in line " + std::to_string(parser_.problem_mark.line + 1) +
-               (parser_.problem != nullptr ? std::string(": ") + parser_.problem : "");
-      const auto problem = take(event, fields);
-      yaml_event_delete(&event);
-      if (problem) return problem;
+  Result<> take(const formats::TreeEvent& event) {
+    using Kind = formats::TreeEvent::Kind;
+    switch (event.kind) {
+      case Kind::ObjectBegin:
+      case Kind::ListBegin:
+        if (++depth_ == 1 && event.kind != Kind::ObjectBegin) return no_mapping();
+        if (depth_ == 2) {
+          is_list_ = event.kind == Kind::ListBegin;
+          fields_[key_].clear();  // the last duplicate wins
+        }
+        return ok();
+      case Kind::ObjectEnd:
+      case Kind::ListEnd:
+        --depth_;
+        return ok();
+      case Kind::Key:
+        if (depth_ == 1) key_ = event.text;
+        return ok();
+      default:
+        return scalar(event);
     }
-    return std::nullopt;
   }
 
  private:
-  std::optional<std::string> take(const yaml_event_t& event, Fields& fields) {
-    switch (event.type) {
-      case YAML_STREAM_END_EVENT:
-      case YAML_DOCUMENT_END_EVENT:
-        done_ = true;
-        break;  // one document is the card
-      case YAML_MAPPING_START_EVENT:
-      case YAML_SEQUENCE_START_EVENT:
-        if (++depth_ > kDepthMax) return "nested deeper than " + std::to_string(kDepthMax);
-        if (depth_ == 1 && event.type != YAML_MAPPING_START_EVENT) return "the front matter is not a mapping";
-        if (depth_ == 2) start_value(fields, event.type == YAML_SEQUENCE_START_EVENT);
-        break;
-      case YAML_MAPPING_END_EVENT:
-      case YAML_SEQUENCE_END_EVENT:
-        --depth_;
-        if (depth_ == 1) end_value();
-        break;
-      case YAML_SCALAR_EVENT: {
-        const std::string value(reinterpret_cast<const char*>(event.data.scalar.value), event.data.scalar.length);
-        const bool null = event.data.scalar.plain_implicit != 0 && event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-                          (value.empty() || value == "~" || value == "null");
-        if (event.data.scalar.anchor != nullptr)
-          anchors_[reinterpret_cast<const char*>(event.data.scalar.anchor)] = value;
-        return scalar(value, null, fields);
-      }
-      case YAML_ALIAS_EVENT: {
-        const auto it = anchors_.find(reinterpret_cast<const char*>(event.data.alias.anchor));
-        if (it == anchors_.end()) return "an alias of something that is not a scalar";
-        return scalar(it->second, false, fields);
-      }
-      default:
-        break;
-    }
-    return std::nullopt;
+  static Error no_mapping() { return {Errc::BadInput, "the front matter is not a mapping"}; }
+
+  Result<> scalar(const formats::TreeEvent& event) {
+    if (depth_ == 0) return no_mapping();
+    if (depth_ != 1 && !(depth_ == 2 && is_list_)) return ok();
+    auto& values = fields_[key_];
+    if (depth_ == 1) values.clear();
+    if (event.kind != formats::TreeEvent::Kind::Null && values.size() < kValuesMax)
+      values.emplace_back(event.text.substr(0, kValueBytesMax));
+    return ok();
   }
 
-  void start_value(Fields& fields, bool list) {
-    if (!key_) {  // a mapping or list as a key: its value belongs to nothing we read
-      complex_key_ = true;
-      return;
-    }
-    in_list_ = list;
-    fields[*key_].clear();  // the last duplicate wins
-  }
-
-  void end_value() {
-    in_list_ = false;
-    if (std::exchange(complex_key_, false))
-      key_.emplace();
-    else
-      key_.reset();
-  }
-
-  std::optional<std::string> scalar(const std::string& value, bool null, Fields& fields) {
-    if (depth_ == 0) return "the front matter is not a mapping";
-    if (depth_ == 1 && !key_) {
-      key_ = value;
-    } else if (depth_ == 1) {
-      auto& values = fields[*key_];
-      values.clear();
-      if (!null) values.push_back(value.substr(0, kValueBytesMax));
-      key_.reset();
-    } else if (depth_ == 2 && in_list_ && key_ && !null) {
-      auto& values = fields[*key_];
-      if (values.size() < kValuesMax) values.push_back(value.substr(0, kValueBytesMax));
-    }
-    return std::nullopt;
-  }
-
-  yaml_parser_t parser_{};
-  bool ready_ = false, done_ = false, in_list_ = false, complex_key_ = false;
+  Fields& fields_;
   int depth_ = 0;
-  std::optional<std::string> key_;
-  std::map<std::string, std::string> anchors_;
+  bool is_list_ = false;  ///< the value of the key is a list
+  std::string key_;
 };
 
 /// Cutting at a byte limit may split a character; what is stored must be UTF-8.
@@ -155,8 +93,11 @@ storage::CardFacts parse_card(std::string_view yaml) {
     return card;
   }
   Fields fields;
-  if (const auto problem = CardParser(yaml).run(fields)) {
-    card.problem = printable(*problem);
+  CardSink sink(fields);
+  const auto read =
+      formats::read_yaml(yaml, kBudget, [&](const formats::TreeEvent& event) { return sink.take(event); });
+  if (!read) {
+    card.problem = printable(read.assume_error().what);
     return card;
   }
   auto list = [&](const char* key) {
