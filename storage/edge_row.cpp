@@ -45,7 +45,7 @@ EdgeTarget target_of(const RepoId& name) { return {name.kind, std::nullopt, asci
 
 namespace key {
 std::string edges_to(const EdgeTarget& target) {
-  if (target.rid) return std::string(1, kByRid) + repo({target.kind, *target.rid});
+  if (target.rid) return edges_to_stored(repo({target.kind, *target.rid}));
   return std::string(1, kByName) + name({target.kind, target.name}) + kEndOfName;
 }
 std::string edge(const EdgeRow& row) {
@@ -54,7 +54,9 @@ std::string edge(const EdgeRow& row) {
   out.push_back(static_cast<char>(row.relation));
   return out;
 }
-std::string former_names(const RepoKey& repo_key) { return std::string(1, kFormer) + repo(repo_key); }
+std::string former_names(const RepoKey& repo_key) { return former_names_stored(repo(repo_key)); }
+std::string edges_to_stored(std::string_view repo_key) { return std::string(1, kByRid).append(repo_key); }
+std::string former_names_stored(std::string_view repo_key) { return std::string(1, kFormer).append(repo_key); }
 std::string former_name(const RepoKey& repo_key, std::string_view name) {
   return former_names(repo_key) + ascii_lower(name);
 }
@@ -74,16 +76,16 @@ Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view ke
                   static_cast<Evidence>(evidence), value.substr(1)};
 }
 
-std::uint32_t ParentFilter::bit_of(std::string_view target_prefix) {
+std::uint32_t EdgeFilter::bit_of(std::string_view prefix) {
   // FNV-1a, 64 bit: its upper half is mixed best.
   std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : target_prefix) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  for (const char c : prefix) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   hash ^= hash >> 29;
   return static_cast<std::uint32_t>((hash * 0x9e3779b97f4a7c15ULL) >> 40);  // 24 bits
 }
 
-Result<ParentFilter> ParentFilter::read(const Index& index) {
-  ParentFilter out;
+Result<EdgeFilter> EdgeFilter::read(const Index& index) {
+  EdgeFilter out;
   out.bits_.assign(kBits / 8, '\0');
   bool whole = true;
   HM_TRY(index.scan(Family::Edges, std::string(1, kFilter), [&](std::string_view k, std::string_view bytes) {
@@ -96,20 +98,20 @@ Result<ParentFilter> ParentFilter::read(const Index& index) {
   return out;
 }
 
-bool ParentFilter::may_have_edges(std::string_view target_prefix) const {
-  const std::uint32_t bit = bit_of(target_prefix);
+bool EdgeFilter::may_have(std::string_view prefix) const {
+  const std::uint32_t bit = bit_of(prefix);
   return (static_cast<unsigned char>(bits_[bit / 8]) >> (bit % 8) & 1) != 0;
 }
 
-Result<> ParentFilterEditor::add(std::string_view target_prefix) {
-  const std::uint32_t bit = ParentFilter::bit_of(target_prefix), number = bit / 8 / ParentFilter::kChunkBytes;
+Result<> EdgeFilterEditor::add(std::string_view prefix) {
+  const std::uint32_t bit = EdgeFilter::bit_of(prefix), number = bit / 8 / EdgeFilter::kChunkBytes;
   auto [at, is_new] = chunks_.try_emplace(number);
   if (is_new) {
     HM_TRY(auto stored, index_.get(Family::Edges, filter_key(number)));
-    if (stored && stored->size() != ParentFilter::kChunkBytes) return corrupt();
-    at->second.bytes = stored ? std::move(*stored) : std::string(ParentFilter::kChunkBytes, '\0');
+    if (stored && stored->size() != EdgeFilter::kChunkBytes) return corrupt();
+    at->second.bytes = stored ? std::move(*stored) : std::string(EdgeFilter::kChunkBytes, '\0');
   }
-  char& byte = at->second.bytes[bit / 8 % ParentFilter::kChunkBytes];
+  char& byte = at->second.bytes[bit / 8 % EdgeFilter::kChunkBytes];
   const auto mask = static_cast<unsigned char>(1U << (bit % 8));
   if ((static_cast<unsigned char>(byte) & mask) != 0) return ok();
   byte = static_cast<char>(static_cast<unsigned char>(byte) | mask);
@@ -117,7 +119,7 @@ Result<> ParentFilterEditor::add(std::string_view target_prefix) {
   return ok();
 }
 
-void ParentFilterEditor::flush(Batch& batch) {
+void EdgeFilterEditor::flush(Batch& batch) {
   for (auto& [number, chunk] : chunks_)
     if (std::exchange(chunk.changed, false)) batch.put(Family::Edges, filter_key(number), chunk.bytes);
 }

@@ -73,6 +73,9 @@ std::string edge(const EdgeRow& row);
 /// A name that a repository had before: `<repo>` + name in lower case.
 std::string former_name(const RepoKey& repo, std::string_view name);
 std::string former_names(const RepoKey& repo);  ///< prefix
+/// The prefixes of one repository, from key::repo() as it is stored.
+std::string edges_to_stored(std::string_view repo_key);
+std::string former_names_stored(std::string_view repo_key);
 }  // namespace key
 std::string pack_edge(const EdgeRow& row);
 /// @param from_name points into `value`
@@ -85,25 +88,25 @@ struct EdgeView {
 };
 Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value);
 
-/// Says of a target that it has no edges, or that it may have some: two MiB of bits instead of a look into the index for
-/// each of a hundred thousand leaves. A bit is set with the first edge to a target and stays.
-class ParentFilter {
+/// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: two MiB of bits
+/// instead of looks into the index for each of a hundred thousand leaves. A bit is set with the first row and stays.
+class EdgeFilter {
  public:
-  static Result<ParentFilter> read(const Index& index);
-  bool may_have_edges(std::string_view target_prefix) const;
+  static Result<EdgeFilter> read(const Index& index);
+  bool may_have(std::string_view prefix) const;
 
   static constexpr std::uint32_t kBits = 1U << 24;
   static constexpr std::uint32_t kChunkBytes = 128;  ///< small: a page of a listing touches hundreds of them
-  static std::uint32_t bit_of(std::string_view target_prefix);
+  static std::uint32_t bit_of(std::string_view prefix);
 
  private:
   std::string bits_;
 };
-/// Sets bits; one for each batch that adds edges.
-class ParentFilterEditor {
+/// Sets bits; one for each batch that adds rows.
+class EdgeFilterEditor {
  public:
-  explicit ParentFilterEditor(const Index& index) : index_(index) {}
-  Result<> add(std::string_view target_prefix);
+  explicit EdgeFilterEditor(const Index& index) : index_(index) {}
+  Result<> add(std::string_view prefix);
   /// What changed since the last flush. To be called before the batch is committed; bits set so far stay known.
   void flush(Batch& batch);
 

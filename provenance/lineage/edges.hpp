@@ -29,6 +29,6 @@ class EdgeEditor {
   void flush(storage::Batch& batch) { filter_.flush(batch); }
 
  private:
-  storage::ParentFilterEditor filter_;
+  storage::EdgeFilterEditor filter_;
 };
 }  // namespace hm::provenance::lineage

@@ -1,7 +1,6 @@
 #include "provenance/lineage/graph.hpp"
 
 #include <algorithm>
-#include <array>
 #include <deque>
 #include <map>
 #include <set>
@@ -158,49 +157,49 @@ Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) con
   return gathered.take(node, walk);
 }
 
-/// What edges to this node begin with: by its id, its name, and the names it had.
-Result<std::vector<std::string>> Graph::prefixes_of(const Node& node) const {
+/// What edges to this node begin with: by its id, its name, and the names it had; as far as there may be any.
+Result<std::vector<std::string>> Graph::prefixes_of(const Node& node, const storage::EdgeFilter& filter) const {
   std::vector<std::string> out;
   if (!node.key) {
     out.push_back(key::edges_to(storage::target_of(node.repo)));
     return out;
   }
-  out.push_back(key::edges_to(storage::target_of(*node.key)));
+  if (std::string by_id = key::edges_to(storage::target_of(*node.key)); filter.may_have(by_id))
+    out.push_back(std::move(by_id));
   std::set<std::string> names{ascii_lower(node.repo.name)};
-  const std::string former = key::former_names(*node.key);
-  HM_TRY(index_.scan(Family::Edges, former, [&](std::string_view k, std::string_view) {
-    names.emplace(k.substr(former.size()));
-    return true;
-  }));
+  if (const std::string former = key::former_names(*node.key); filter.may_have(former)) {
+    HM_TRY(index_.scan(Family::Edges, former, [&](std::string_view k, std::string_view) {
+      names.emplace(k.substr(former.size()));
+      return true;
+    }));
+  }
   for (const std::string& name : names) {
     const RepoId repo{node.repo.kind, name};
+    std::string by_name = key::edges_to(storage::target_of(repo));
+    if (!filter.may_have(by_name)) continue;
     HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
     if (bytes) {  // a name that somebody else took since means that one
       HM_TRY(const auto row, storage::unpack_name(*bytes));
       if (row.key != *node.key) continue;
     }
-    out.push_back(key::edges_to(storage::target_of(repo)));
+    out.push_back(std::move(by_name));
   }
   return out;
 }
 
 Result<> Graph::descendants(const Node& node, const Walk& walk,
                             const std::function<bool(const Descendant&)>& visit) const {
-  HM_TRY(const auto filter, storage::ParentFilter::read(index_));
+  HM_TRY(const auto filter, storage::EdgeFilter::read(index_));
   std::unordered_set<std::string, KeyHash> seen;
   std::deque<Pending> pending{{node.key ? key::repo(*node.key) : std::string(), node.repo.name, 0, Descendant::kRoot}};
   if (node.key) seen.insert(pending.front().key);
   std::uint32_t count = 0;
   bool goes_on = true;
-  std::string name_prefix;
   auto may_have_children = [&](std::string_view repo_key, std::string_view name) {
     if (name.empty()) return true;
-    std::array<char, 14> by_rid{};
-    by_rid[0] = 1;
-    std::copy(repo_key.begin(), repo_key.end(), by_rid.begin() + 1);
-    if (filter.may_have_edges({by_rid.data(), by_rid.size()})) return true;
-    name_prefix = key::edges_to(storage::target_of(RepoId{static_cast<RepoKind>(repo_key[0]), std::string(name)}));
-    return filter.may_have_edges(name_prefix);
+    return filter.may_have(key::edges_to_stored(repo_key)) || filter.may_have(key::former_names_stored(repo_key)) ||
+           filter.may_have(key::edges_to(
+               storage::target_of(RepoId{static_cast<RepoKind>(repo_key.front()), std::string(name)})));
   };
   while (!pending.empty() && goes_on) {
     const Pending next = std::move(pending.front());
@@ -212,7 +211,7 @@ Result<> Graph::descendants(const Node& node, const Walk& walk,
         HM_TRY(at, find(*at.key));
       }
     }
-    HM_TRY(const auto prefixes, prefixes_of(at));
+    HM_TRY(const auto prefixes, prefixes_of(at, filter));
     Result<> outcome = ok();
     for (const std::string& prefix : prefixes) {
       HM_TRY(index_.scan(Family::Edges, prefix, [&](std::string_view k, std::string_view value) {

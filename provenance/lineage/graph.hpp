@@ -84,7 +84,7 @@ class Graph {
 
  private:
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
-  Result<std::vector<std::string>> prefixes_of(const Node& node) const;
+  Result<std::vector<std::string>> prefixes_of(const Node& node, const storage::EdgeFilter& filter) const;
   const storage::Index& index_;
 };
 }  // namespace hm::provenance::lineage
