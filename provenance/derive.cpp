@@ -128,6 +128,9 @@ Result<> Deriver::derive_unvisited(const json::object& e, const std::string& typ
   if (type == "gone") return ok();
   const std::string name = text_of(e, type == "moved" ? "to" : "id");
   if (name.empty()) return bad_field(type == "moved" ? "to" : "id");
+  if (type == "moved") {
+    HM_TRY(note_former_name(k, text_of(e, "id"), batch));
+  }
   return take_name(k, {k.kind, name}, batch);
 }
 
@@ -204,8 +207,28 @@ Result<> Deriver::derive_moved(const json::object& e, const RepoKey& k, storage:
   if (to.empty()) return bad_field("to");
   if (std::find(row.former_names.begin(), row.former_names.end(), row.repo.name) == row.former_names.end())
     row.former_names.push_back(row.repo.name);
+  HM_TRY(note_former_name(k, row.repo.name, batch));
   row.repo.name = to;
   return take_name(k, {k.kind, to}, batch);
+}
+
+Result<> Deriver::note_former_name(const RepoKey& k, const std::string& name, storage::Batch& batch) {
+  if (name.empty()) return ok();
+  HM_TRY(edges_.add_former_name(k, name, batch));
+  edges_.flush(batch);
+  return ok();
+}
+
+/// What all published revisions of a repository say of its descent.
+Result<std::vector<lineage::Claim>> Deriver::claims_of_snapshots(const RepoKey& k) const {
+  std::vector<lineage::Claim> out;
+  HM_TRY(scan(Family::Snapshots, key::repo(k), [&](const std::string&, const std::string& value) -> Result<> {
+    HM_TRY(const auto row, storage::unpack_snapshot(value));
+    auto claims = lineage::claims_of_card(k.kind, row.card);
+    out.insert(out.end(), std::make_move_iterator(claims.begin()), std::make_move_iterator(claims.end()));
+    return ok();
+  }));
+  return out;
 }
 
 Result<> Deriver::each_blob(const Sha256& manifest,
@@ -253,6 +276,8 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
     }
   }
   put(batch, Family::Snapshots, snapshot_key, storage::pack(to_json(row)));
+  HM_TRY(edges_.change(k, storage::EdgeOrigin::Snapshot, {}, {"", lineage::claims_of_card(k.kind, row.card)}, batch));
+  edges_.flush(batch);
   if (!same_files) {
     HM_TRY(each_blob(*manifest, [&](const storage::ManifestFile& f) {
       batch.put(Family::BlobRefs, key::blob_ref(f.sha256, k, *commit), key::u64(f.size_bytes));
@@ -275,7 +300,9 @@ Result<> Deriver::drop_snapshot(const RepoKey& k, const Commit& commit, storage:
     batch.remove(Family::BlobRefs, key::blob_ref(f.sha256, k, commit));
   }));
   drop(batch, Family::Snapshots, snapshot_key);
-  return ok();
+  HM_TRY(auto left, claims_of_snapshots(k));
+  return edges_.change(k, storage::EdgeOrigin::Snapshot, {"", lineage::claims_of_card(k.kind, row.card)},
+                       {"", std::move(left)}, batch);
 }
 
 Result<> Deriver::derive_policy(const json::object& e, const RepoKey& k, storage::RepoRow& row, storage::Batch& batch) {

@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/result.hpp"
+#include "provenance/lineage/edges.hpp"
 #include "storage/index.hpp"
 #include "storage/journal.hpp"
 #include "storage/manifest.hpp"
@@ -18,10 +20,12 @@ namespace hm::provenance {
 /// earlier ones.
 class Deriver {
  public:
-  explicit Deriver(const storage::Index& index) : index_(index) {}
+  explicit Deriver(const storage::Index& index) : index_(index), edges_(index) {}
   /// Documents and manifests of `batch` count as stored: they are committed together with the rows.
   void look_into(const storage::Batch& batch);
   Result<> derive(const storage::JournalEntry& entry, storage::Batch& batch);
+  /// For others who add edges to the same batch: two editors would overwrite each other's bits.
+  lineage::EdgeEditor& edges() { return edges_; }
   Result<std::optional<storage::RepoRow>> repo(const RepoKey& key) const;
   Result<std::optional<storage::NameRow>> name(const RepoId& repo) const;
 
@@ -41,10 +45,13 @@ class Deriver {
   Result<> derive_policy(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
   Result<> take_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
   Result<> leave_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
+  Result<> note_former_name(const RepoKey& key, const std::string& name, storage::Batch& batch);
+  Result<std::vector<lineage::Claim>> claims_of_snapshots(const RepoKey& key) const;
   Result<> drop_snapshot(const RepoKey& key, const Commit& commit, storage::Batch& batch);
   Result<> each_blob(const Sha256& manifest, const std::function<void(const storage::ManifestFile&)>& visit) const;
 
   const storage::Index& index_;
+  lineage::EdgeEditor edges_;
   /// What the batch changes, and what was read of names and repositories: most rows are asked for twice.
   mutable std::map<Slot, std::optional<std::string>> pending_;
   std::map<Slot, std::string> owned_;

@@ -10,6 +10,7 @@
 
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
+#include "provenance/lineage/edges.hpp"
 #include "storage/key_space.hpp"
 
 namespace hm::provenance {
@@ -162,20 +163,26 @@ Result<> set_columns(storage::ColumnEditor& columns, const RepoKey& key, const s
   return columns.set(Column::Bases, row.ordinal, packed_bases(facts.bases));
 }
 
-Result<> derive_columns(storage::Index& index) {
+Result<> derive_from_listings(storage::Index& index) {
   storage::ColumnEditor columns(index);
+  lineage::EdgeEditor edges(index);
+  storage::Batch batch;
   std::size_t since = 0;
   Result<> outcome = ok();
   auto flush = [&]() -> Result<> {
-    storage::Batch batch;
     columns.flush(batch);
+    edges.flush(batch);
     since = 0;
-    return index.commit(batch);
+    HM_TRY(index.commit(batch));
+    batch = storage::Batch{};
+    return ok();
   };
   auto one = [&](const RepoKey& key, const storage::ListingRow& row) -> Result<> {
     HM_TRY(const json::value facts, parse_json(row.facts));
     if (!facts.is_object()) return Error{Errc::Corrupt, "the facts of listing row " + key.text() + " are no object"};
     HM_TRY(set_columns(columns, key, row, read_facts(facts.get_object())));
+    HM_TRY(edges.change(key, storage::EdgeOrigin::Listing, {},
+                        {row.name, lineage::claims_of_listing(key.kind, facts.get_object())}, batch));
     return ++since < kColumnChangesMax ? Result<>(ok()) : flush();
   };
   HM_TRY(storage::each_listing(index, [&](const RepoKey& key, const storage::ListingRow& row) {

@@ -52,6 +52,6 @@ ListingFacts read_facts(const json::object& facts);
 /// Writes everything about one repository into the columns but its popularity and when it was seen.
 Result<> set_columns(storage::ColumnEditor& columns, const RepoKey& key, const storage::ListingRow& row,
                      const ListingFacts& facts);
-/// The columns of all listings anew, for a rebuild of the derived families.
-Result<> derive_columns(storage::Index& index);
+/// The columns and edges of all listings anew, for a rebuild of the derived families.
+Result<> derive_from_listings(storage::Index& index);
 }  // namespace hm::provenance

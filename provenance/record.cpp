@@ -242,7 +242,7 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
     return true;
   }));
   HM_TRY(flush());
-  HM_TRY(derive_columns(index));
+  HM_TRY(derive_from_listings(index));
   storage::Batch done;
   done.remove(Family::Meta, kRebuildMark);
   HM_TRY(index.commit(done));

@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "provenance/derive.hpp"
+#include "provenance/lineage/edges.hpp"
 #include "provenance/listing.hpp"
 #include "provenance/record.hpp"
 #include "storage/columns.hpp"
@@ -89,6 +90,9 @@ class Page {
     }
     if (journalled) entries_.push_back(listed_entry(make("listed", seen.repo, seen.rid), facts));
     ++(is_new ? outcome_.added : outcome_.changed);
+    if (differs) {
+      HM_TRY(change_edges(k, row, is_new, seen));
+    }
     if (differs) row.changed_ms = now_ms_;
     row.src = src_;
     row.name = seen.repo.name;
@@ -115,6 +119,15 @@ class Page {
     rows_[k] = std::move(row);
     return ok();
   }
+  Result<> change_edges(const RepoKey& k, const storage::ListingRow& before, bool is_new, const Listing& seen) {
+    lineage::Statements old{before.name, {}};
+    if (!is_new) {
+      HM_TRY(const json::object facts, parse_facts(k, before.facts));
+      old.claims = lineage::claims_of_listing(k.kind, facts);
+    }
+    return deriver_.edges().change(k, storage::EdgeOrigin::Listing, old,
+                         {seen.repo.name, lineage::claims_of_listing(k.kind, seen.fields)}, batch_);
+  }
   Result<> note_popularity(std::uint32_t ordinal, const Popularity& popularity) {
     if (weeks_.insert(ordinal / storage::kColumnChunk).second) {
       HM_TRY(columns_.keep_last_week(ordinal, static_cast<std::uint32_t>(now_ms_ / kWeekMs)));
@@ -126,6 +139,7 @@ class Page {
   storage::Batch finish(storage::Batch with) {
     with.append(std::move(batch_));
     columns_.flush(with);
+    deriver_.edges().flush(with);
     if (next_ordinal_) with.put(Family::Meta, kNextOrdinal, key::u64(*next_ordinal_));
     return with;
   }

@@ -38,6 +38,8 @@ std::string_view name_of(Family family) {
       return "columns";
     case Family::ColumnTexts:
       return "column_texts";
+    case Family::Edges:
+      return "edges";
   }
   return "unknown";
 }

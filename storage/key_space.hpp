@@ -12,7 +12,7 @@
 
 namespace hm::storage {
 /// Facts: journal, documents, manifests, tasks, listings, popularity, surveys, generations. Derived, and rebuilt from
-/// the facts: names, repos, refs, snapshots, blob_refs, columns, column_texts.
+/// the facts: names, repos, refs, snapshots, blob_refs, columns, column_texts, edges.
 enum class Family : std::uint8_t {
   Meta,
   Journal,
@@ -29,9 +29,10 @@ enum class Family : std::uint8_t {
   Snapshots,
   BlobRefs,
   Columns,
-  ColumnTexts
+  ColumnTexts,
+  Edges
 };
-inline constexpr int kFamilyCount = 16;
+inline constexpr int kFamilyCount = 17;
 std::string_view name_of(Family family);
 bool is_derived(Family family);
 

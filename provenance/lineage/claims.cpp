@@ -1,0 +1,161 @@
+#include "provenance/lineage/claims.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/json/array.hpp>
+
+#include "base/json_fields.hpp"
+#include "base/text.hpp"
+
+namespace hm::provenance::lineage {
+using storage::EdgeTarget;
+using storage::Evidence;
+using storage::Relation;
+
+namespace {
+constexpr std::size_t kTextBytesMax = 256;  // a name has two segments of 96
+constexpr std::array<std::string_view, 4> kHubPrefixes{"https://huggingface.co/", "http://huggingface.co/",
+                                                       "https://hf.co/", "huggingface.co/"};
+
+Relation relation_of(std::string_view word) {
+  if (word == "finetune") return Relation::Finetune;
+  if (word == "adapter") return Relation::Adapter;
+  if (word == "quantized") return Relation::Quantized;
+  if (word == "merge") return Relation::Merge;
+  return Relation::DerivedFrom;
+}
+
+/// Names a repository at its beginning: "ns/name/tree/main" → "ns/name".
+std::string_view name_in(std::string_view path) {
+  path = path.substr(0, path.find_first_of("?#"));
+  const std::size_t first = path.find('/');
+  if (first == std::string_view::npos) return path;
+  return path.substr(0, path.find('/', first + 1));
+}
+
+class Claims {
+ public:
+  void add(const EdgeTarget& to, Relation relation, const char* field, std::string_view text) {
+    if (out_.size() == kClaimsMax || (to.name.empty() && !to.rid)) return;
+    for (const Claim& claim : out_)
+      if (claim.relation == relation && claim.to == to) return;
+    out_.push_back({to, relation, Evidence::Declared, field, printable(text.substr(0, kTextBytesMax))});
+  }
+  void add_text(RepoKind expected, Relation relation, const char* field, std::string_view text) {
+    if (!trim(text).empty()) add(reference_of(expected, text), relation, field, text);
+  }
+  bool empty() const { return out_.empty(); }
+  std::vector<Claim> take() { return std::move(out_); }
+
+ private:
+  std::vector<Claim> out_;
+};
+
+/// `{"relation": …, "models": [{"_id": …, "id": …}]}`, or a list of names.
+void add_base_models(const json::object& facts, Claims& out) {
+  const json::value* const v = facts.if_contains("baseModels");
+  if (v == nullptr) return;
+  const json::value* models = v;
+  Relation relation = Relation::DerivedFrom;
+  if (v->is_object()) {
+    relation = relation_of(text_of(v->get_object(), "relation"));
+    models = v->get_object().if_contains("models");
+  }
+  if (models == nullptr || !models->is_array()) return;
+  for (const json::value& model : models->get_array()) {
+    if (model.is_string()) out.add_text(RepoKind::Model, relation, "baseModels", model.get_string());
+    if (!model.is_object()) continue;
+    const std::string id = text_of(model.get_object(), "id");
+    if (const auto rid = Rid::parse(text_of(model.get_object(), "_id")))
+      out.add(storage::target_of(RepoKey{RepoKind::Model, *rid}), relation, "baseModels", id);
+    else
+      out.add_text(RepoKind::Model, relation, "baseModels", id);
+  }
+}
+
+/// "base_model:finetune:ns/name" and "base_model:ns/name": the Hub gives both of each.
+void add_base_tag(std::string_view rest, Claims& out) {
+  const std::size_t colon = rest.find(':');
+  const Relation relation = colon == std::string_view::npos ? Relation::DerivedFrom : relation_of(rest.substr(0, colon));
+  if (relation != Relation::DerivedFrom) out.add_text(RepoKind::Model, relation, "tags", rest.substr(colon + 1));
+}
+
+void add_tags(RepoKind kind, const json::object& facts, bool with_bases, Claims& out) {
+  constexpr std::string_view kBase = "base_model:", kDataset = "dataset:", kSource = "source_datasets:",
+                             kExtended = "extended|";
+  const json::value* const tags = facts.if_contains("tags");
+  if (tags == nullptr || !tags->is_array()) return;
+  for (const json::value& v : tags->get_array()) {
+    if (!v.is_string()) continue;
+    std::string_view tag = v.get_string();
+    if (with_bases && tag.starts_with(kBase)) add_base_tag(tag.substr(kBase.size()), out);
+    if (tag.starts_with(kDataset) && kind != RepoKind::Dataset)
+      out.add_text(RepoKind::Dataset, kind == RepoKind::Model ? Relation::TrainedOn : Relation::Uses, "tags",
+                   tag.substr(kDataset.size()));
+    if (!tag.starts_with(kSource) || kind != RepoKind::Dataset) continue;
+    tag.remove_prefix(kSource.size());
+    if (tag.starts_with(kExtended)) tag.remove_prefix(kExtended.size());
+    if (tag != "original" && tag != "extended") out.add_text(RepoKind::Dataset, Relation::FromDataset, "tags", tag);
+  }
+}
+
+/// A space tells what it uses, by name or as {"_id": …, "id": …}.
+void add_used(const json::object& facts, const char* field, RepoKind kind, Claims& out) {
+  const json::value* const list = facts.if_contains(field);
+  if (list == nullptr || !list->is_array()) return;
+  for (const json::value& v : list->get_array()) {
+    if (v.is_string()) out.add_text(kind, Relation::Uses, field, v.get_string());
+    if (v.is_object()) out.add_text(kind, Relation::Uses, field, text_of(v.get_object(), "id"));
+  }
+}
+}  // namespace
+
+EdgeTarget reference_of(RepoKind expected, std::string_view text) {
+  std::string_view rest = trim(text);
+  for (const std::string_view prefix : kHubPrefixes) {
+    if (rest.size() < prefix.size() || !ascii_equal_fold(rest.substr(0, prefix.size()), prefix)) continue;
+    rest.remove_prefix(prefix.size());
+    rest = rest.substr(0, rest.find_first_of("?#"));
+    break;
+  }
+  EdgeTarget out{expected, std::nullopt, {}};
+  for (const RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
+    const std::string prefix = std::string(api_segment(kind)) + "/";
+    // "models/x" alone is somebody's folder or a namespace; before a whole name it is the Hub's prefix.
+    if (!rest.starts_with(prefix) || rest.substr(prefix.size()).find('/') == std::string_view::npos) continue;
+    rest.remove_prefix(prefix.size());
+    out.kind = kind;
+    break;
+  }
+  while (rest.ends_with('/')) rest.remove_suffix(1);
+  const bool was_url = trim(text).find("://") != std::string_view::npos;
+  const std::string_view name = was_url ? name_in(rest) : rest;
+  out.name = ascii_lower(is_valid_repo_name(name) ? std::string(name) : printable(rest.substr(0, kTextBytesMax)));
+  return out;
+}
+
+std::vector<Claim> claims_of_listing(RepoKind kind, const json::object& facts) {
+  Claims out;
+  if (kind == RepoKind::Model) add_base_models(facts, out);
+  add_tags(kind, facts, kind == RepoKind::Model && out.empty(), out);
+  if (kind == RepoKind::Space) {
+    add_used(facts, "models", RepoKind::Model, out);
+    add_used(facts, "datasets", RepoKind::Dataset, out);
+  }
+  return out.take();
+}
+
+std::vector<Claim> claims_of_card(RepoKind kind, const storage::CardFacts& card) {
+  Claims out;
+  if (kind == RepoKind::Model) {
+    const Relation stated = relation_of(card.base_model_relation);
+    // The Hub takes several bases for a merge where the card says nothing.
+    const bool several = card.base_models.size() > 1 && stated == Relation::DerivedFrom;
+    for (const std::string& base : card.base_models)
+      out.add_text(RepoKind::Model, several ? Relation::Merge : stated, "base_model", base);
+  }
+  for (const std::string& dataset : card.datasets)
+    out.add_text(RepoKind::Dataset, kind == RepoKind::Model ? Relation::TrainedOn : Relation::Uses, "datasets", dataset);
+  return out.take();
+}
+}  // namespace hm::provenance::lineage

@@ -1,0 +1,34 @@
+// provenance/lineage/edges.hpp: the edge rows that follow from what a repository says of itself. Layer 4. Threads: one
+// editor per batch, used by one thread. docs/lineage.md
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "provenance/lineage/claims.hpp"
+#include "storage/edge_row.hpp"
+#include "storage/index.hpp"
+
+namespace hm::provenance::lineage {
+/// What one repository said, and under which name it was listed.
+struct Statements {
+  std::string name;  ///< "" where the rows of the repository tell, storage::EdgeRow
+  std::vector<Claim> claims;
+};
+
+class EdgeEditor {
+ public:
+  explicit EdgeEditor(const storage::Index& index) : filter_(index) {}
+  /// Rows of `after` that are not those of `before` are put, those of `before` alone removed.
+  Result<> change(const RepoKey& from, storage::EdgeOrigin origin, const Statements& before, const Statements& after,
+                  storage::Batch& batch);
+  /// It had this name; what names it by that leads to it still.
+  Result<> add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch);
+  /// To be called before the batch is committed.
+  void flush(storage::Batch& batch) { filter_.flush(batch); }
+
+ private:
+  storage::EdgeFilterEditor filter_;
+};
+}  // namespace hm::provenance::lineage

@@ -1,0 +1,274 @@
+#include "provenance/lineage/graph.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_set>
+
+#include "base/canonical_json.hpp"
+#include "base/text.hpp"
+#include "provenance/lineage/claims.hpp"
+#include "storage/key_space.hpp"
+#include "storage/listing_row.hpp"
+#include "storage/rows.hpp"
+
+namespace hm::provenance::lineage {
+namespace key = storage::key;
+using storage::EdgeOrigin;
+using storage::EdgeTarget;
+using storage::Evidence;
+using storage::Family;
+using storage::Relation;
+
+namespace {
+bool follows(const Walk& walk, Relation relation) {
+  if (walk.relations.empty()) return storage::is_lineage(relation);
+  return std::find(walk.relations.begin(), walk.relations.end(), relation) != walk.relations.end();
+}
+/// What tells nodes apart.
+std::string identity_of(const Node& node) {
+  return node.key ? "k" + key::repo(*node.key) : "n" + key::name({node.repo.kind, node.repo.name});
+}
+
+/// The edges of one repository while its statements are gathered.
+class Gathered {
+ public:
+  void add(const Node& to, const Claim& claim, Statement statement) {
+    Edge& edge = edges_[{identity_of(to), claim.relation}];
+    edge.to = to;
+    edge.relation = claim.relation;
+    for (Statement& known : edge.statements)
+      if (known.origin == statement.origin && known.field == statement.field && known.text == statement.text &&
+          known.evidence == statement.evidence)
+        return extend(known, statement);
+    edge.statements.push_back(std::move(statement));
+  }
+  std::vector<Edge> take(const Node& from, const Walk& walk) {
+    std::vector<Edge> out;
+    for (auto& [id, edge] : edges_) {
+      std::stable_sort(edge.statements.begin(), edge.statements.end(),
+                       [](const Statement& a, const Statement& b) { return a.evidence > b.evidence; });
+      if (edge.evidence() < walk.evidence_min) continue;
+      edge.from = from;
+      out.push_back(std::move(edge));
+    }
+    std::stable_sort(out.begin(), out.end(), [](const Edge& a, const Edge& b) {
+      return std::tie(a.relation, a.to.repo.name) < std::tie(b.relation, b.to.repo.name);
+    });
+    return out;
+  }
+
+ private:
+  static void extend(Statement& known, const Statement& more) {
+    if (!more.first) return;
+    if (!known.first || more.first_ms < known.first_ms) known.first = more.first, known.first_ms = more.first_ms;
+    if (!known.last || more.last_ms >= known.last_ms) known.last = more.last, known.last_ms = more.last_ms;
+  }
+  std::map<std::pair<std::string, Relation>, Edge> edges_;
+};
+
+/// On the way down: who is to be looked at still.
+struct Pending {
+  std::string key;   ///< key::repo(), "" for a root without one
+  std::string name;  ///< "": to be looked up
+  int depth = 0;
+  std::uint32_t number = Descendant::kRoot;
+};
+
+struct KeyHash {
+  std::size_t operator()(const std::string& text) const { return std::hash<std::string_view>{}(text); }
+};
+}  // namespace
+
+bool Node::operator==(const Node& other) const { return identity_of(*this) == identity_of(other); }
+
+Result<std::optional<std::string>> Graph::name_of(const RepoKey& k) const {
+  HM_TRY(const auto listed, storage::find_listing(index_, k));
+  if (listed) return std::optional(listed->name);
+  HM_TRY(const auto bytes, index_.get(Family::Repos, key::repo(k)));
+  if (!bytes) return std::optional<std::string>();
+  HM_TRY(const auto row, storage::unpack_repo(*bytes));
+  return std::optional(row.repo.name);
+}
+
+Result<Node> Graph::find(const RepoKey& k) const {
+  HM_TRY(auto name, name_of(k));
+  return Node{k, {k.kind, name ? std::move(*name) : k.rid.text()}};
+}
+
+Result<Node> Graph::find(const RepoId& repo) const {
+  HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
+  if (!bytes) return Node{std::nullopt, repo};
+  HM_TRY(const auto row, storage::unpack_name(*bytes));
+  return find(row.key);
+}
+
+/// @param text what was written, for a parent that is not known
+Result<Node> Graph::resolved(const EdgeTarget& target, std::string_view text) const {
+  if (!target.rid) {
+    HM_TRY(Node node, find(RepoId{target.kind, target.name}));
+    return node;
+  }
+  const RepoKey k{target.kind, *target.rid};
+  HM_TRY(auto name, name_of(k));
+  return Node{k, {k.kind, name ? std::move(*name) : std::string(text)}};
+}
+
+Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) const {
+  if (!node.key) return std::vector<Edge>();
+  Gathered gathered;
+  auto add = [&](const std::vector<Claim>& claims, const Statement& seen) -> Result<> {
+    for (const Claim& claim : claims) {
+      if (!follows(walk, claim.relation)) continue;
+      HM_TRY(const Node to, resolved(claim.to, claim.text));
+      Statement statement = seen;
+      statement.evidence = claim.evidence;
+      statement.field = claim.field;
+      statement.text = claim.text;
+      gathered.add(to, claim, std::move(statement));
+    }
+    return ok();
+  };
+  HM_TRY(const auto listed, storage::find_listing(index_, *node.key));
+  if (listed) {
+    HM_TRY(const json::value facts, parse_json(listed->facts));
+    if (!facts.is_object())
+      return Error{Errc::Corrupt, "the facts of listing row " + node.key->text() + " are no object"};
+    HM_TRY(add(claims_of_listing(node.key->kind, facts.get_object()), Statement{}));
+  }
+  Result<> outcome = ok();
+  HM_TRY(index_.scan(Family::Snapshots, key::repo(*node.key), [&](std::string_view, std::string_view bytes) {
+    const auto row = storage::unpack_snapshot(bytes);
+    if (!row) {
+      outcome = row.error();
+      return false;
+    }
+    const storage::SnapshotRow& snapshot = row.assume_value();
+    Statement seen;
+    seen.origin = EdgeOrigin::Snapshot;
+    seen.first = seen.last = snapshot.commit;
+    seen.first_ms = seen.last_ms = snapshot.observed_ms;
+    outcome = add(claims_of_card(node.key->kind, snapshot.card), seen);
+    return outcome.has_value();
+  }));
+  HM_TRY(std::move(outcome));
+  return gathered.take(node, walk);
+}
+
+/// What edges to this node begin with: by its id, its name, and the names it had; as far as there may be any.
+Result<std::vector<std::string>> Graph::prefixes_of(const Node& node, const storage::EdgeFilter& filter) const {
+  std::vector<std::string> out;
+  if (!node.key) {
+    out.push_back(key::edges_to(storage::target_of(node.repo)));
+    return out;
+  }
+  if (std::string by_id = key::edges_to(storage::target_of(*node.key)); filter.may_have(by_id))
+    out.push_back(std::move(by_id));
+  std::set<std::string> names{ascii_lower(node.repo.name)};
+  if (const std::string former = key::former_names(*node.key); filter.may_have(former)) {
+    HM_TRY(index_.scan(Family::Edges, former, [&](std::string_view k, std::string_view) {
+      names.emplace(k.substr(former.size()));
+      return true;
+    }));
+  }
+  for (const std::string& name : names) {
+    const RepoId repo{node.repo.kind, name};
+    std::string by_name = key::edges_to(storage::target_of(repo));
+    if (!filter.may_have(by_name)) continue;
+    HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
+    if (bytes) {  // a name that somebody else took since means that one
+      HM_TRY(const auto row, storage::unpack_name(*bytes));
+      if (row.key != *node.key) continue;
+    }
+    out.push_back(std::move(by_name));
+  }
+  return out;
+}
+
+Result<> Graph::descendants(const Node& node, const Walk& walk,
+                            const std::function<bool(const Descendant&)>& visit) const {
+  HM_TRY(const auto filter, storage::EdgeFilter::read(index_));
+  std::unordered_set<std::string, KeyHash> seen;
+  std::deque<Pending> pending{{node.key ? key::repo(*node.key) : std::string(), node.repo.name, 0, Descendant::kRoot}};
+  if (node.key) seen.insert(pending.front().key);
+  std::uint32_t count = 0;
+  bool goes_on = true;
+  auto may_have_children = [&](std::string_view repo_key, std::string_view name) {
+    if (name.empty()) return true;
+    return filter.may_have(key::edges_to_stored(repo_key)) || filter.may_have(key::former_names_stored(repo_key)) ||
+           filter.may_have(key::edges_to(
+               storage::target_of(RepoId{static_cast<RepoKind>(repo_key.front()), std::string(name)})));
+  };
+  while (!pending.empty() && goes_on) {
+    const Pending next = std::move(pending.front());
+    pending.pop_front();
+    Node at{key::parse_repo(next.key), {node.repo.kind, next.name}};
+    if (at.key) {
+      at.repo.kind = at.key->kind;
+      if (next.name.empty()) {
+        HM_TRY(at, find(*at.key));
+      }
+    }
+    HM_TRY(const auto prefixes, prefixes_of(at, filter));
+    Result<> outcome = ok();
+    for (const std::string& prefix : prefixes) {
+      HM_TRY(index_.scan(Family::Edges, prefix, [&](std::string_view k, std::string_view value) {
+        const auto edge = storage::unpack_edge(prefix, k, value);
+        if (!edge) {
+          outcome = edge.error();
+          return false;
+        }
+        const storage::EdgeView& e = edge.assume_value();
+        if (e.evidence < walk.evidence_min || !follows(walk, e.relation)) return true;
+        if (!seen.emplace(e.from).second) return true;
+        goes_on = visit({e.from, e.from_name, e.relation, e.evidence, next.depth + 1, next.number});
+        if (next.depth + 1 < walk.depth_max && may_have_children(e.from, e.from_name))
+          pending.push_back({std::string(e.from), std::string(e.from_name), next.depth + 1, count});
+        ++count;
+        return goes_on;
+      }));
+      HM_TRY(Result<>(outcome));
+      if (!goes_on) break;
+    }
+  }
+  return ok();
+}
+
+Result<std::vector<Ancestor>> Graph::ancestors(const Node& node, const Walk& walk) const {
+  std::vector<Ancestor> out;
+  std::set<std::string> seen{identity_of(node)};
+  std::deque<std::pair<Node, int>> pending{{node, 0}};
+  while (!pending.empty()) {
+    const auto [at, depth] = std::move(pending.front());
+    pending.pop_front();
+    if (depth >= walk.depth_max) continue;
+    HM_TRY(auto edges, parents(at, walk));
+    for (Edge& edge : edges) {
+      const bool again = !seen.insert(identity_of(edge.to)).second;
+      if (!again) pending.emplace_back(edge.to, depth + 1);
+      out.push_back({std::move(edge), depth + 1, again});
+    }
+  }
+  return out;
+}
+
+Result<std::vector<Edge>> Graph::way_up(const Node& from, const Node& to, const Walk& walk) const {
+  HM_TRY(auto all, ancestors(from, walk));
+  // Nearest first: the first edge that reached a node is on a shortest way to it.
+  std::map<std::string, const Edge*> reached;
+  for (const Ancestor& step : all)
+    if (!step.again) reached.emplace(identity_of(step.edge.to), &step.edge);
+  std::vector<Edge> way;
+  const std::string start = identity_of(from);
+  for (std::string at = identity_of(to); at != start;) {
+    const auto step = reached.find(at);
+    if (step == reached.end()) return std::vector<Edge>();
+    way.push_back(*step->second);
+    at = identity_of(step->second->from);
+  }
+  std::reverse(way.begin(), way.end());
+  return way;
+}
+}  // namespace hm::provenance::lineage

@@ -1,0 +1,126 @@
+#include "storage/edge_row.hpp"
+
+#include <array>
+#include <utility>
+
+#include "base/text.hpp"
+#include "storage/columns.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::storage {
+namespace {
+constexpr std::array<std::string_view, kRelationCount> kRelations{
+    "base",          "finetune",     "adapter", "quantized",    "merge",        "converted",     "trained-on",
+    "evaluated-on",  "superseded-by", "uses",   "from-dataset", "shares-files", "shares-tensors"};
+constexpr std::array<std::string_view, 5> kEvidence{"inferred", "declared", "files", "signed", "identical"};
+
+// What a key of the family begins with.
+constexpr char kFilter = 0, kByRid = 1, kByName = 2, kFormer = 3;
+constexpr std::size_t kRepoBytes = 13;
+constexpr std::size_t kTailBytes = kRepoBytes + 2;  // who says it, origin, relation
+constexpr char kEndOfName = '\0';                   // no name has it
+
+std::string filter_key(std::uint32_t chunk) { return std::string(1, kFilter) + key::u32(chunk); }
+Error corrupt() { return {Errc::Corrupt, "the index holds a malformed edge; run: hubmirror index rebuild"}; }
+}  // namespace
+
+std::string_view name_of(Relation relation) { return kRelations[static_cast<std::size_t>(relation)]; }
+std::optional<Relation> parse_relation(std::string_view name) {
+  for (std::size_t i = 0; i < kRelations.size(); ++i)
+    if (kRelations[i] == name) return static_cast<Relation>(i);
+  return std::nullopt;
+}
+bool is_lineage(Relation relation) {
+  return relation != Relation::EvaluatedOn && relation != Relation::SupersededBy && relation != Relation::Uses;
+}
+std::string_view name_of(Evidence evidence) { return kEvidence[static_cast<std::size_t>(evidence)]; }
+std::optional<Evidence> parse_evidence(std::string_view name) {
+  for (std::size_t i = 0; i < kEvidence.size(); ++i)
+    if (kEvidence[i] == name) return static_cast<Evidence>(i);
+  return std::nullopt;
+}
+
+EdgeTarget target_of(const RepoKey& key) { return {key.kind, key.rid, {}}; }
+EdgeTarget target_of(const RepoId& name) { return {name.kind, std::nullopt, ascii_lower(name.name)}; }
+
+namespace key {
+std::string edges_to(const EdgeTarget& target) {
+  if (target.rid) return edges_to_stored(repo({target.kind, *target.rid}));
+  return std::string(1, kByName) + name({target.kind, target.name}) + kEndOfName;
+}
+std::string edge(const EdgeRow& row) {
+  std::string out = edges_to(row.to) + repo(row.from);
+  out.push_back(static_cast<char>(row.origin));
+  out.push_back(static_cast<char>(row.relation));
+  return out;
+}
+std::string former_names(const RepoKey& repo_key) { return former_names_stored(repo(repo_key)); }
+std::string edges_to_stored(std::string_view repo_key) { return std::string(1, kByRid).append(repo_key); }
+std::string former_names_stored(std::string_view repo_key) { return std::string(1, kFormer).append(repo_key); }
+std::string former_name(const RepoKey& repo_key, std::string_view name) {
+  return former_names(repo_key) + ascii_lower(name);
+}
+}  // namespace key
+
+std::string pack_edge(const EdgeRow& row) {
+  return std::string(1, static_cast<char>(row.evidence)).append(row.from_name);
+}
+
+Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value) {
+  if (key.size() != target_prefix.size() + kTailBytes || value.empty()) return corrupt();
+  const std::string_view tail = key.substr(target_prefix.size());
+  const auto origin = static_cast<unsigned char>(tail[kRepoBytes]),
+             relation = static_cast<unsigned char>(tail[kRepoBytes + 1]), evidence = static_cast<unsigned char>(value[0]);
+  if (origin < 1 || origin > 2 || relation >= kRelationCount || evidence >= kEvidence.size()) return corrupt();
+  return EdgeView{tail.substr(0, kRepoBytes), static_cast<EdgeOrigin>(origin), static_cast<Relation>(relation),
+                  static_cast<Evidence>(evidence), value.substr(1)};
+}
+
+std::uint32_t EdgeFilter::bit_of(std::string_view prefix) {
+  // FNV-1a, 64 bit: its upper half is mixed best.
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : prefix) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  hash ^= hash >> 29;
+  return static_cast<std::uint32_t>((hash * 0x9e3779b97f4a7c15ULL) >> 40);  // 24 bits
+}
+
+Result<EdgeFilter> EdgeFilter::read(const Index& index) {
+  EdgeFilter out;
+  out.bits_.assign(kBits / 8, '\0');
+  bool whole = true;
+  HM_TRY(index.scan(Family::Edges, std::string(1, kFilter), [&](std::string_view k, std::string_view bytes) {
+    const auto chunk = key::parse_u64(std::string(4, '\0').append(k.substr(1)));
+    whole = chunk && *chunk < kBits / 8 / kChunkBytes && bytes.size() == kChunkBytes;
+    if (whole) out.bits_.replace(*chunk * kChunkBytes, kChunkBytes, bytes);
+    return whole;
+  }));
+  if (!whole) return corrupt();
+  return out;
+}
+
+bool EdgeFilter::may_have(std::string_view prefix) const {
+  const std::uint32_t bit = bit_of(prefix);
+  return (static_cast<unsigned char>(bits_[bit / 8]) >> (bit % 8) & 1) != 0;
+}
+
+Result<> EdgeFilterEditor::add(std::string_view prefix) {
+  const std::uint32_t bit = EdgeFilter::bit_of(prefix), number = bit / 8 / EdgeFilter::kChunkBytes;
+  auto [at, is_new] = chunks_.try_emplace(number);
+  if (is_new) {
+    HM_TRY(auto stored, index_.get(Family::Edges, filter_key(number)));
+    if (stored && stored->size() != EdgeFilter::kChunkBytes) return corrupt();
+    at->second.bytes = stored ? std::move(*stored) : std::string(EdgeFilter::kChunkBytes, '\0');
+  }
+  char& byte = at->second.bytes[bit / 8 % EdgeFilter::kChunkBytes];
+  const auto mask = static_cast<unsigned char>(1U << (bit % 8));
+  if ((static_cast<unsigned char>(byte) & mask) != 0) return ok();
+  byte = static_cast<char>(static_cast<unsigned char>(byte) | mask);
+  at->second.changed = true;
+  return ok();
+}
+
+void EdgeFilterEditor::flush(Batch& batch) {
+  for (auto& [number, chunk] : chunks_)
+    if (std::exchange(chunk.changed, false)) batch.put(Family::Edges, filter_key(number), chunk.bytes);
+}
+}  // namespace hm::storage

@@ -1,0 +1,121 @@
+// storage/edge_row.hpp: lineage as it is stored: from what a repository is said to be made, under what it is made from.
+// Layer 3; values, rows in Family::Edges. docs/formats/index_keys.md
+//
+// A row is found from its target, so that everything made from one repository lies together; what one repository says
+// of itself is read from its own rows. A target is a rid where the Hub gave one, else a name: a name is resolved when it
+// is asked for, never when it is written, so the rows do not depend on the order in which repositories became known.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "storage/index.hpp"
+
+namespace hm::storage {
+/// What one repository is to another; values are on disk. The first five have the weights of the target in them.
+enum class Relation : std::uint8_t {
+  DerivedFrom = 0,  ///< a base, nobody says in which way
+  Finetune,
+  Adapter,
+  Quantized,
+  Merge,
+  Converted,
+  TrainedOn,     ///< model → dataset
+  EvaluatedOn,   ///< model → dataset
+  SupersededBy,  ///< the target is the newer one
+  Uses,          ///< space → model or dataset; remote code of another repository
+  FromDataset,   ///< dataset → dataset
+  SharesFiles,   ///< a weight file of one is a file of the other, byte for byte
+  SharesTensors,
+};
+inline constexpr int kRelationCount = 13;
+std::string_view name_of(Relation relation);  ///< "finetune", "trained-on", …
+std::optional<Relation> parse_relation(std::string_view name);
+/// Weights, or data, of the target go into what names it: licences and origins travel along.
+bool is_lineage(Relation relation);
+
+/// Why an edge is believed, the weakest first; values are on disk.
+enum class Evidence : std::uint8_t { Inferred = 0, Declared, Derived, Signed, Identical };
+std::string_view name_of(Evidence evidence);  ///< "inferred", …
+std::optional<Evidence> parse_evidence(std::string_view name);
+
+/// Who said it: the Hub's listing, or a published revision (its card, its files). Each is written by one who knows
+/// nothing of the other.
+enum class EdgeOrigin : std::uint8_t { Listing = 1, Snapshot = 2 };
+
+/// What an edge points at.
+struct EdgeTarget {
+  RepoKind kind = RepoKind::Model;
+  std::optional<Rid> rid;
+  std::string name;  ///< lower case; "" when there is a rid
+  auto operator<=>(const EdgeTarget&) const = default;
+};
+EdgeTarget target_of(const RepoKey& key);
+EdgeTarget target_of(const RepoId& name);
+
+struct EdgeRow {
+  EdgeTarget to;
+  RepoKey from;
+  EdgeOrigin origin = EdgeOrigin::Listing;
+  Relation relation = Relation::DerivedFrom;
+  Evidence evidence = Evidence::Declared;
+  std::string from_name;  ///< as spelled in the listing; "" when only the rows of `from` tell
+  auto operator<=>(const EdgeRow&) const = default;
+};
+namespace key {
+std::string edges_to(const EdgeTarget& target);  ///< prefix of all edges to it
+std::string edge(const EdgeRow& row);
+/// A name that a repository had before: `<repo>` + name in lower case.
+std::string former_name(const RepoKey& repo, std::string_view name);
+std::string former_names(const RepoKey& repo);  ///< prefix
+/// The prefixes of one repository, from key::repo() as it is stored.
+std::string edges_to_stored(std::string_view repo_key);
+std::string former_names_stored(std::string_view repo_key);
+}  // namespace key
+std::string pack_edge(const EdgeRow& row);
+/// @param from_name points into `value`
+struct EdgeView {
+  std::string_view from;  ///< key::repo() of who says it
+  EdgeOrigin origin;
+  Relation relation;
+  Evidence evidence;
+  std::string_view from_name;
+};
+Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value);
+
+/// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: two MiB of bits
+/// instead of looks into the index for each of a hundred thousand leaves. A bit is set with the first row and stays.
+class EdgeFilter {
+ public:
+  static Result<EdgeFilter> read(const Index& index);
+  bool may_have(std::string_view prefix) const;
+
+  static constexpr std::uint32_t kBits = 1U << 24;
+  static constexpr std::uint32_t kChunkBytes = 128;  ///< small: a page of a listing touches hundreds of them
+  static std::uint32_t bit_of(std::string_view prefix);
+
+ private:
+  std::string bits_;
+};
+/// Sets bits; one for each batch that adds rows.
+class EdgeFilterEditor {
+ public:
+  explicit EdgeFilterEditor(const Index& index) : index_(index) {}
+  Result<> add(std::string_view prefix);
+  /// What changed since the last flush. To be called before the batch is committed; bits set so far stay known.
+  void flush(Batch& batch);
+
+ private:
+  struct Chunk {
+    std::string bytes;
+    bool changed = false;
+  };
+  const Index& index_;
+  std::map<std::uint32_t, Chunk> chunks_;
+};
+}  // namespace hm::storage

@@ -1,0 +1,114 @@
+// hm_lineage_bench FOLDER [FAMILY] [OTHERS]: a family of FAMILY (113,000) descendants up to twelve levels deep among
+// OTHERS (100,000) repositories without bases, listed page by page; then how long it takes to see all of them, and the
+// ancestors of one. Medians of nine, in milliseconds; the first time apart, because the index was just opened then.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "provenance/lineage/graph.hpp"
+#include "provenance/listing.hpp"
+#include "provenance/record.hpp"
+#include "storage/key_space.hpp"
+
+namespace {
+using namespace hm;
+using Clock = std::chrono::steady_clock;
+constexpr int kPage = 1000, kDepth = 12, kRounds = 9;
+
+double ms_since(Clock::time_point began) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+}
+Rid rid(int number) {
+  char hex[25];
+  std::snprintf(hex, sizeof hex, "66%022x", static_cast<unsigned>(number));
+  return *Rid::parse(hex);
+}
+std::string name(int number) { return "owner-" + std::to_string(number % 977) + "/model-of-some-length-" + std::to_string(number); }
+
+struct Made {
+  int number, parent, depth;
+};
+/// Most name the root, as in real families.
+std::vector<Made> family(int count) {
+  std::vector<Made> out{{0, -1, 0}};
+  std::mt19937 random(7);
+  for (int i = 1; i <= count; ++i) {
+    std::size_t parent = 0;
+    if (random() % 10 >= 7) parent = random() % out.size();
+    if (out[parent].depth >= kDepth) parent = 0;
+    out.push_back({i, static_cast<int>(parent), out[parent].depth + 1});
+  }
+  return out;
+}
+provenance::Listing item(const Made& made) {
+  std::string text = "{\"_id\":\"" + rid(made.number).text() + "\",\"id\":\"" + name(made.number) +
+                     "\",\"sha\":\"0123456789012345678901234567890123456789\",\"tags\":[\"transformers\",\"license:mit\"]";
+  if (made.parent >= 0)
+    text += ",\"baseModels\":{\"relation\":\"finetune\",\"models\":[{\"_id\":\"" + rid(made.parent).text() +
+            "\",\"id\":\"" + name(made.parent) + "\"}]}";
+  return provenance::read_listing({RepoKind::Model, name(made.number)}, rid(made.number),
+                                  parse_json(text + "}").value().as_object());
+}
+
+void fill(const std::string& folder, const std::vector<Made>& family_rows, int others) {
+  const auto index = storage::open_index(folder, storage::Index::Mode::Write, {}).value();
+  storage::Journal journal(*index);
+  provenance::Recorder recorder(*index, journal, system_clock(), "bench");
+  std::vector<provenance::Listing> page;
+  const auto began = Clock::now();
+  const int count = static_cast<int>(family_rows.size()) + others;
+  for (int i = 0; i < count; ++i) {
+    const bool of_family = i < static_cast<int>(family_rows.size());
+    page.push_back(item(of_family ? family_rows[static_cast<std::size_t>(i)] : Made{i, -1, 0}));
+    if (page.size() < kPage && i + 1 < count) continue;
+    if (!recorder.record_listing("hub", page, 1, {})) std::abort();
+    page.clear();
+  }
+  std::printf("listed %d repositories: %.0f a second\n", count, count / (ms_since(began) / 1000));
+}
+
+template <class Run>
+void measure(const char* what, const Run& run) {
+  std::vector<double> times;
+  for (int i = 0; i < kRounds; ++i) {
+    const auto began = Clock::now();
+    run();
+    times.push_back(ms_since(began));
+  }
+  const double first = times.front();
+  std::sort(times.begin(), times.end());
+  std::printf("%-28s first %8.2f ms, median %8.2f ms, maximum %8.2f ms\n", what, first, times[kRounds / 2], times.back());
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return std::fprintf(stderr, "usage: hm_lineage_bench FOLDER [FAMILY] [OTHERS]\n"), 2;
+  const std::string folder = argv[1];
+  const auto rows = family(argc > 2 ? std::atoi(argv[2]) : 113'000);
+  if (!std::filesystem::exists(folder)) fill(folder, rows, argc > 3 ? std::atoi(argv[3]) : 100'000);
+  const auto index = storage::open_index(folder, storage::Index::Mode::Read, {}).value();
+  const provenance::lineage::Graph graph(*index);
+  const auto root = graph.find(RepoKey{RepoKind::Model, rid(0)}).value();
+  std::size_t seen = 0, bytes = 0;
+  measure("all descendants of the root", [&] {
+    seen = bytes = 0;
+    const auto done = graph.descendants(root, {}, [&](const provenance::lineage::Descendant& d) {
+      ++seen;
+      bytes += d.name.size();
+      return true;
+    });
+    if (!done) std::abort();
+  });
+  std::printf("%zu descendants, %zu bytes of names\n", seen, bytes);
+  const auto deepest = std::max_element(rows.begin(), rows.end(), [](const Made& a, const Made& b) { return a.depth < b.depth; });
+  const auto node = graph.find(RepoKey{RepoKind::Model, rid(deepest->number)}).value();
+  std::size_t steps = 0;
+  measure("ancestors of the deepest", [&] { steps = graph.ancestors(node, {}).value().size(); });
+  std::printf("%zu ancestors\n", steps);
+}
