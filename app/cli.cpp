@@ -194,12 +194,110 @@ void add_journal_commands(Parser& parser) {
       ->type_name("N");
 }
 
+void add_form(CLI::App& sub, ReportForm& form) {
+  sub.add_flag("--csv", form.csv, "One record for each figure and finding, instead of text");
+  sub.add_option("--html", form.html, "Also write one page with drawings that needs nothing else")
+      ->check(kNotEmpty)
+      ->type_name("FILE");
+  sub.add_option("--fail-on", form.fail_on, "End with 1 on such a finding or worse: note, warning, problem (default), never")
+      ->check(CLI::IsMember({"note", "warning", "problem", "never"}))
+      ->type_name("SEVERITY");
+}
+
 void add_report(Parser& parser) {
   CLI::App* report = parser.cli.add_subcommand("report", "Figures over all that is known")->require_subcommand(0, 1);
   auto [ecosystem, c] = add_command<ReportEcosystemCommand>(
       parser, *report, "ecosystem",
       "Growth, concentration, origins, families, sizes, tasks, licences of all repositories that the crawl knows");
-  ecosystem->add_flag("--csv", c->csv, "One record for each figure: table,row,figure,value,part,of");
+  add_form(*ecosystem, c->form);
+}
+
+/// The options that every audit has: whom it is about.
+template <class C>
+C* add_audit(Parser& parser, CLI::App& audit, const std::string& name, const std::string& description) {
+  auto [sub, c] = add_command<C>(parser, audit, name, description);
+  AuditSubjects& subjects = c->subjects;
+  sub->add_option("REPO", subjects.repos, "These repositories (default: everything that is mirrored)")
+      ->check(kNotEmpty)
+      ->type_name("");
+  repeatable(sub->add_option("--policy", subjects.policies, "What these mirroring policies choose today; repeatable")
+                 ->check(kNotEmpty)
+                 ->type_name("NAME"));
+  sub->add_flag("--all", subjects.all, "All that the crawl knows, mirrored or not");
+  add_form(*sub, c->form);
+  return c;
+}
+
+void add_audits(Parser& parser) {
+  CLI::App* audit =
+      parser.cli.add_subcommand("audit", "Questions about what is here, each answered with what it rests on")
+          ->require_subcommand(0, 1);
+  auto* licences = add_audit<AuditLicencesCommand>(parser, *audit, "licences",
+                                                   "Which terms hold, along which descent, and what conflicts");
+  audit->get_subcommand("licences")
+      ->add_option("--accept", licences->accept, "The institution's licence policy; what it refuses is a problem")
+      ->check(kNotEmpty)
+      ->type_name("FILE");
+  auto* origins = add_audit<AuditOriginsCommand>(parser, *audit, "origins", "Whose they are, and whose their bases are");
+  repeatable(audit->get_subcommand("origins")
+                 ->add_option("--refuse", origins->refuse,
+                              "Jurisdictions (ISO 3166-1, or unknown) whose share is a problem; repeatable")
+                 ->check(kNotEmpty)
+                 ->type_name("CC")
+                 ->delimiter(','));
+  add_audit<AuditLineageCommand>(parser, *audit, "lineage",
+                                 "Bases that are not declared, not to be found, or contradicted by the files");
+  add_audit<AuditHashesCommand>(parser, *audit, "hashes", "Who else has the same files, and which names changed bytes");
+  auto* history = add_audit<AuditHistoryCommand>(
+      parser, *sub, "history", "Rewritten, replaced, renamed, gated, gone, other licence, other bases since a time");
+  audit->get_subcommand("history")
+      ->add_option("--since", history->since, "e.g. 2026-03-01 (UTC; default: from the beginning)")
+      ->check(kNotEmpty)
+      ->type_name("TIME");
+  add_audit<AuditClosureCommand>(parser, *audit, "closure", "What they are made from and need that is not mirrored");
+}
+
+void add_lineage(Parser& parser) {
+  auto [lineage, l] = add_command<LineageCommand>(parser, parser.cli, "lineage",
+                                                  "What a repository is made from, or what is made from it");
+  lineage->add_option("REPO", l->repo, "org/name, datasets/org/name, or an id")->required()->check(kNotEmpty)->type_name(
+      "");
+  lineage->add_flag("--down,!--up", l->down, "What is made from it; --up (default): what it is made from");
+  lineage->add_option("--depth", l->depth, "Levels (default 64)")->check(CLI::Range(1, 64))->type_name("N");
+  repeatable(lineage
+                 ->add_option("--relation", l->relations,
+                              "Only these: base, finetune, adapter, quantized, merge, converted, trained-on, …")
+                 ->check(kNotEmpty)
+                 ->type_name("A,B")
+                 ->delimiter(','));
+  lineage
+      ->add_option("--min-evidence", l->evidence_min,
+                   "inferred (default), declared, files, signed, identical: nothing weaker")
+      ->check(kNotEmpty)
+      ->type_name("LEVEL");
+  lineage->add_option("--format", l->format, "tree (default), dot (Graphviz), mermaid")
+      ->check(CLI::IsMember({"tree", "dot", "mermaid"}))
+      ->type_name("FORMAT");
+  lineage->add_option("--html", l->html, "Also write a page with a drawing")->check(kNotEmpty)->type_name("FILE");
+  auto [why, w] = add_command<WhyCommand>(parser, parser.cli, "why",
+                                          "Why one repository is said to descend from another: path and evidence");
+  why->add_option("CHILD", w->from, "Who descends")->required()->check(kNotEmpty)->type_name("");
+  why->add_option("ANCESTOR", w->to, "From whom")->required()->check(kNotEmpty)->type_name("");
+  why->add_option("--min-evidence", w->evidence_min, "As of lineage")->check(kNotEmpty)->type_name("LEVEL");
+  auto [impact, i] = add_command<ImpactCommand>(
+      parser, parser.cli, "impact", "Everything that is affected, here and in the whole Hub, if something were bad news");
+  impact
+      ->add_option("WHAT", i->what, "A repository, the SHA-256 of a file, licence:ID, origin:COUNTRY or origin:OWNER")
+      ->required()
+      ->check(kNotEmpty)
+      ->type_name("");
+  add_form(*impact, i->form);
+  auto [digest, d] = add_command<DigestCommand>(
+      parser, parser.cli, "digest",
+      "Digest every tensor of published models, so that audits see which models share weights");
+  digest->add_option("REPO", d->repos, "These (default: every model that is mirrored and has none yet)")
+      ->check(kNotEmpty)
+      ->type_name("");
 }
 
 void add_reading_commands(Parser& parser) {
@@ -371,6 +469,7 @@ bool changes_the_store(const Command& command) {
     bool operator()(const RmCommand&) const { return true; }
     bool operator()(const GcCommand& c) const { return !c.dry_run; }
     bool operator()(const IndexRebuildCommand&) const { return true; }
+    bool operator()(const DigestCommand&) const { return true; }
     bool operator()(const TokenCreateCommand&) const { return true; }
     bool operator()(const TokenRevokeCommand&) const { return true; }
     bool operator()(const DaemonCommand&) const { return false; }  // it is the one
@@ -381,6 +480,15 @@ bool changes_the_store(const Command& command) {
     bool operator()(const HistoryCommand&) const { return false; }
     bool operator()(const ChangesCommand&) const { return false; }
     bool operator()(const ReportEcosystemCommand&) const { return false; }
+    bool operator()(const LineageCommand&) const { return false; }
+    bool operator()(const WhyCommand&) const { return false; }
+    bool operator()(const AuditLicencesCommand&) const { return false; }
+    bool operator()(const AuditOriginsCommand&) const { return false; }
+    bool operator()(const AuditLineageCommand&) const { return false; }
+    bool operator()(const AuditHashesCommand&) const { return false; }
+    bool operator()(const AuditHistoryCommand&) const { return false; }
+    bool operator()(const AuditClosureCommand&) const { return false; }
+    bool operator()(const ImpactCommand&) const { return false; }
     bool operator()(const LsCommand&) const { return false; }
     bool operator()(const ShowCommand&) const { return false; }
     bool operator()(const PathCommand&) const { return false; }
@@ -413,6 +521,8 @@ Result<std::variant<Invocation, HelpText>> parse_command_line(int argc, const ch
   add_search(parser);
   add_journal_commands(parser);
   add_report(parser);
+  add_lineage(parser);
+  add_audits(parser);
   add_reading_commands(parser);
   add_keeping_commands(parser);
   add_token_commands(parser);

@@ -115,8 +115,65 @@ struct PathCommand {
   bool git = false;
 };
 struct IndexRebuildCommand {};
-struct ReportEcosystemCommand {
+/// How a report is written, and when it counts as bad.
+struct ReportForm {
   bool csv = false;
+  std::string html;                 ///< file that one page is written to as well; "" none
+  std::string fail_on = "problem";  ///< exit 1 on a finding this severe: note, warning, problem, never
+};
+/// Which repositories an audit is about; nothing of it: everything that is mirrored.
+struct AuditSubjects {
+  std::vector<std::string> repos, policies;
+  bool all = false;  ///< all that is known, mirrored or not
+};
+struct ReportEcosystemCommand {
+  ReportForm form;
+};
+struct LineageCommand {
+  std::string repo;
+  bool down = false;
+  int depth = 64;
+  std::vector<std::string> relations;  ///< empty: all along which weights or data go
+  std::string evidence_min = "inferred";
+  std::string format = "tree";  ///< tree, dot, mermaid
+  std::string html;
+};
+struct WhyCommand {
+  std::string from, to, evidence_min = "inferred";
+};
+struct AuditLicencesCommand {
+  AuditSubjects subjects;
+  std::string accept;  ///< file with the institution's licence policy
+  ReportForm form;
+};
+struct AuditOriginsCommand {
+  AuditSubjects subjects;
+  std::vector<std::string> refuse;  ///< jurisdictions that are a problem; "unknown" too
+  ReportForm form;
+};
+struct AuditLineageCommand {
+  AuditSubjects subjects;
+  ReportForm form;
+};
+struct AuditHashesCommand {
+  AuditSubjects subjects;
+  ReportForm form;
+};
+struct AuditHistoryCommand {
+  AuditSubjects subjects;
+  std::string since;  ///< "": from the beginning
+  ReportForm form;
+};
+struct AuditClosureCommand {
+  AuditSubjects subjects;
+  ReportForm form;
+};
+struct ImpactCommand {
+  std::string what;  ///< a repository, a SHA-256, licence:ID, origin:CN or origin:OWNER
+  ReportForm form;
+};
+struct DigestCommand {
+  std::vector<std::string> repos;
 };
 struct TokenCreateCommand {
   std::string name;
@@ -136,7 +193,9 @@ struct VersionCommand {};
 using Command = std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, DaemonCommand, StatusCommand,
                              ServeCommand, SearchCommand, HistoryCommand, ChangesCommand, LsCommand, ShowCommand,
                              VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand, PathCommand,
-                             IndexRebuildCommand, ReportEcosystemCommand, TokenCreateCommand, TokenLsCommand,
+                             IndexRebuildCommand, ReportEcosystemCommand, LineageCommand, WhyCommand,
+                             AuditLicencesCommand, AuditOriginsCommand, AuditLineageCommand, AuditHashesCommand,
+                             AuditHistoryCommand, AuditClosureCommand, ImpactCommand, DigestCommand, TokenCreateCommand, TokenLsCommand,
                              TokenRevokeCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
 struct Invocation {
   GlobalOptions global;

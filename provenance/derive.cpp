@@ -263,6 +263,7 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
     if (!yaml) return bad_entry(entry, "the card's document is not stored");
     row.card = parse_card(*yaml);
   }
+  row.said = Sha256::parse(text_of(e, "said"));
   const std::string snapshot_key = key::snapshot(k, *commit);
   HM_TRY(const auto before, get(Family::Snapshots, snapshot_key));
   bool same_files = false;

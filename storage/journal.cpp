@@ -170,6 +170,26 @@ Result<std::uint64_t> Journal::size() const {
   return *sequence + 1;
 }
 
+Result<std::vector<std::string>> Journal::sources(const Index& index) {
+  std::vector<std::string> out;
+  std::string from(kLastPrefix);
+  for (bool more = true; more;) {
+    more = false;
+    HM_TRY(index.scan(
+        Family::Meta, kLastPrefix,
+        [&](std::string_view k, std::string_view) {
+          const std::string_view src = k.substr(kLastPrefix.size(), k.find('\0') - kLastPrefix.size());
+          if (k.ends_with('\0')) return true;  // of the mirror itself, about no repository
+          out.emplace_back(src);
+          from = std::string(kLastPrefix).append(src).append(1, '\1');  // behind all of its repositories
+          more = true;
+          return false;
+        },
+        from));
+  }
+  return out;
+}
+
 Result<std::optional<std::uint64_t>> Journal::last_of(std::string_view src, const RepoKey& key) const {
   return within(last_at(index_, last_key(src, key)), [&] { return "looking for " + key.rid.text(); });
 }

@@ -48,6 +48,8 @@ class Journal {
   Result<std::uint64_t> size() const;
   /// Sequence of the newest entry of a repository of one source.
   Result<std::optional<std::uint64_t>> last_of(std::string_view src, const RepoKey& key) const;
+  /// Sources of all entries about repositories, sorted.
+  static Result<std::vector<std::string>> sources(const Index& index);
 
  private:
   Index& index_;

@@ -159,7 +159,7 @@ json::object to_json(const RepoRow& row) {
 }
 
 json::object to_json(const SnapshotRow& row) {
-  return {{"commit", row.commit.hex()},
+  json::object out{{"commit", row.commit.hex()},
           {"tree", row.tree.hex()},
           {"manifest", row.manifest.hex()},
           {"files", static_cast<std::int64_t>(row.files)},
@@ -170,6 +170,8 @@ json::object to_json(const SnapshotRow& row) {
           {"observed_ms", row.observed_ms},
           {"card", to_json(row.card)},
           {"entry", static_cast<std::int64_t>(row.entry)}};
+  if (row.said) out["said"] = row.said->hex();
+  return out;
 }
 
 json::object to_json(const RefRow& row) {
@@ -231,6 +233,7 @@ Result<SnapshotRow> unpack_snapshot(std::string_view bytes) {
   row.observed_ms = r.integer("observed_ms");
   row.entry = r.count("entry");
   if (const json::object* card = r.object("card")) row.card = read_card(*card, r);
+  row.said = r.optional<Sha256>("said");
   return r.finish(std::move(row));
 }
 

@@ -1,7 +1,7 @@
 # bash completion for hubmirror
 _hubmirror() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-  local commands="init crawl mirror sync daemon serve status search history changes report ls show verify pin unpin rm gc path index token config version"
+  local commands="init crawl mirror sync daemon serve status search history changes report lineage why audit impact digest ls show verify pin unpin rm gc path index token config version"
   local global="--data-dir --config --upstream --allow-private --jobs --json --quiet --log-level --log-format --help --help-all --version"
   local i command="" words=""
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -16,12 +16,16 @@ _hubmirror() {
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --log-level) mapfile -t COMPREPLY < <(compgen -W "debug info warning error off" -- "$cur"); return ;;
     --log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
+    --html | --accept) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --fail-on) mapfile -t COMPREPLY < <(compgen -W "note warning problem never" -- "$cur"); return ;;
+    --min-evidence) mapfile -t COMPREPLY < <(compgen -W "inferred declared files signed identical" -- "$cur"); return ;;
+    --format) mapfile -t COMPREPLY < <(compgen -W "tree dot mermaid" -- "$cur"); return ;;
     --from) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --formats) mapfile -t COMPREPLY < <(compgen -W "safetensors gguf onnx pytorch" -- "$cur"); return ;;
     --kind | --kinds) mapfile -t COMPREPLY < <(compgen -W "models datasets spaces" -- "$cur"); return ;;
     --gated) [[ $command == token ]] || mapfile -t COMPREPLY < <(compgen -W "yes no" -- "$cur"); return ;;
     --sort) mapfile -t COMPREPLY < <(compgen -W "downloads likes trending created modified parameters" -- "$cur"); return ;;
-    --name | --owner | --licence | --license | --library | --task | --tag | --min-downloads | --min-likes | --min-params | --max-params | --max-size | --created-since | --changed-since | --since | --limit) return ;;
+    --name | --owner | --licence | --license | --library | --task | --tag | --min-downloads | --min-likes | --min-params | --max-params | --max-size | --created-since | --changed-since | --since | --limit | --policy | --refuse | --depth | --relation) return ;;
     --upstream | --allow-private | --jobs | --include | --exclude | --max-file-size | --revision | --rate | --reason | --repos | --private | --expires) return ;;
   esac
   case $command in
@@ -33,7 +37,11 @@ _hubmirror() {
     daemon) words="--status --metrics $global" ;;
     status) words="--diff --all $global" ;;
     search) words="--kind --name --owner --licence --license --library --task --tag --gated --min-downloads --min-likes --min-params --max-params --max-size --created-since --changed-since --sort --limit --gone $global" ;;
-    report) words="ecosystem --csv $global" ;;
+    report) words="ecosystem --csv --html --fail-on $global" ;;
+    lineage) words="--up --down --depth --relation --min-evidence --format --html $global" ;;
+    why) words="--min-evidence $global" ;;
+    audit) words="licences origins lineage hashes history closure --policy --all --accept --refuse --since --csv --html --fail-on $global" ;;
+    impact) words="--csv --html --fail-on $global" ;;
     changes) words="--since --limit $global" ;;
     ls) words="--long --unwanted $global" ;;
     show) words="--files $global" ;;

@@ -193,7 +193,6 @@ Result<std::vector<TensorDigest>> digest_tensors(const ByteSource& source, std::
   std::sort(order.begin(), order.end(), [&](auto a, auto b) {
     return std::pair(wanted[b]->length_bytes, a) < std::pair(wanted[a]->length_bytes, b);
   });
-});
 
 std::vector<TensorDigest> out(wanted.size());
 std::atomic<std::size_t> next = 0;

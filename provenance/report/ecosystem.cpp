@@ -1,57 +1,14 @@
 #include "provenance/report/ecosystem.hpp"
 
-#include <algorithm>
-#include <set>
-
-#include "base/digest.hpp"
 #include "provenance/report/ecosystem_tables.hpp"
-#include "storage/journal.hpp"
-#include "storage/key_space.hpp"
-#include "storage/listing_row.hpp"
 
 namespace hm::provenance::report {
-namespace {
-Result<std::vector<std::string>> upstreams_of(const Population& population) {
-  std::set<std::uint64_t> seen;
-  std::vector<std::uint32_t> examples;
-  HM_TRY(each_number(population.index(), storage::Column::Source, population.size(),
-                     [&](std::uint32_t i, std::uint64_t host) {
-                       if (host != 0 && seen.insert(host).second) examples.push_back(i);
-                     }));
-  std::set<std::string> hosts;
-  storage::ColumnReader columns(population.index());
-  for (const std::uint32_t i : examples) {
-    HM_TRY(const std::string stored, columns.bytes(storage::Column::Key, i));
-    const auto key = storage::key::parse_repo(stored);
-    if (!key) continue;
-    HM_TRY(const auto row, storage::find_listing(population.index(), *key));
-    if (row) hosts.insert(row->src);
-  }
-  return std::vector<std::string>(hosts.begin(), hosts.end());
-}
-
-Result<Basis> basis_of(const Population& population, std::int64_t made_ms) {
-  Basis basis;
-  basis.made_ms = made_ms;
-  HM_TRY(const auto last, population.index().last(storage::Family::Journal, {}));
-  if (last) {
-    const auto sequence = storage::key::parse_u64(last->first);
-    if (!sequence) return Error{Errc::Corrupt, "the index holds a journal entry under a malformed key"};
-    HM_TRY(const auto entry, storage::parse_journal_entry(*sequence, last->second));
-    basis.journal_entries = *sequence + 1;
-    basis.journal_last_ms = entry.value.at("obs").to_number<std::int64_t>();
-    basis.journal_last_sha256 = sha256(last->second).hex();
-  }
-  HM_TRY(basis.upstreams, upstreams_of(population));
-  return basis;
-}
-}  // namespace
-
-Result<Report> ecosystem(const storage::Index& index, const OriginTable& origins, std::int64_t made_ms) {
+Result<Report> ecosystem(const storage::Index& index, const OriginTable& origins) {
   HM_TRY(const Population population, Population::read(index, origins));
   Report report;
   report.id = "ecosystem";
-  HM_TRY(report.basis, basis_of(population, made_ms));
+  report.title = "The Hub as far as it is known here";
+  HM_TRY(report.basis, basis_of(index));
   auto& tables = report.tables;
   const auto take = [&](Result<FigureTable> table) -> Result<> {
     HM_TRY(FigureTable made, std::move(table));

@@ -3,6 +3,8 @@
 #include <boost/json/array.hpp>
 
 #include <algorithm>
+#include <array>
+#include <tuple>
 
 #include "base/csv.hpp"
 #include "base/text.hpp"
@@ -36,6 +38,38 @@ json::object json_of(const FigureTable& table) {
           {"population", json::string(table.population)},
           {"rows", std::move(rows)},
           {"title", json::string(table.title)}};
+}
+
+constexpr std::array<std::string_view, 3> kSeverities{"note", "warning", "problem"};
+
+json::string text(std::string_view t) { return json::string(t.data(), t.size()); }
+json::array texts(const std::vector<std::string>& list) {
+  json::array out;
+  for (const std::string& one : list) out.push_back(text(one));
+  return out;
+}
+json::object json_of(const Finding& finding) {
+  return {{"path", texts(finding.path)},
+          {"rule", text(finding.rule)},
+          {"severity", text(name_of(finding.severity))},
+          {"subject", text(finding.subject)},
+          {"what", text(finding.what)}};
+}
+json::object json_of(const Graph& graph) {
+  json::array nodes, edges;
+  for (const GraphNode& node : graph.nodes)
+    nodes.push_back(json::object{{"group", text(node.group)},
+                                 {"id", text(node.id)},
+                                 {"label", text(node.label)},
+                                 {"note", text(node.note)},
+                                 {"subject", node.subject}});
+  for (const GraphEdge& edge : graph.edges)
+    edges.push_back(json::object{
+        {"from", text(edge.from)}, {"label", text(edge.label)}, {"to", text(edge.to)}, {"weak", edge.weak}});
+  return {{"edges", std::move(edges)},
+          {"left_out", graph.left_out},
+          {"nodes", std::move(nodes)},
+          {"title", text(graph.title)}};
 }
 
 /// A text of others that no spreadsheet may calculate.
@@ -79,7 +113,20 @@ void append_table(std::string& out, const FigureTable& table) {
       append_figure(out, table.id, name, table.columns[i].name, row[i]);
   }
 }
+void append_finding(std::string& out, const Finding& finding) {
+  std::string what = finding.what;
+  for (const std::string& hop : finding.path) what += "; " + hop;
+  append_csv_row(out, {"findings", harmless(finding.subject), finding.rule, harmless(std::move(what)),
+                       std::string(name_of(finding.severity)), ""});
+}
 }  // namespace
+
+std::string_view name_of(Severity severity) { return kSeverities[static_cast<std::size_t>(severity)]; }
+std::optional<Severity> parse_severity(std::string_view name) {
+  for (std::size_t i = 0; i < kSeverities.size(); ++i)
+    if (kSeverities[i] == name) return static_cast<Severity>(i);
+  return std::nullopt;
+}
 
 std::string text_of(const Figure& figure) {
   if (const auto* text = std::get_if<std::string>(&figure)) return *text;
@@ -105,8 +152,22 @@ const FigureTable* Report::table(std::string_view table_id) const {
   return at == tables.end() ? nullptr : &*at;
 }
 
+std::optional<Severity> Report::worst() const {
+  const auto most = std::max_element(findings.begin(), findings.end(),
+                                     [](const Finding& a, const Finding& b) { return a.severity < b.severity; });
+  return most == findings.end() ? std::nullopt : std::optional(most->severity);
+}
+
+void Report::sort_findings() {
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    return std::tie(b.severity, a.subject, a.rule, a.what) < std::tie(a.severity, b.subject, b.rule, b.what);
+  });
+}
+
 json::object to_json(const Report& report) {
-  json::array tables, upstreams;
+  json::array tables, upstreams, findings, graphs;
+  for (const Finding& finding : report.findings) findings.push_back(json_of(finding));
+  for (const Graph& graph : report.graphs) graphs.push_back(json_of(graph));
   for (const FigureTable& table : report.tables) tables.push_back(json_of(table));
   for (const std::string& host : report.basis.upstreams) upstreams.push_back(json::string(host));
   const Basis& b = report.basis;
@@ -116,17 +177,20 @@ json::object to_json(const Report& report) {
     journal["last_sha256"] = json::string(b.journal_last_sha256);
   }
   return {{"basis", json::object{{"journal", std::move(journal)},
-                                 {"made", json::string(iso8601(b.made_ms))},
                                  {"upstreams", std::move(upstreams)}}},
-          {"report", json::string(report.id)},
-          {"tables", std::move(tables)}};
+          {"answer", texts(report.answer)},
+          {"findings", std::move(findings)},
+          {"graphs", std::move(graphs)},
+          {"report", text(report.id)},
+          {"tables", std::move(tables)},
+          {"title", text(report.title)}};
 }
 
 std::string to_csv(const Report& report) {
   std::string out;
   append_csv_row(out, {"table", "row", "figure", "value", "part", "of"});
   const Basis& b = report.basis;
-  append_csv_row(out, {"basis", "", "made", iso8601(b.made_ms), "", ""});
+  for (const std::string& sentence : report.answer) append_csv_row(out, {"answer", "", "", harmless(sentence), "", ""});
   append_csv_row(out, {"basis", "", "journal_entries", std::to_string(b.journal_entries), "", ""});
   if (b.journal_entries != 0) {
     append_csv_row(out, {"basis", "", "journal_last_observed", iso8601(b.journal_last_ms), "", ""});
@@ -134,6 +198,7 @@ std::string to_csv(const Report& report) {
   }
   for (const std::string& host : b.upstreams) append_csv_row(out, {"basis", "", "upstream", host, "", ""});
   for (const FigureTable& table : report.tables) append_table(out, table);
+  for (const Finding& finding : report.findings) append_finding(out, finding);
   return out;
 }
 }  // namespace hm::provenance::report

@@ -1,0 +1,25 @@
+// app/audit_subjects.hpp: which repositories an audit is about. Layer 6; main thread.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "app/cli.hpp"
+#include "app/context.hpp"
+#include "app/services.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "provenance/report/figures.hpp"
+
+namespace hm::app {
+struct Subjects {
+  std::vector<RepoKey> keys;  ///< in ascending order, each once; empty with `all`
+  bool all = false;           ///< everything that is known
+  std::string words;          ///< "everything that is mirrored", "the policy top_open_models"
+  std::vector<provenance::report::Gap> gaps;  ///< chosen, and not to be found here
+};
+/// @returns BadInput for options that exclude each other or a policy that is not there; NotFound for a repository that
+/// nobody told of.
+Result<Subjects> subjects_of(const Context& context, const ReadServices& services, const AuditSubjects& asked);
+/// One repository as typed, by its name, a former name or its id. @returns BadInput, NotFound.
+Result<RepoKey> known_key(const storage::Index& index, const std::string& typed);
+}  // namespace hm::app

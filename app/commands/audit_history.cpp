@@ -1,0 +1,6 @@
+// hubmirror audit history.
+#include "app/commands/commands.hpp"
+
+namespace hm::app {
+Result<Exit> run_command(Context&, const AuditHistoryCommand&) { return Error{Errc::Internal, "not built"}; }
+}  // namespace hm::app

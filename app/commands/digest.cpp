@@ -1,0 +1,6 @@
+// hubmirror digest.
+#include "app/commands/commands.hpp"
+
+namespace hm::app {
+Result<Exit> run_command(Context&, const DigestCommand&) { return Error{Errc::Internal, "not built"}; }
+}  // namespace hm::app

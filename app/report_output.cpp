@@ -1,0 +1,92 @@
+#include "app/report_output.hpp"
+
+#include <ostream>
+
+#include "app/output.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "provenance/report/page.hpp"
+
+namespace hm::app {
+namespace {
+using provenance::report::FigureTable;
+using provenance::report::Finding;
+using provenance::report::Report;
+
+constexpr std::size_t kFindingsShownMax = 200, kRowsShownMax = 100;
+
+std::string basis_text(const Report& report) {
+  const auto& basis = report.basis;
+  std::string out = "Rests on " + counted(basis.journal_entries, "journal entry");
+  if (basis.journal_entries != 0)
+    out += "; the last was observed " + time_text(basis.journal_last_ms) + ", sha256 " + basis.journal_last_sha256;
+  return out + "\nUpstream: " + (basis.upstreams.empty() ? "none was read" : joined(basis.upstreams, ", ")) + "\n";
+}
+
+std::string table_text(const FigureTable& figures) {
+  std::string out = "\n" + figures.title + "\n  over " + figures.population + "\n";
+  std::vector<Table::Column> columns;
+  for (std::size_t i = 0; i < figures.columns.size(); ++i)
+    columns.push_back({figures.columns[i].name, i < figures.keys ? Table::Align::Left : Table::Align::Right});
+  Table table(std::move(columns));
+  for (std::size_t i = 0; i < figures.rows.size() && i < kRowsShownMax; ++i) {
+    std::vector<std::string> cells;
+    for (const auto& figure : figures.rows[i]) cells.push_back(provenance::report::text_of(figure));
+    table.add(std::move(cells));
+  }
+  out += table.render();
+  if (figures.rows.size() > kRowsShownMax)
+    out += "  and " + std::to_string(figures.rows.size() - kRowsShownMax) + " more; --json and --csv have all\n";
+  for (const auto& column : figures.columns) out += "  " + column.name + ": " + printable(column.meaning) + "\n";
+  out += "  judged: " + std::to_string(figures.judged.part) + " of " + std::to_string(figures.judged.of) + "\n";
+  for (const auto& gap : figures.gaps)
+    if (gap.count != 0) out += "  " + gap.what + ": " + std::to_string(gap.count) + "; " + gap.why + "\n";
+  return out;
+}
+
+std::string findings_text(const std::vector<Finding>& findings) {
+  if (findings.empty()) return "";
+  std::string out = "\n" + counted(findings.size(), "finding") + "\n";
+  for (std::size_t i = 0; i < findings.size() && i < kFindingsShownMax; ++i) {
+    const Finding& f = findings[i];
+    out += "  " + std::string(name_of(f.severity)) + "  " + printable(f.subject) + "  " + f.rule + "\n    " +
+           printable(f.what) + "\n";
+    for (const std::string& hop : f.path) out += "      " + printable(hop) + "\n";
+  }
+  if (findings.size() > kFindingsShownMax)
+    out += "  and " + std::to_string(findings.size() - kFindingsShownMax) + " more; --json and --csv have all\n";
+  return out;
+}
+}  // namespace
+
+Result<> check_form(const Context& context, const ReportForm& form) {
+  if (form.csv && context.options.json)
+    return Error{Errc::BadInput, "--csv and --json are two forms of the same; say one of them"};
+  return ok();
+}
+
+Result<> write_page(const std::string& path, const Report& report) {
+  return within(replace_file(real_file_system(), path, provenance::report::page(report)),
+                [&] { return "writing the page " + printable(path); });
+}
+
+Result<Exit> print_report(Context& context, const Report& report, const ReportForm& form) {
+  if (!form.html.empty()) {
+    HM_TRY(write_page(form.html, report));
+  }
+  std::ostream& out = context.io.out;
+  if (context.options.json) {
+    print_json(out, to_json(report));
+  } else if (form.csv) {
+    out << to_csv(report);
+  } else {
+    for (const std::string& sentence : report.answer) out << printable(sentence) << "\n";
+    out << findings_text(report.findings);
+    for (const FigureTable& table : report.tables) out << table_text(table);
+    out << "\n" << basis_text(report);
+  }
+  const auto bar = provenance::report::parse_severity(form.fail_on);
+  const auto worst = report.worst();
+  return bar && worst && *worst >= *bar ? Exit::Incomplete : Exit::Done;
+}
+}  // namespace hm::app
