@@ -233,7 +233,7 @@ Result<SnapshotRow> unpack_snapshot(std::string_view bytes) {
   row.observed_ms = r.integer("observed_ms");
   row.entry = r.count("entry");
   if (const json::object* card = r.object("card")) row.card = read_card(*card, r);
-  row.said = r.optional<Sha256>("said");
+  row.said = r.digest<Sha256>("said");
   return r.finish(std::move(row));
 }
 
