@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "crawler/file_reading.hpp"
 #include "crawler/visit.hpp"
 #include "mirror/snapshot.hpp"
 #include "provenance/card.hpp"
@@ -100,6 +101,8 @@ Result<> Pipeline::include_present_in(const RepoKey& key, const Commit& commit) 
   revision.left_out_bytes = plan.left_out_bytes;
   if (plan.left_out_files != 0) revision.selection = kOnDemandSelection;
   revision.card_front_matter = provenance::front_matter(plan.readme);
+  provenance::FileReader reader;
+  HM_TRY(revision.said, read_files(reader, plan.manifest, repository, p_.blobs));
   revision.manifest = std::move(plan.manifest);
   HM_TRY(const auto refs, catalog.refs(key));
   for (const storage::RefRow& ref : refs)

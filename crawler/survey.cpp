@@ -88,10 +88,6 @@ Result<bool> record_unlisted(const storage::Index& index, provenance::Recorder& 
   return true;
 }
 
-void put_survey(storage::Batch& batch, const Surveyed& surveyed, std::string_view revision) {
-  batch.put(storage::Family::Surveys, storage::survey_key(surveyed.key, revision), storage::pack_survey(surveyed.row));
-}
-
 Result<std::optional<storage::SurveyRow>> fresh_survey(const storage::Index& index, const std::string& src,
                                                        const RepoKey& repo, std::string_view revision,
                                                        std::int64_t now_ms) {

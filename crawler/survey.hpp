@@ -31,8 +31,6 @@ awaitable<Result<Surveyed>> survey(hub::Api& api, RepoId repo, std::string revis
 /// @param info_json the Hub's answer as received; "" when it gave none @returns true when that was so.
 Result<bool> record_unlisted(const storage::Index& index, provenance::Recorder& recorder, const std::string& src,
                              const RepoKey& key, const RepoId& repo, std::string_view info_json);
-/// To be committed under survey_key().
-void put_survey(storage::Batch& batch, const Surveyed& surveyed, std::string_view revision);
 
 inline constexpr std::int64_t kSurveyFreshMs = 10LL * 60'000;  ///< from a plan to its run
 inline constexpr std::int64_t kListingsFreshMs = 3'600'000;    ///< listings read lately know of every new commit

@@ -104,11 +104,12 @@ awaitable<void> Planner::ask_more(Asking& asking, SurveyParts& surveys) const {
     auto answer = co_await survey(surveys.api, std::move(repo), revision, p_.clock.unix_ms());
     if (answer) {
       storage::Batch batch;
-      put_survey(batch, answer.assume_value(), revision);
       auto keep = [&]() -> Result<> {
+        const Surveyed& told = answer.assume_value();
+        HM_TRY(storage::put_survey(surveys.index, batch, told.key, revision, told.row));
         HM_TRY(surveys.index.commit(batch));
-        HM_TRY(const bool learnt, record_unlisted(p_.index, surveys.recorder, p_.src, answer.assume_value().key,
-                                                  answer.assume_value().repo, answer.assume_value().info_json));
+        HM_TRY(const bool learnt, record_unlisted(p_.index, surveys.recorder, p_.src, told.key, told.repo,
+                                                  told.info_json));
         asking.learnt = asking.learnt || learnt;
         return ok();
       };

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/run_on.hpp"
 #include "base/text.hpp"
+#include "crawler/file_reading.hpp"
 #include "crawler/survey.hpp"
 #include "mirror/git/repack.hpp"
 #include "provenance/card.hpp"
@@ -450,6 +451,7 @@ awaitable<Result<>> Visit::fetch_blobs() {
 
 Result<> Visit::publish_targets() {
   std::vector<provenance::PublishedRevision> revisions;
+  HM_TRY(const auto repository, mirror::Repository::open(git_path()));
   for (std::size_t i = first_; i < next_; ++i) {
     Target& target = targets_[i];
     HM_TRY(const auto missing, catalog_.missing_blobs(target.plan.manifest));
@@ -468,6 +470,10 @@ Result<> Visit::publish_targets() {
     provenance::PublishedRevision revision;
     revision.commit = target.commit;
     revision.tree = target.plan.tree;
+    const bool known = target.published && is_satisfied_by(*target.published);
+    if (!known) {
+      HM_TRY(revision.said, read_files(file_reader_, target.plan.manifest, repository, p_.blobs));
+    }
     revision.manifest = std::move(target.plan.manifest);
     revision.refs = target.refs;
     revision.left_out_files = target.plan.left_out_files;
@@ -475,7 +481,6 @@ Result<> Visit::publish_targets() {
     if (target.plan.left_out_files != 0)
       revision.selection = request_.large_files == LargeFiles::Present ? kOnDemandSelection : request_.selection.text();
     revision.card_front_matter = provenance::front_matter(target.plan.readme);
-    const bool known = target.published && is_satisfied_by(*target.published);
     if (known)
       revision.selection = target.published->selection;
     else

@@ -89,6 +89,7 @@ class Visit {
   std::vector<Target> targets_;
   std::size_t first_ = 0, next_ = 0;  ///< the group at work: targets_[first_, next_)
   mirror::BlobFactsCache facts_;
+  provenance::FileReader file_reader_;
   std::optional<config::FilterUse> filter_use_;  ///< while all files of all revisions were seen by it
   bool kept_whole_ = false;                      ///< a revision has files that the filters would leave out
   std::unordered_map<storage::BlobId, Error> failed_;

@@ -5,6 +5,7 @@
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
 #include "provenance/card.hpp"
+#include "provenance/file_facts.hpp"
 #include "storage/key_space.hpp"
 #include "storage/manifest.hpp"
 
@@ -219,12 +220,24 @@ Result<> Deriver::note_former_name(const RepoKey& k, const std::string& name, st
   return ok();
 }
 
+/// What one published revision says of its repository's descent.
+Result<std::vector<lineage::Claim>> Deriver::claims_of(const RepoKey& k, const storage::SnapshotRow& row) const {
+  auto out = lineage::claims_of_card(k.kind, row.card);
+  if (!row.said) return out;
+  HM_TRY(const auto document, get(Family::Documents, std::string(row.said->view())));
+  if (!document) return Error{Errc::Corrupt, "document " + row.said->hex() + " of the journal is not stored"};
+  HM_TRY(const FileFacts facts, parse_file_facts(*document));
+  auto of_files = lineage::claims_of_files(k.kind, facts);
+  out.insert(out.end(), std::make_move_iterator(of_files.begin()), std::make_move_iterator(of_files.end()));
+  return out;
+}
+
 /// What all published revisions of a repository say of its descent.
 Result<std::vector<lineage::Claim>> Deriver::claims_of_snapshots(const RepoKey& k) const {
   std::vector<lineage::Claim> out;
   HM_TRY(scan(Family::Snapshots, key::repo(k), [&](const std::string&, const std::string& value) -> Result<> {
     HM_TRY(const auto row, storage::unpack_snapshot(value));
-    auto claims = lineage::claims_of_card(k.kind, row.card);
+    HM_TRY(auto claims, claims_of(k, row));
     out.insert(out.end(), std::make_move_iterator(claims.begin()), std::make_move_iterator(claims.end()));
     return ok();
   }));
@@ -277,7 +290,8 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
     }
   }
   put(batch, Family::Snapshots, snapshot_key, storage::pack(to_json(row)));
-  HM_TRY(edges_.change(k, storage::EdgeOrigin::Snapshot, {}, {"", lineage::claims_of_card(k.kind, row.card)}, batch));
+  HM_TRY(auto claims, claims_of(k, row));
+  HM_TRY(edges_.change(k, storage::EdgeOrigin::Snapshot, {}, {"", std::move(claims)}, batch));
   edges_.flush(batch);
   if (!same_files) {
     HM_TRY(each_blob(*manifest, [&](const storage::ManifestFile& f) {
@@ -301,9 +315,9 @@ Result<> Deriver::drop_snapshot(const RepoKey& k, const Commit& commit, storage:
     batch.remove(Family::BlobRefs, key::blob_ref(f.sha256, k, commit));
   }));
   drop(batch, Family::Snapshots, snapshot_key);
+  HM_TRY(auto gone, claims_of(k, row));
   HM_TRY(auto left, claims_of_snapshots(k));
-  return edges_.change(k, storage::EdgeOrigin::Snapshot, {"", lineage::claims_of_card(k.kind, row.card)},
-                       {"", std::move(left)}, batch);
+  return edges_.change(k, storage::EdgeOrigin::Snapshot, {"", std::move(gone)}, {"", std::move(left)}, batch);
 }
 
 Result<> Deriver::derive_policy(const json::object& e, const RepoKey& k, storage::RepoRow& row, storage::Batch& batch) {

@@ -46,6 +46,7 @@ class Deriver {
   Result<> take_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
   Result<> leave_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
   Result<> note_former_name(const RepoKey& key, const std::string& name, storage::Batch& batch);
+  Result<std::vector<lineage::Claim>> claims_of(const RepoKey& key, const storage::SnapshotRow& row) const;
   Result<std::vector<lineage::Claim>> claims_of_snapshots(const RepoKey& key) const;
   Result<> drop_snapshot(const RepoKey& key, const Commit& commit, storage::Batch& batch);
   Result<> each_blob(const Sha256& manifest, const std::function<void(const storage::ManifestFile&)>& visit) const;

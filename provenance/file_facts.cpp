@@ -17,6 +17,7 @@ namespace hm::provenance {
 namespace {
 using licence::Method;
 constexpr std::array<std::string_view, 4> kMethods{"none", "digest", "phrases", "similar"};
+constexpr std::size_t kRememberedMax = 10'000;  // files; some 2 KiB each
 constexpr double kScoreUnits = 10'000;  // stored as a whole number: canonical JSON has no others
 
 Error corrupt() {
@@ -74,31 +75,44 @@ bool says_something(const storage::ManifestFile& file) {
          (is_licence_file(file.path) || formats::is_read(file.path, file.size_bytes));
 }
 
-Result<FileFacts> read_file_facts(const storage::Manifest& manifest, const OpenFile& open) {
+Result<const FileReader::Read*> FileReader::read_one(const storage::ManifestFile& file,
+                                                     const formats::ByteSource& source) {
   static const auto catalogue = licence::Catalogue::built_in();
   if (!catalogue) return catalogue.error();
+  const auto where = [&] { return "reading what " + printable(file.path) + " says"; };
+  Read read;
+  if (is_licence_file(file.path)) {
+    HM_TRY(auto recognised, within(recognise_source(catalogue.value(), source), where));
+    read = LicenceText{printable(file.path), std::move(recognised)};
+  } else {
+    HM_TRY(read, within(formats::read_claims(file.path, source), where));
+  }
+  if (read_.size() >= kRememberedMax) read_.clear();
+  return &read_.insert_or_assign({file.sha256, file.path}, std::move(read)).first->second;
+}
+
+Result<FileFacts> FileReader::read(const storage::Manifest& manifest, const OpenFile& open) {
   FileFacts out;
-  std::size_t read = 0;
+  std::size_t count = 0;
   for (const storage::ManifestFile& file : manifest.files) {
     if (is_notice_file(file.path)) out.notices.push_back(printable(file.path));
     if (!says_something(file)) continue;
-    if (++read > kFilesReadMax) {
+    const auto known = read_.find({file.sha256, file.path});
+    const Read* read = known == read_.end() ? nullptr : &known->second;
+    if (read == nullptr && ++count <= kFilesReadMax) {
+      HM_TRY(const auto source, open(file));
+      if (source != nullptr) {
+        HM_TRY(read, read_one(file, *source));
+      }
+    }
+    if (read == nullptr) {
       ++out.unread;
-      continue;
+    } else if (const auto* text = std::get_if<LicenceText>(read)) {
+      out.licences.push_back(*text);
+    } else if (const auto& claims = std::get<formats::FileClaims>(*read);
+               !claims.claims.empty() || !claims.findings.empty()) {
+      out.files.push_back(claims);
     }
-    HM_TRY(const auto source, open(file));
-    if (source == nullptr) {
-      ++out.unread;
-      continue;
-    }
-    const auto where = [&] { return "reading what " + printable(file.path) + " says"; };
-    if (is_licence_file(file.path)) {
-      HM_TRY(auto recognised, within(recognise_source(catalogue.value(), *source), where));
-      out.licences.push_back({printable(file.path), std::move(recognised)});
-      continue;
-    }
-    HM_TRY(auto claims, within(formats::read_claims(file.path, *source), where));
-    if (!claims.claims.empty() || !claims.findings.empty()) out.files.push_back(std::move(claims));
   }
   return out;
 }

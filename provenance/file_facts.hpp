@@ -4,10 +4,13 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
@@ -35,13 +38,22 @@ inline constexpr std::size_t kFilesReadMax = 2'048;  ///< of one revision; the l
 /// LICENSE, LICENCE.txt, COPYING, …, also in folders; not what a card calls otherwise.
 bool is_licence_file(std::string_view path);
 bool is_notice_file(std::string_view path);
-/// Whether the bytes of this file matter to read_file_facts().
+/// Whether the bytes of this file matter to FileReader.
 bool says_something(const storage::ManifestFile& file);
 
 /// The bytes of one file of the manifest; null: they are not here, and the file counts as unread.
 using OpenFile = std::function<Result<std::unique_ptr<formats::ByteSource>>(const storage::ManifestFile&)>;
-/// A file that is broken is a finding among its claims. @returns what `open` or a source returned.
-Result<FileFacts> read_file_facts(const storage::Manifest& manifest, const OpenFile& open);
+/// Reads revisions one after the other and remembers the files that they share. One thread.
+class FileReader {
+ public:
+  /// A file that is broken is a finding among its claims. @returns what `open` or a source returned.
+  Result<FileFacts> read(const storage::Manifest& manifest, const OpenFile& open);
+
+ private:
+  using Read = std::variant<formats::FileClaims, LicenceText>;
+  Result<const Read*> read_one(const storage::ManifestFile& file, const formats::ByteSource& source);
+  std::map<std::pair<Sha256, std::string>, Read> read_;  ///< by bytes and path
+};
 
 /// Canonical JSON.
 std::string render_file_facts(const FileFacts& facts);

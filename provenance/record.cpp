@@ -8,13 +8,13 @@
 #include "provenance/derive.hpp"
 #include "provenance/listing.hpp"
 #include "storage/key_space.hpp"
+#include "storage/survey_row.hpp"
 
 namespace hm::provenance {
 namespace key = storage::key;
 using storage::Family;
 
 namespace {
-constexpr char kRebuildMark[] = "rebuild";            // Meta: set while the derived families are incomplete
 constexpr std::size_t kRebuildBatchChanges = 20'000;  // bounds the memory of a rebuild
 
 std::string visit_key(const RepoKey& k) { return "visit:" + key::repo(k); }
@@ -126,6 +126,7 @@ Result<> Recorder::publish(const std::string& src, const RepoKey& k, const std::
       e["sel"] = revision.selection;
     }
     if (!revision.card_front_matter.empty()) e["card"] = store_document(batch, revision.card_front_matter).hex();
+    if (!revision.said.empty()) e["said"] = store_document(batch, render_file_facts(revision.said)).hex();
     if (!here) batch.put(Family::Manifests, std::string(id.view()), storage::pack_manifest(revision.manifest));
     std::size_t added = 0;
     for (const auto& [ref, target] : revision.refs) {
@@ -216,7 +217,7 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
   HM_TRY(within(check_facts_readable(index, journal),
                 [] { return "looking whether the index can be derived anew; it was left as it is"; }));
   storage::Batch mark;
-  mark.put(Family::Meta, kRebuildMark, "running");
+  mark.put(Family::Meta, storage::kRebuildMark, "running");
   HM_TRY(index.commit(mark));
   for (int f = 0; f < storage::kFamilyCount; ++f) {
     const auto family = static_cast<Family>(f);
@@ -243,14 +244,15 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
   }));
   HM_TRY(flush());
   HM_TRY(derive_from_listings(index));
+  HM_TRY(storage::derive_survey_files(index));
   storage::Batch done;
-  done.remove(Family::Meta, kRebuildMark);
+  done.remove(Family::Meta, storage::kRebuildMark);
   HM_TRY(index.commit(done));
   return count;
 }
 
 Result<> check_index_whole(const storage::Index& index) {
-  HM_TRY(const auto mark, index.get(Family::Meta, kRebuildMark));
+  HM_TRY(const auto mark, index.get(Family::Meta, storage::kRebuildMark));
   if (mark)
     return Error{Errc::Busy,
                  "the index is being derived anew, or an index rebuild was interrupted; wait for it, or run: hubmirror "
@@ -259,11 +261,12 @@ Result<> check_index_whole(const storage::Index& index) {
 }
 
 Result<> finish_rebuild(storage::Index& index) {
-  HM_TRY(const auto mark, index.get(Family::Meta, kRebuildMark));
+  HM_TRY(const auto mark, index.get(Family::Meta, storage::kRebuildMark));
   if (!mark) return ok();
-  log(LogLevel::Warning, "an interrupted index rebuild is finished first");
+  log(LogLevel::Warning,
+      "the index is derived anew first: a rebuild was interrupted, or an older version wrote what was derived");
   HM_TRY(
-      within(rebuild_index(index, storage::Journal(index)), [] { return "finishing an interrupted index rebuild"; }));
+      within(rebuild_index(index, storage::Journal(index)), [] { return "deriving the index anew"; }));
   return ok();
 }
 

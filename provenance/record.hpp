@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "provenance/file_facts.hpp"
 #include "storage/access_rows.hpp"
 #include "storage/index.hpp"
 #include "storage/journal.hpp"
@@ -39,6 +40,7 @@ struct PublishedRevision {
   std::string selection;               ///< config::Selection::text()
   std::uint64_t left_out_files = 0, left_out_bytes = 0;
   std::string card_front_matter;  ///< of README.md at this commit, cut at 256 KiB; "" when none
+  FileFacts said;                 ///< what its files say
 };
 
 struct Listing;

@@ -1,5 +1,6 @@
 #include "storage/edge_row.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -76,21 +77,35 @@ Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view ke
                   static_cast<Evidence>(evidence), value.substr(1)};
 }
 
-std::uint32_t EdgeFilter::bit_of(std::string_view prefix) {
-  // FNV-1a, 64 bit: its upper half is mixed best.
+namespace {
+bool is_set(const char* chunk, std::uint16_t bit) {
+  return (static_cast<unsigned char>(chunk[bit / 8]) >> (bit % 8) & 1) != 0;
+}
+}  // namespace
+
+EdgeFilter::Place EdgeFilter::place_of(std::string_view prefix) {
+  // FNV-1a, 64 bit, and a multiplication that carries its bits upwards.
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const char c : prefix) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   hash ^= hash >> 29;
-  return static_cast<std::uint32_t>((hash * 0x9e3779b97f4a7c15ULL) >> 40);  // 24 bits
+  hash *= 0x9e3779b97f4a7c15ULL;
+  hash ^= hash >> 32;
+  Place out;
+  out.chunk = static_cast<std::uint32_t>(hash >> 50);
+  for (std::uint16_t& bit : out.bits) {
+    bit = static_cast<std::uint16_t>(hash & (kChunkBytes * 8 - 1));
+    hash >>= 10;
+  }
+  return out;
 }
 
 Result<EdgeFilter> EdgeFilter::read(const Index& index) {
   EdgeFilter out;
-  out.bits_.assign(kBits / 8, '\0');
+  out.bits_.assign(std::size_t{kChunks} * kChunkBytes, '\0');
   bool whole = true;
   HM_TRY(index.scan(Family::Edges, std::string(1, kFilter), [&](std::string_view k, std::string_view bytes) {
     const auto chunk = key::parse_u64(std::string(4, '\0').append(k.substr(1)));
-    whole = chunk && *chunk < kBits / 8 / kChunkBytes && bytes.size() == kChunkBytes;
+    whole = chunk && *chunk < kChunks && bytes.size() == kChunkBytes;
     if (whole) out.bits_.replace(*chunk * kChunkBytes, kChunkBytes, bytes);
     return whole;
   }));
@@ -99,23 +114,25 @@ Result<EdgeFilter> EdgeFilter::read(const Index& index) {
 }
 
 bool EdgeFilter::may_have(std::string_view prefix) const {
-  const std::uint32_t bit = bit_of(prefix);
-  return (static_cast<unsigned char>(bits_[bit / 8]) >> (bit % 8) & 1) != 0;
+  const Place place = place_of(prefix);
+  const char* const chunk = bits_.data() + std::size_t{place.chunk} * kChunkBytes;
+  return std::all_of(place.bits.begin(), place.bits.end(), [&](std::uint16_t bit) { return is_set(chunk, bit); });
 }
 
 Result<> EdgeFilterEditor::add(std::string_view prefix) {
-  const std::uint32_t bit = EdgeFilter::bit_of(prefix), number = bit / 8 / EdgeFilter::kChunkBytes;
-  auto [at, is_new] = chunks_.try_emplace(number);
+  const EdgeFilter::Place place = EdgeFilter::place_of(prefix);
+  auto [at, is_new] = chunks_.try_emplace(place.chunk);
   if (is_new) {
-    HM_TRY(auto stored, index_.get(Family::Edges, filter_key(number)));
+    HM_TRY(auto stored, index_.get(Family::Edges, filter_key(place.chunk)));
     if (stored && stored->size() != EdgeFilter::kChunkBytes) return corrupt();
     at->second.bytes = stored ? std::move(*stored) : std::string(EdgeFilter::kChunkBytes, '\0');
   }
-  char& byte = at->second.bytes[bit / 8 % EdgeFilter::kChunkBytes];
-  const auto mask = static_cast<unsigned char>(1U << (bit % 8));
-  if ((static_cast<unsigned char>(byte) & mask) != 0) return ok();
-  byte = static_cast<char>(static_cast<unsigned char>(byte) | mask);
-  at->second.changed = true;
+  for (const std::uint16_t bit : place.bits) {
+    if (is_set(at->second.bytes.data(), bit)) continue;
+    char& byte = at->second.bytes[bit / 8];
+    byte = static_cast<char>(static_cast<unsigned char>(byte) | (1U << (bit % 8)));
+    at->second.changed = true;
+  }
   return ok();
 }
 

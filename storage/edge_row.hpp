@@ -5,6 +5,7 @@
 // of itself is read from its own rows. A target is a rid where the Hub gave one, else a name: a name is resolved when it
 // is asked for, never when it is written, so the rows do not depend on the order in which repositories became known.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -89,15 +90,21 @@ struct EdgeView {
 Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value);
 
 /// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: two MiB of bits
-/// instead of looks into the index for each of a hundred thousand leaves. A bit is set with the first row and stays.
+/// instead of looks into the index for each of a hundred thousand leaves. A Bloom filter in blocks: the bits of a prefix
+/// lie in one chunk; they are set with its first row and stay. With a million prefixes it is wrong for one in 300.
 class EdgeFilter {
  public:
   static Result<EdgeFilter> read(const Index& index);
   bool may_have(std::string_view prefix) const;
 
-  static constexpr std::uint32_t kBits = 1U << 24;
+  static constexpr std::uint32_t kChunks = 1U << 14;
   static constexpr std::uint32_t kChunkBytes = 128;  ///< small: a page of a listing touches hundreds of them
-  static std::uint32_t bit_of(std::string_view prefix);
+  /// The chunk, and the bits in it.
+  struct Place {
+    std::uint32_t chunk = 0;
+    std::array<std::uint16_t, 4> bits{};
+  };
+  static Place place_of(std::string_view prefix);
 
  private:
   std::string bits_;

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,6 +59,11 @@ class Index {
   virtual Result<> scan(Family family, std::string_view prefix,
                         const std::function<bool(std::string_view key, std::string_view value)>& visit,
                         std::string_view from = {}) const = 0;
+  /// scan() for each of `prefixes`, which ascend, at the cost of one; `visit` is told which of them it is. Sees one
+  /// state throughout in Mode::Write, as scan() does.
+  virtual Result<> scan_each(
+      Family family, std::span<const std::string> prefixes,
+      const std::function<bool(std::size_t at, std::string_view key, std::string_view value)>& visit) const;
   /// The largest key that begins with `prefix`, with its value.
   virtual Result<std::optional<std::pair<std::string, std::string>>> last(Family family,
                                                                           std::string_view prefix) const = 0;

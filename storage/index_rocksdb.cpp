@@ -22,7 +22,9 @@
 
 namespace hm::storage {
 namespace {
-constexpr std::string_view kIndexVersion = "2";
+constexpr std::string_view kIndexVersion = "3";
+// The same facts as now; families that are derived were fewer.
+constexpr std::string_view kVersionToDeriveAnew = "2";
 constexpr std::string_view kVersionKey = "index/version";
 constexpr std::size_t kMemtableBytesMax =
     40U << 20;  // all families together; a flush under way may add half as much, which keeps them below 64 MiB
@@ -184,6 +186,30 @@ class RocksIndex final : public Index {
       }
       s = cursor->status();
       if (s.ok()) return ok();
+      if (!catch_up_after(s)) break;  // else go on behind the last key shown
+    }
+    return failure(s, directory_, "scanning " + std::string(name_of(family)));
+  }
+
+  Result<> scan_each(
+      Family family, std::span<const std::string> prefixes,
+      const std::function<bool(std::size_t, std::string_view, std::string_view)>& visit) const override {
+    std::size_t at = 0;
+    std::string from = prefixes.empty() ? std::string() : prefixes[0];
+    rocksdb::Status s;
+    for (int attempt = 0; attempt < kReadAttemptsMax; ++attempt) {
+      const auto opened = current();
+      const auto cursor = cursor_of(*opened, family, {});
+      while (at < prefixes.size()) {
+        for (cursor->Seek(from); cursor->Valid() && view(cursor->key()).starts_with(prefixes[at]); cursor->Next()) {
+          if (mode_ == Mode::Read) from.assign(view(cursor->key())).push_back('\0');
+          if (!visit(at, view(cursor->key()), view(cursor->value()))) return ok();
+        }
+        s = cursor->status();
+        if (!s.ok()) break;
+        if (++at < prefixes.size()) from = prefixes[at];
+      }
+      if (at == prefixes.size()) return ok();
       if (!catch_up_after(s)) break;  // else go on behind the last key shown
     }
     return failure(s, directory_, "scanning " + std::string(name_of(family)));
@@ -424,12 +450,13 @@ class RocksIndex final : public Index {
 
   Result<> check_version() {
     HM_TRY(const auto version, get(Family::Meta, kVersionKey));
-    if (version && *version != kIndexVersion) {
+    if (version && *version != kIndexVersion && *version != kVersionToDeriveAnew) {
       return Error{Errc::Refused, "index " + directory_ + " has format " + *version + ", this program knows " +
                                       std::string(kIndexVersion) + "; use the hubmirror version that wrote it"};
     }
-    if (version || mode_ == Mode::Read) return ok();
+    if ((version && *version == kIndexVersion) || mode_ == Mode::Read) return ok();
     Batch batch;
+    if (version) batch.put(Family::Meta, kRebuildMark, "an older version");  // whoever opens it to write derives it anew
     batch.put(Family::Meta, std::string(kVersionKey), std::string(kIndexVersion));
     return commit(batch);
   }
@@ -461,6 +488,16 @@ class RocksIndex final : public Index {
   mutable std::atomic<std::uint64_t> version_{0};
 };
 }  // namespace
+
+Result<> Index::scan_each(Family family, std::span<const std::string> prefixes,
+                          const std::function<bool(std::size_t, std::string_view, std::string_view)>& visit) const {
+  bool goes_on = true;
+  for (std::size_t i = 0; i < prefixes.size() && goes_on; ++i) {
+    HM_TRY(scan(family, prefixes[i],
+                [&](std::string_view key, std::string_view value) { return goes_on = visit(i, key, value); }));
+  }
+  return ok();
+}
 
 Result<std::unique_ptr<Index>> open_index(const std::string& directory, Index::Mode mode, Index::Options options) {
   return RocksIndex::open(directory, mode, options);

@@ -40,6 +40,8 @@ std::string_view name_of(Family family) {
       return "column_texts";
     case Family::Edges:
       return "edges";
+    case Family::SurveyFiles:
+      return "survey_files";
   }
   return "unknown";
 }
@@ -93,6 +95,10 @@ std::string snapshot(const RepoKey& key, const Commit& commit) { return repo(key
 
 std::string blob_ref(const Sha256& blob, const RepoKey& key, const Commit& commit) {
   return std::string(blob.view()).append(repo(key)).append(commit.view());
+}
+
+std::string survey_file(const Sha256& file, const RepoKey& key, std::string_view revision) {
+  return std::string(file.view()).append(repo(key)).append(revision);
 }
 
 std::string task(const RepoKey& key, std::string_view what) { return repo(key).append(what); }

@@ -12,7 +12,7 @@
 
 namespace hm::storage {
 /// Facts: journal, documents, manifests, tasks, listings, popularity, surveys, generations. Derived, and rebuilt from
-/// the facts: names, repos, refs, snapshots, blob_refs, columns, column_texts, edges.
+/// the facts: names, repos, refs, snapshots, blob_refs, columns, column_texts, edges, survey_files.
 enum class Family : std::uint8_t {
   Meta,
   Journal,
@@ -30,9 +30,13 @@ enum class Family : std::uint8_t {
   BlobRefs,
   Columns,
   ColumnTexts,
-  Edges
+  Edges,
+  SurveyFiles
 };
-inline constexpr int kFamilyCount = 17;
+inline constexpr int kFamilyCount = 18;
+/// Meta: there while the derived families are not complete, because a rebuild has not come to its end or is still to
+/// come.
+inline constexpr char kRebuildMark[] = "rebuild";
 std::string_view name_of(Family family);
 bool is_derived(Family family);
 
@@ -47,6 +51,8 @@ std::string ref(const RepoKey& key, std::string_view full_ref);  ///< Refs: repo
 std::string snapshot(const RepoKey& key, const Commit& commit);  ///< Snapshots: repo + commit (20 bytes)
 std::string blob_ref(const Sha256& blob, const RepoKey& key,
                      const Commit& commit);                   ///< BlobRefs: blob (32) + repo (13) + commit (20)
+std::string survey_file(const Sha256& file, const RepoKey& key,
+                        std::string_view revision);           ///< SurveyFiles: file (32) + repo (13) + revision
 std::string task(const RepoKey& key, std::string_view what);  ///< Tasks: repo + what
 }  // namespace key
 }  // namespace hm::storage

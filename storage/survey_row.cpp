@@ -1,5 +1,7 @@
 #include "storage/survey_row.hpp"
 
+#include <map>
+
 #include "base/canonical_json.hpp"
 #include "base/check.hpp"
 #include "base/json_fields.hpp"
@@ -50,6 +52,50 @@ Result<SurveyRow> unpack_survey(std::string_view bytes) {
 }
 
 std::string survey_key(const RepoKey& repo, std::string_view revision) { return key::repo(repo).append(revision); }
+
+namespace {
+/// Large files only: of the others the Hub does not tell the digest. One that is there twice is found under one path.
+std::map<std::string, std::string> file_rows(const RepoKey& repo, std::string_view revision, const SurveyRow& row) {
+  std::map<std::string, std::string> out;
+  for (const SurveyedFile& file : row.files)
+    if (file.large) out.emplace(key::survey_file(*file.large, repo, revision), key::u64(file.size_bytes) + file.path);
+  return out;
+}
+}  // namespace
+
+Result<> put_survey(const Index& index, Batch& batch, const RepoKey& repo, std::string_view revision,
+                    const SurveyRow& row) {
+  HM_TRY(const auto before, find_survey(index, repo, revision));
+  auto rows = file_rows(repo, revision, row);
+  if (before)
+    for (const auto& [k, value] : file_rows(repo, revision, *before))
+      if (!rows.contains(k)) batch.remove(Family::SurveyFiles, k);
+  for (auto& [k, value] : rows) batch.put(Family::SurveyFiles, k, std::move(value));
+  batch.put(Family::Surveys, survey_key(repo, revision), pack_survey(row));
+  return ok();
+}
+
+Result<> derive_survey_files(Index& index) {
+  constexpr std::size_t kBatchChanges = 10'000;
+  Batch batch;
+  Result<> outcome = ok();
+  HM_TRY(index.scan(Family::Surveys, {}, [&](std::string_view k, std::string_view bytes) {
+    outcome = [&]() -> Result<> {
+      const auto repo = key::parse_repo(k);
+      if (!repo) return Error{Errc::Corrupt, "the index holds a survey under a malformed key"};
+      HM_TRY(const SurveyRow row, unpack_survey(bytes));
+      for (auto& [file_key, value] : file_rows(*repo, k.substr(key::repo(*repo).size()), row))
+        batch.put(Family::SurveyFiles, file_key, std::move(value));
+      if (batch.changes().size() < kBatchChanges) return ok();
+      HM_TRY(index.commit(batch));
+      batch = Batch{};
+      return ok();
+    }();
+    return outcome.has_value();
+  }));
+  HM_TRY(std::move(outcome));
+  return index.commit(batch);
+}
 
 Result<std::optional<SurveyRow>> find_survey(const Index& index, const RepoKey& repo, std::string_view revision) {
   HM_TRY(const auto bytes, index.get(Family::Surveys, survey_key(repo, revision)));

@@ -31,5 +31,10 @@ Result<SurveyRow> unpack_survey(std::string_view bytes);  ///< @returns Corrupt
 
 /// @param revision as it was asked for; "" = the default branch
 std::string survey_key(const RepoKey& repo, std::string_view revision);
+/// Takes the place of what the Hub told before of that revision; also which repositories have which files.
+Result<> put_survey(const Index& index, Batch& batch, const RepoKey& repo, std::string_view revision,
+                    const SurveyRow& row);
+/// All of Family::SurveyFiles anew, for a rebuild.
+Result<> derive_survey_files(Index& index);
 Result<std::optional<SurveyRow>> find_survey(const Index& index, const RepoKey& repo, std::string_view revision);
 }  // namespace hm::storage

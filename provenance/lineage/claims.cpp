@@ -35,14 +35,16 @@ std::string_view name_in(std::string_view path) {
 
 class Claims {
  public:
-  void add(const EdgeTarget& to, Relation relation, const char* field, std::string_view text) {
+  void add(const EdgeTarget& to, Relation relation, std::string field, std::string_view text,
+           Evidence evidence = Evidence::Declared) {
     if (out_.size() == kClaimsMax || (to.name.empty() && !to.rid)) return;
     for (const Claim& claim : out_)
-      if (claim.relation == relation && claim.to == to) return;
-    out_.push_back({to, relation, Evidence::Declared, field, printable(text.substr(0, kTextBytesMax))});
+      if (claim.relation == relation && claim.to == to && claim.evidence == evidence) return;
+    out_.push_back({to, relation, evidence, std::move(field), printable(text.substr(0, kTextBytesMax))});
   }
-  void add_text(RepoKind expected, Relation relation, const char* field, std::string_view text) {
-    if (!trim(text).empty()) add(reference_of(expected, text), relation, field, text);
+  void add_text(RepoKind expected, Relation relation, std::string field, std::string_view text,
+                Evidence evidence = Evidence::Declared) {
+    if (!trim(text).empty()) add(reference_of(expected, text), relation, std::move(field), text, evidence);
   }
   bool empty() const { return out_.empty(); }
   std::vector<Claim> take() { return std::move(out_); }
@@ -156,6 +158,45 @@ std::vector<Claim> claims_of_card(RepoKind kind, const storage::CardFacts& card)
   }
   for (const std::string& dataset : card.datasets)
     out.add_text(RepoKind::Dataset, kind == RepoKind::Model ? Relation::TrainedOn : Relation::Uses, "datasets", dataset);
+  return out.take();
+}
+namespace {
+void add_file_claim(const formats::Claim& claim, Claims& out) {
+  using formats::ClaimKind;
+  const std::string field = claim.file + " " + claim.field;
+  const auto derived = [&](RepoKind kind, Relation relation) {
+    out.add_text(kind, relation, field, claim.text, Evidence::Derived);
+  };
+  switch (claim.kind) {
+    case ClaimKind::Base:
+      return derived(RepoKind::Model, Relation::DerivedFrom);
+    case ClaimKind::AdapterBase:
+      return derived(RepoKind::Model, Relation::Adapter);
+    case ClaimKind::MergeParent:
+      return derived(RepoKind::Model, Relation::Merge);
+    case ClaimKind::ConvertedFrom:
+      return derived(RepoKind::Model, Relation::Converted);
+    case ClaimKind::Dataset:
+      return derived(RepoKind::Dataset, Relation::TrainedOn);
+    case ClaimKind::LoadedFrom:
+      if (is_valid_repo_name(trim(claim.text)) && claim.text.find('/') != std::string::npos)
+        out.add_text(RepoKind::Model, Relation::DerivedFrom, field, claim.text, Evidence::Inferred);
+      return;
+    case ClaimKind::RemoteCode:
+      if (const std::size_t end = claim.text.find("--"); end != std::string::npos)  // of another repository
+        out.add_text(RepoKind::Model, Relation::Uses, field, claim.text.substr(0, end), Evidence::Derived);
+      return;
+    default:
+      return;
+  }
+}
+}  // namespace
+
+std::vector<Claim> claims_of_files(RepoKind kind, const FileFacts& facts) {
+  Claims out;
+  if (kind == RepoKind::Model)
+    for (const formats::FileClaims& file : facts.files)
+      for (const formats::Claim& claim : file.claims) add_file_claim(claim, out);
   return out.take();
 }
 }  // namespace hm::provenance::lineage

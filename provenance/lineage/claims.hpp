@@ -1,4 +1,4 @@
-// provenance/lineage/claims.hpp: what one repository says of its descent: the Hub's listing, its card. Layer 4; pure
+// provenance/lineage/claims.hpp: what one repository says of its descent: the Hub's listing, its card, its files. Layer 4; pure
 // functions. docs/lineage.md
 #pragma once
 #include <boost/json/object.hpp>
@@ -8,6 +8,7 @@
 
 #include "base/canonical_json.hpp"
 #include "base/ids.hpp"
+#include "provenance/file_facts.hpp"
 #include "storage/edge_row.hpp"
 #include "storage/rows.hpp"
 
@@ -17,7 +18,7 @@ struct Claim {
   storage::EdgeTarget to;
   storage::Relation relation = storage::Relation::DerivedFrom;
   storage::Evidence evidence = storage::Evidence::Declared;
-  std::string field;  ///< where it stands: "baseModels", "base_model", "tags"
+  std::string field;  ///< where it stands: "baseModels", "base_model", "adapter_config.json /revision"
   std::string text;   ///< as written
   bool operator==(const Claim&) const = default;
 };
@@ -30,4 +31,7 @@ storage::EdgeTarget reference_of(RepoKind expected, std::string_view text);
 /// Of the facts of a listing row. Each target and relation once.
 std::vector<Claim> claims_of_listing(RepoKind kind, const json::object& facts);
 std::vector<Claim> claims_of_card(RepoKind kind, const storage::CardFacts& card);
+/// Of what the files of a published revision say. Where a model was loaded from is the least of it, and only a name that
+/// a repository can have counts there.
+std::vector<Claim> claims_of_files(RepoKind kind, const FileFacts& facts);
 }  // namespace hm::provenance::lineage

@@ -69,14 +69,6 @@ class Gathered {
   std::map<std::pair<std::string, Relation>, Edge> edges_;
 };
 
-/// On the way down: who is to be looked at still.
-struct Pending {
-  std::string key;   ///< key::repo(), "" for a root without one
-  std::string name;  ///< "": to be looked up
-  int depth = 0;
-  std::uint32_t number = Descendant::kRoot;
-};
-
 struct KeyHash {
   std::size_t operator()(const std::string& text) const { return std::hash<std::string_view>{}(text); }
 };
@@ -123,6 +115,8 @@ Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) con
     for (const Claim& claim : claims) {
       if (!follows(walk, claim.relation)) continue;
       HM_TRY(const Node to, resolved(claim.to, claim.text));
+      // Where a file was loaded from is often the repository itself.
+      if (claim.evidence == Evidence::Inferred && to == node) continue;
       Statement statement = seen;
       statement.evidence = claim.evidence;
       statement.field = claim.field;
@@ -151,6 +145,9 @@ Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) con
     seen.first = seen.last = snapshot.commit;
     seen.first_ms = seen.last_ms = snapshot.observed_ms;
     outcome = add(claims_of_card(node.key->kind, snapshot.card), seen);
+    if (!outcome) return false;
+    const auto said = file_facts_of(index_, snapshot);
+    outcome = said ? add(claims_of_files(node.key->kind, said.assume_value()), seen) : Result<>(said.error());
     return outcome.has_value();
   }));
   HM_TRY(std::move(outcome));
@@ -187,51 +184,62 @@ Result<std::vector<std::string>> Graph::prefixes_of(const Node& node, const stor
   return out;
 }
 
-Result<> Graph::descendants(const Node& node, const Walk& walk,
-                            const std::function<bool(const Descendant&)>& visit) const {
-  HM_TRY(const auto filter, storage::EdgeFilter::read(index_));
-  std::unordered_set<std::string, KeyHash> seen;
-  std::deque<Pending> pending{{node.key ? key::repo(*node.key) : std::string(), node.repo.name, 0, Descendant::kRoot}};
-  if (node.key) seen.insert(pending.front().key);
-  std::uint32_t count = 0;
-  bool goes_on = true;
-  auto may_have_children = [&](std::string_view repo_key, std::string_view name) {
-    if (name.empty()) return true;
-    return filter.may_have(key::edges_to_stored(repo_key)) || filter.may_have(key::former_names_stored(repo_key)) ||
-           filter.may_have(key::edges_to(
-               storage::target_of(RepoId{static_cast<RepoKind>(repo_key.front()), std::string(name)})));
-  };
-  while (!pending.empty() && goes_on) {
-    const Pending next = std::move(pending.front());
-    pending.pop_front();
-    Node at{key::parse_repo(next.key), {node.repo.kind, next.name}};
+/// Who is to be looked at on one level, with what their edges begin with: ascending, for one pass over the index.
+Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>& level, RepoKind root_kind,
+                                                      const storage::EdgeFilter& filter) const {
+  std::vector<Prefix> out;
+  for (const Pending& next : level) {
+    Node at{key::parse_repo(next.key), {root_kind, next.name}};
     if (at.key) {
       at.repo.kind = at.key->kind;
       if (next.name.empty()) {
         HM_TRY(at, find(*at.key));
       }
     }
-    HM_TRY(const auto prefixes, prefixes_of(at, filter));
+    HM_TRY(auto prefixes, prefixes_of(at, filter));
+    for (std::string& prefix : prefixes) out.push_back({std::move(prefix), next.number});
+  }
+  std::sort(out.begin(), out.end(), [](const Prefix& a, const Prefix& b) { return a.bytes < b.bytes; });
+  return out;
+}
+
+Result<> Graph::descendants(const Node& node, const Walk& walk,
+                            const std::function<bool(const Descendant&)>& visit) const {
+  HM_TRY(const auto filter, storage::EdgeFilter::read(index_));
+  std::unordered_set<std::string, KeyHash> seen;
+  std::vector<Pending> level{{node.key ? key::repo(*node.key) : std::string(), node.repo.name, Descendant::kRoot}};
+  if (node.key) seen.insert(level.front().key);
+  std::uint32_t count = 0;
+  bool goes_on = true;
+  const auto may_have_children = [&](std::string_view repo_key, std::string_view name) {
+    return name.empty() || filter.may_have(key::edges_to_stored(repo_key)) ||
+           filter.may_have(key::former_names_stored(repo_key)) ||
+           filter.may_have(key::edges_to(
+               storage::target_of(RepoId{static_cast<RepoKind>(repo_key.front()), std::string(name)})));
+  };
+  for (int depth = 1; !level.empty() && goes_on && depth <= walk.depth_max; ++depth) {
+    HM_TRY(const auto from, prefixes_of(level, node.repo.kind, filter));
+    std::vector<std::string> prefixes;
+    for (const Prefix& prefix : from) prefixes.push_back(prefix.bytes);
+    level.clear();
     Result<> outcome = ok();
-    for (const std::string& prefix : prefixes) {
-      HM_TRY(index_.scan(Family::Edges, prefix, [&](std::string_view k, std::string_view value) {
-        const auto edge = storage::unpack_edge(prefix, k, value);
-        if (!edge) {
-          outcome = edge.error();
-          return false;
-        }
-        const storage::EdgeView& e = edge.assume_value();
-        if (e.evidence < walk.evidence_min || !follows(walk, e.relation)) return true;
-        if (!seen.emplace(e.from).second) return true;
-        goes_on = visit({e.from, e.from_name, e.relation, e.evidence, next.depth + 1, next.number});
-        if (next.depth + 1 < walk.depth_max && may_have_children(e.from, e.from_name))
-          pending.push_back({std::string(e.from), std::string(e.from_name), next.depth + 1, count});
-        ++count;
-        return goes_on;
-      }));
-      HM_TRY(Result<>(outcome));
-      if (!goes_on) break;
-    }
+    HM_TRY(index_.scan_each(
+        Family::Edges, prefixes, [&](std::size_t at, std::string_view k, std::string_view value) {
+          const auto edge = storage::unpack_edge(prefixes[at], k, value);
+          if (!edge) {
+            outcome = edge.error();
+            return false;
+          }
+          const storage::EdgeView& e = edge.assume_value();
+          if (e.evidence < walk.evidence_min || !follows(walk, e.relation)) return true;
+          if (!seen.emplace(e.from).second) return true;
+          goes_on = visit({e.from, e.from_name, e.relation, e.evidence, depth, from[at].number});
+          if (depth < walk.depth_max && may_have_children(e.from, e.from_name))
+            level.push_back({std::string(e.from), std::string(e.from_name), count});
+          ++count;
+          return goes_on;
+        }));
+    HM_TRY(std::move(outcome));
   }
   return ok();
 }

@@ -83,6 +83,18 @@ class Graph {
   Result<std::vector<Edge>> way_up(const Node& from, const Node& to, const Walk& walk) const;
 
  private:
+  /// On the way down: who is to be looked at still.
+  struct Pending {
+    std::string key;   ///< key::repo(), "" for a root without one
+    std::string name;  ///< "": to be looked up
+    std::uint32_t number = Descendant::kRoot;
+  };
+  struct Prefix {
+    std::string bytes;
+    std::uint32_t number = Descendant::kRoot;  ///< of whose it is
+  };
+  Result<std::vector<Prefix>> prefixes_of(const std::vector<Pending>& level, RepoKind root_kind,
+                                          const storage::EdgeFilter& filter) const;
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
   Result<std::vector<std::string>> prefixes_of(const Node& node, const storage::EdgeFilter& filter) const;
   const storage::Index& index_;

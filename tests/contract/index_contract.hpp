@@ -107,6 +107,30 @@ TEST_P(IndexContract, ScansPrefixesInOrder) {
   EXPECT_EQ(visits, 2);
 }
 
+TEST_P(IndexContract, ScansManyPrefixesInOneGo) {
+  Batch batch;
+  for (const char* k : {"a1", "a2", "b", "c1", "c2", "d"}) batch.put(Family::Tasks, k, std::string("of ") + k);
+  ASSERT_THAT(index().commit(batch), Succeeds());
+  const std::vector<std::string> prefixes{"a", "aa", "c", "d", "e"};
+  std::vector<std::pair<std::size_t, std::string>> seen;
+  const auto look = [&](std::size_t enough) {
+    seen.clear();
+    EXPECT_THAT(index().scan_each(Family::Tasks, prefixes,
+                                  [&](std::size_t at, std::string_view k, std::string_view v) {
+                                    EXPECT_EQ(v, "of " + std::string(k));
+                                    seen.emplace_back(at, k);
+                                    return seen.size() < enough;
+                                  }),
+                Succeeds());
+  };
+  look(100);
+  EXPECT_THAT(seen, testing::ElementsAre(testing::Pair(0, "a1"), testing::Pair(0, "a2"), testing::Pair(2, "c1"),
+                                         testing::Pair(2, "c2"), testing::Pair(3, "d")));
+  look(3);
+  EXPECT_EQ(seen.size(), 3U);
+  EXPECT_THAT(index().scan_each(Family::Tasks, {}, [](auto, auto, auto) { return true; }), Succeeds());
+}
+
 TEST_P(IndexContract, FindsTheLastKeyOfAPrefix) {
   EXPECT_EQ(index().last(Family::Journal, "").value(), std::nullopt);
   for (const std::string& k : {std::string("a1"), std::string("a2"), std::string("b"), std::string("\xff\xff")})

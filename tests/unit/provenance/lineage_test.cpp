@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "provenance/derive.hpp"
 #include "provenance/lineage/claims.hpp"
 #include "provenance/lineage/graph.hpp"
 #include "provenance/listing.hpp"
@@ -58,7 +59,8 @@ class LineageTest : public testing::Test {
     ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
   }
   /// A published revision with this card.
-  void publish(int number, const std::string& name, const std::string& card, char commit = 'a') {
+  void publish(int number, const std::string& name, const std::string& card, char commit = 'a',
+               FileFacts said = {}) {
     Observation seen;
     seen.src = kSrc, seen.repo = {RepoKind::Model, name}, seen.rid = rid(number), seen.head = "refs/heads/main";
     PublishedRevision revision;
@@ -67,6 +69,7 @@ class LineageTest : public testing::Test {
     seen.refs["refs/heads/main"] = revision.commit;
     revision.refs["refs/heads/main"] = revision.commit;
     revision.card_front_matter = card;
+    revision.said = std::move(said);
     ASSERT_TRUE(recorder_->record_visit(seen));
     const auto done = recorder_->publish(kSrc, {RepoKind::Model, rid(number)}, {revision});
     ASSERT_TRUE(done) << done.error().what;
@@ -135,6 +138,60 @@ TEST_F(LineageTest, AChildMayComeBeforeItsParent) {
   EXPECT_THAT(up("org/by-id"), ElementsAre("1 finetune org/ROOT"));
   EXPECT_THAT(up("org/by-name"), ElementsAre("1 finetune org/ROOT"));
   EXPECT_THAT(down("org/root"), ElementsAre("1 org/by-id", "1 org/by-name"));
+}
+
+FileFacts said(std::vector<std::pair<formats::ClaimKind, std::string>> claims) {
+  FileFacts out;
+  out.files.push_back({"config.json", true, {}, {}});
+  for (const auto& [kind, text] : claims) out.files[0].add(kind, "/field", text);
+  return out;
+}
+
+TEST_F(LineageTest, WhatFilesSayIsFollowedToo) {
+  using formats::ClaimKind;
+  list(1, "org/root");
+  list(2, "org/loaded");
+  publish(3, "org/child", "base_model: org/root\nbase_model_relation: adapter\n", 'a',
+          said({{ClaimKind::AdapterBase, "org/root"},
+                {ClaimKind::LoadedFrom, "org/loaded"},
+                {ClaimKind::LoadedFrom, "/home/somebody/model"},
+                {ClaimKind::LoadedFrom, "org/child"},
+                {ClaimKind::RemoteCode, "org/code--modeling.Model"},
+                {ClaimKind::RemoteCode, "modeling.Own"},
+                {ClaimKind::ModelType, "llama"}}));
+  EXPECT_THAT(up("org/child"), ElementsAre("1 base org/loaded", "1 adapter org/root"));
+  const auto edges = graph().parents(node("org/child"), {}).value();
+  ASSERT_EQ(edges.size(), 2U);
+  EXPECT_EQ(edges[0].evidence(), Evidence::Inferred);
+  ASSERT_EQ(edges[1].statements.size(), 2U);
+  EXPECT_EQ(edges[1].statements[0].evidence, Evidence::Derived);
+  EXPECT_EQ(edges[1].statements[0].field, "config.json /field");
+  EXPECT_EQ(edges[1].statements[1].evidence, Evidence::Declared);
+  EXPECT_EQ(edges[1].statements[1].field, "base_model");
+
+  Walk uses;
+  uses.relations = {Relation::Uses};
+  EXPECT_THAT(up("org/child", uses), ElementsAre("1 uses org/code (dangling)"));
+  Walk founded;
+  founded.evidence_min = Evidence::Derived;
+  EXPECT_THAT(down("org/root", founded), ElementsAre("1 org/child"));
+  EXPECT_THAT(down("org/loaded", founded), IsEmpty());
+
+  const auto before = edge_rows();
+  ASSERT_TRUE(rebuild_index(*index_, *journal_));
+  EXPECT_EQ(edge_rows(), before);
+}
+
+TEST_F(LineageTest, WhatFilesOfARetiredRevisionSaidIsGone) {
+  using formats::ClaimKind;
+  publish(3, "org/child", "", 'a', said({{ClaimKind::MergeParent, "org/one"}, {ClaimKind::MergeParent, "org/two"}}));
+  publish(3, "org/child", "", 'c', said({{ClaimKind::MergeParent, "org/two"}}));
+  EXPECT_THAT(down("org/one"), ElementsAre("1 org/child"));
+  const auto row = Deriver(*index_).repo({RepoKind::Model, rid(3)}).value();
+  ASSERT_TRUE(recorder_->retire(*row, *Commit::parse(std::string(40, 'a')), "test"));
+  EXPECT_THAT(down("org/one"), IsEmpty());
+  EXPECT_THAT(down("org/two"), ElementsAre("1 org/child"));
+  EXPECT_THAT(up("org/child"), ElementsAre("1 merge org/two (dangling)"));
 }
 
 TEST_F(LineageTest, LoopsAndCyclesEnd) {

@@ -154,10 +154,20 @@ TEST_F(IndexTest, WhatWasBegunAndNotMadeIsBegunAnew) {
 
 TEST_F(IndexTest, AnotherFormatIsRefused) {
   open();
-  put(*index_, Family::Meta, "index/version", "3");
+  put(*index_, Family::Meta, "index/version", "4");
   index_.reset();
-  EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Refused, "format 3"));
-  EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::Refused, "format 3"));
+  EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Refused, "format 4"));
+  EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::Refused, "format 4"));
+}
+
+TEST_F(IndexTest, ThatOfAnOlderVersionIsToBeDerivedAnew) {
+  open();
+  EXPECT_EQ(index_->get(Family::Meta, kRebuildMark).value(), std::nullopt);
+  put(*index_, Family::Meta, "index/version", "2");
+  index_.reset();
+  open();
+  EXPECT_NE(index_->get(Family::Meta, kRebuildMark).value(), std::nullopt);
+  EXPECT_EQ(index_->get(Family::Meta, "index/version").value(), "3");
 }
 
 TEST_F(IndexTest, AReaderWritesNothing) {
