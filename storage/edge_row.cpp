@@ -49,15 +49,14 @@ std::string edges_to(const EdgeTarget& target) {
   if (target.rid) return edges_to_stored(repo({target.kind, *target.rid}));
   return std::string(1, kByName) + name({target.kind, target.name}) + kEndOfName;
 }
+std::string edges_to_stored(std::string_view repo_key) { return std::string(1, kByRid).append(repo_key); }
 std::string edge(const EdgeRow& row) {
   std::string out = edges_to(row.to) + repo(row.from);
   out.push_back(static_cast<char>(row.origin));
   out.push_back(static_cast<char>(row.relation));
   return out;
 }
-std::string former_names(const RepoKey& repo_key) { return former_names_stored(repo(repo_key)); }
-std::string edges_to_stored(std::string_view repo_key) { return std::string(1, kByRid).append(repo_key); }
-std::string former_names_stored(std::string_view repo_key) { return std::string(1, kFormer).append(repo_key); }
+std::string former_names(const RepoKey& repo_key) { return std::string(1, kFormer).append(repo(repo_key)); }
 std::string former_name(const RepoKey& repo_key, std::string_view name) {
   return former_names(repo_key) + ascii_lower(name);
 }
@@ -83,20 +82,35 @@ bool is_set(const char* chunk, std::uint16_t bit) {
 }
 }  // namespace
 
-EdgeFilter::Place EdgeFilter::place_of(std::string_view prefix) {
-  // FNV-1a, 64 bit, and a multiplication that carries its bits upwards.
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : prefix) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  hash ^= hash >> 29;
-  hash *= 0x9e3779b97f4a7c15ULL;
-  hash ^= hash >> 32;
-  Place out;
-  out.chunk = static_cast<std::uint32_t>(hash >> 50);
-  for (std::uint16_t& bit : out.bits) {
-    bit = static_cast<std::uint16_t>(hash & (kChunkBytes * 8 - 1));
-    hash >>= 10;
+namespace {
+/// FNV-1a, 64 bit.
+class PrefixHash {
+ public:
+  void add(std::string_view bytes) {
+    for (const char c : bytes) add(c);
   }
-  return out;
+  void add(char c) { hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL; }
+  EdgeFilter::Place place() const {
+    std::uint64_t mixed = (hash_ ^ (hash_ >> 29)) * 0x9e3779b97f4a7c15ULL;
+    mixed ^= mixed >> 32;
+    EdgeFilter::Place out;
+    out.chunk = static_cast<std::uint32_t>(mixed >> 50);
+    for (std::uint16_t& bit : out.bits) {
+      bit = static_cast<std::uint16_t>(mixed & (EdgeFilter::kChunkBytes * 8 - 1));
+      mixed >>= 10;
+    }
+    return out;
+  }
+
+ private:
+  std::uint64_t hash_ = 0xcbf29ce484222325ULL;
+};
+}  // namespace
+
+EdgeFilter::Place EdgeFilter::place_of(std::string_view prefix) {
+  PrefixHash hash;
+  hash.add(prefix);
+  return hash.place();
 }
 
 Result<EdgeFilter> EdgeFilter::read(const Index& index) {
@@ -113,10 +127,35 @@ Result<EdgeFilter> EdgeFilter::read(const Index& index) {
   return out;
 }
 
-bool EdgeFilter::may_have(std::string_view prefix) const {
-  const Place place = place_of(prefix);
+bool EdgeFilter::has(const Place& place) const {
   const char* const chunk = bits_.data() + std::size_t{place.chunk} * kChunkBytes;
   return std::all_of(place.bits.begin(), place.bits.end(), [&](std::uint16_t bit) { return is_set(chunk, bit); });
+}
+bool EdgeFilter::may_have(std::string_view prefix) const { return has(place_of(prefix)); }
+
+// Asked for each of a hundred thousand leaves: the prefixes are hashed without being made.
+namespace {
+EdgeFilter::Place place_of(char form, std::string_view repo_key) {
+  PrefixHash hash;
+  hash.add(form);
+  hash.add(repo_key);
+  return hash.place();
+}
+EdgeFilter::Place place_of_name(char kind, std::string_view name) {
+  PrefixHash hash;
+  hash.add(kByName);
+  hash.add(kind);
+  for (const char c : name) hash.add(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+  hash.add(kEndOfName);
+  return hash.place();
+}
+}  // namespace
+bool EdgeFilter::may_be_named(std::string_view repo_key, std::string_view name) const {
+  // With a former name the bits of the id are set too.
+  return has(hm::storage::place_of(kByRid, repo_key)) || has(place_of_name(repo_key.front(), name));
+}
+bool EdgeFilter::may_have_names(std::string_view repo_key, std::string_view name) const {
+  return has(hm::storage::place_of(kFormer, repo_key)) || has(place_of_name(repo_key.front(), name));
 }
 
 Result<> EdgeFilterEditor::add(std::string_view prefix) {

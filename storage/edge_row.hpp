@@ -70,13 +70,11 @@ struct EdgeRow {
 };
 namespace key {
 std::string edges_to(const EdgeTarget& target);  ///< prefix of all edges to it
+std::string edges_to_stored(std::string_view repo_key);  ///< the same from key::repo() of the target
 std::string edge(const EdgeRow& row);
 /// A name that a repository had before: `<repo>` + name in lower case.
 std::string former_name(const RepoKey& repo, std::string_view name);
 std::string former_names(const RepoKey& repo);  ///< prefix
-/// The prefixes of one repository, from key::repo() as it is stored.
-std::string edges_to_stored(std::string_view repo_key);
-std::string former_names_stored(std::string_view repo_key);
 }  // namespace key
 std::string pack_edge(const EdgeRow& row);
 /// @param from_name points into `value`
@@ -96,6 +94,10 @@ class EdgeFilter {
  public:
   static Result<EdgeFilter> read(const Index& index);
   bool may_have(std::string_view prefix) const;
+  /// False: nothing names this repository, by its id or one of the names it had, or by this name.
+  /// @param repo_key key::repo()
+  bool may_be_named(std::string_view repo_key, std::string_view name) const;
+  bool may_have_names(std::string_view repo_key, std::string_view name) const;  ///< the same, but for its id
 
   static constexpr std::uint32_t kChunks = 1U << 14;
   static constexpr std::uint32_t kChunkBytes = 128;  ///< small: a page of a listing touches hundreds of them
@@ -105,6 +107,7 @@ class EdgeFilter {
     std::array<std::uint16_t, 4> bits{};
   };
   static Place place_of(std::string_view prefix);
+  bool has(const Place& place) const;
 
  private:
   std::string bits_;

@@ -38,6 +38,7 @@ Result<> EdgeEditor::change(const RepoKey& from, storage::EdgeOrigin origin, con
 
 Result<> EdgeEditor::add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch) {
   batch.put(Family::Edges, storage::key::former_name(repo, name), {});
+  HM_TRY(filter_.add(storage::key::edges_to(storage::target_of(repo))));  // storage::EdgeFilter::may_be_named()
   return filter_.add(storage::key::former_names(repo));
 }
 }  // namespace hm::provenance::lineage

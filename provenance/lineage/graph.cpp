@@ -1,11 +1,12 @@
 #include "provenance/lineage/graph.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <set>
 #include <tuple>
-#include <unordered_set>
 
 #include "base/canonical_json.hpp"
 #include "base/text.hpp"
@@ -69,8 +70,41 @@ class Gathered {
   std::map<std::pair<std::string, Relation>, Edge> edges_;
 };
 
-struct KeyHash {
-  std::size_t operator()(const std::string& text) const { return std::hash<std::string_view>{}(text); }
+/// key::repo() of those that were seen: open addressing, since a walk asks it once for each edge.
+class KeySet {
+ public:
+  /// False: it was there.
+  bool add(std::string_view repo_key) {
+    if (count_ * 2 >= slots_.size()) grow();
+    Slot slot{};
+    std::memcpy(slot.data(), repo_key.data(), std::min(repo_key.size(), slot.size()));
+    return insert(slot);
+  }
+
+ private:
+  using Slot = std::array<char, 16>;  // the kind is never 0, so neither is a slot in use
+  bool insert(const Slot& slot) {
+    std::uint64_t low = 0, high = 0;
+    std::memcpy(&low, slot.data(), 8);
+    std::memcpy(&high, slot.data() + 8, 8);
+    const std::uint64_t hash = (low * 0x9e3779b97f4a7c15ULL) ^ (high * 0xc2b2ae3d27d4eb4fULL);
+    for (std::size_t i = (hash ^ hash >> 32) & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
+      if (slots_[i] == slot) return false;
+      if (slots_[i][0] != 0) continue;
+      slots_[i] = slot;
+      ++count_;
+      return true;
+    }
+  }
+  void grow() {
+    std::vector<Slot> old(slots_.size() * 4);
+    old.swap(slots_);
+    count_ = 0;
+    for (const Slot& slot : old)
+      if (slot[0] != 0) insert(slot);
+  }
+  std::vector<Slot> slots_ = std::vector<Slot>(1024);
+  std::size_t count_ = 0;
 };
 }  // namespace
 
@@ -154,15 +188,8 @@ Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) con
   return gathered.take(node, walk);
 }
 
-/// What edges to this node begin with: by its id, its name, and the names it had; as far as there may be any.
-Result<std::vector<std::string>> Graph::prefixes_of(const Node& node, const storage::EdgeFilter& filter) const {
-  std::vector<std::string> out;
-  if (!node.key) {
-    out.push_back(key::edges_to(storage::target_of(node.repo)));
-    return out;
-  }
-  if (std::string by_id = key::edges_to(storage::target_of(*node.key)); filter.may_have(by_id))
-    out.push_back(std::move(by_id));
+/// What edges that name this repository begin with: by its name and the names it had; as far as there may be any.
+Result<> Graph::add_names(const Node& node, const storage::EdgeFilter& filter, std::vector<std::string>& into) const {
   std::set<std::string> names{ascii_lower(node.repo.name)};
   if (const std::string former = key::former_names(*node.key); filter.may_have(former)) {
     HM_TRY(index_.scan(Family::Edges, former, [&](std::string_view k, std::string_view) {
@@ -179,25 +206,27 @@ Result<std::vector<std::string>> Graph::prefixes_of(const Node& node, const stor
       HM_TRY(const auto row, storage::unpack_name(*bytes));
       if (row.key != *node.key) continue;
     }
-    out.push_back(std::move(by_name));
+    into.push_back(std::move(by_name));
   }
-  return out;
+  return ok();
 }
 
-/// Who is to be looked at on one level, with what their edges begin with: ascending, for one pass over the index.
+/// What edges to those of a level begin with: ascending, for one pass over the index.
 Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>& level, RepoKind root_kind,
                                                       const storage::EdgeFilter& filter) const {
   std::vector<Prefix> out;
+  std::vector<std::string> by_name;
   for (const Pending& next : level) {
-    Node at{key::parse_repo(next.key), {root_kind, next.name}};
-    if (at.key) {
-      at.repo.kind = at.key->kind;
-      if (next.name.empty()) {
-        HM_TRY(at, find(*at.key));
-      }
+    if (next.key.empty()) {
+      out.push_back({key::edges_to(storage::target_of(RepoId{root_kind, next.name})), next.number});
+      continue;
     }
-    HM_TRY(auto prefixes, prefixes_of(at, filter));
-    for (std::string& prefix : prefixes) out.push_back({std::move(prefix), next.number});
+    out.push_back({key::edges_to_stored(next.key), next.number});
+    if (!next.name.empty() && !filter.may_have_names(next.key, next.name)) continue;
+    HM_TRY(Node at, find(*key::parse_repo(next.key)));
+    by_name.clear();
+    HM_TRY(add_names(at, filter, by_name));
+    for (std::string& prefix : by_name) out.push_back({std::move(prefix), next.number});
   }
   std::sort(out.begin(), out.end(), [](const Prefix& a, const Prefix& b) { return a.bytes < b.bytes; });
   return out;
@@ -206,17 +235,11 @@ Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>
 Result<> Graph::descendants(const Node& node, const Walk& walk,
                             const std::function<bool(const Descendant&)>& visit) const {
   HM_TRY(const auto filter, storage::EdgeFilter::read(index_));
-  std::unordered_set<std::string, KeyHash> seen;
+  KeySet seen;
   std::vector<Pending> level{{node.key ? key::repo(*node.key) : std::string(), node.repo.name, Descendant::kRoot}};
-  if (node.key) seen.insert(level.front().key);
+  if (node.key) seen.add(level.front().key);
   std::uint32_t count = 0;
   bool goes_on = true;
-  const auto may_have_children = [&](std::string_view repo_key, std::string_view name) {
-    return name.empty() || filter.may_have(key::edges_to_stored(repo_key)) ||
-           filter.may_have(key::former_names_stored(repo_key)) ||
-           filter.may_have(key::edges_to(
-               storage::target_of(RepoId{static_cast<RepoKind>(repo_key.front()), std::string(name)})));
-  };
   for (int depth = 1; !level.empty() && goes_on && depth <= walk.depth_max; ++depth) {
     HM_TRY(const auto from, prefixes_of(level, node.repo.kind, filter));
     std::vector<std::string> prefixes;
@@ -232,9 +255,9 @@ Result<> Graph::descendants(const Node& node, const Walk& walk,
           }
           const storage::EdgeView& e = edge.assume_value();
           if (e.evidence < walk.evidence_min || !follows(walk, e.relation)) return true;
-          if (!seen.emplace(e.from).second) return true;
+          if (!seen.add(e.from)) return true;
           goes_on = visit({e.from, e.from_name, e.relation, e.evidence, depth, from[at].number});
-          if (depth < walk.depth_max && may_have_children(e.from, e.from_name))
+          if (depth < walk.depth_max && (e.from_name.empty() || filter.may_be_named(e.from, e.from_name)))
             level.push_back({std::string(e.from), std::string(e.from_name), count});
           ++count;
           return goes_on;

@@ -96,7 +96,7 @@ class Graph {
   Result<std::vector<Prefix>> prefixes_of(const std::vector<Pending>& level, RepoKind root_kind,
                                           const storage::EdgeFilter& filter) const;
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
-  Result<std::vector<std::string>> prefixes_of(const Node& node, const storage::EdgeFilter& filter) const;
+  Result<> add_names(const Node& node, const storage::EdgeFilter& filter, std::vector<std::string>& into) const;
   const storage::Index& index_;
 };
 }  // namespace hm::provenance::lineage
