@@ -24,6 +24,7 @@ void Deadline::unlink() {
 }
 
 void Deadlines::add(Deadline& deadline) {
+  deadline.unlink();
   deadline.before_ = &head_;
   deadline.behind_ = head_.behind_;
   if (head_.behind_) head_.behind_->before_ = &deadline;

@@ -93,11 +93,22 @@ TEST(DeadlinesTest, TheyMayGoInAnyOrder) {
 }
 
 TEST(DeadlinesTest, TheListMayGoBeforeItsDeadlines) {
-  auto deadlines = std::make_unique<Deadlines>();
-  Deadline one([] {}), two([] {});
-  deadlines->add(one);
-  deadlines->add(two);
-  deadlines.reset();
+  auto gone = std::make_unique<Deadlines>();
+  Loop loop;
+  int told = 0;
+  Deadline one([&] {
+    ++told;
+    loop.context.stop();
+  });
+  Deadline two([&] { ++told; });
+  gone->add(one);
+  gone->add(two);
+  gone.reset();
+  loop.deadlines.add(one);  // of another list now
+  one.set(1);
+  two.set(1);
+  loop.run();
+  EXPECT_EQ(told, 1);
 }
 }  // namespace
 }  // namespace hm::server
