@@ -249,7 +249,7 @@ void add_audits(Parser& parser) {
                                  "Bases that are not declared, not to be found, or contradicted by the files");
   add_audit<AuditHashesCommand>(parser, *audit, "hashes", "Who else has the same files, and which names changed bytes");
   auto* history = add_audit<AuditHistoryCommand>(
-      parser, *sub, "history", "Rewritten, replaced, renamed, gated, gone, other licence, other bases since a time");
+      parser, *audit, "history", "Rewritten, replaced, renamed, gated, gone, other licence, other bases since a time");
   audit->get_subcommand("history")
       ->add_option("--since", history->since, "e.g. 2026-03-01 (UTC; default: from the beginning)")
       ->check(kNotEmpty)
