@@ -39,8 +39,8 @@ Result<Subjects> of_policies(const Context& context, const storage::Index& index
     if (at == policies.end()) {
       std::vector<std::string> there;
       for (const auto& policy : policies) there.push_back(policy.name);
-      return Error{Errc::BadInput, "--policy: there is no policy \"" + printable(name) + "\"; there are: " +
-                                       (there.empty() ? "none" : joined(there, ", "))};
+      return Error{Errc::BadInput, "--policy: there is no policy \"" + printable(name) +
+                                       "\"; there are: " + (there.empty() ? "none" : joined(there, ", "))};
     }
     HM_TRY(add_policy(index, *at, out));
   }
@@ -61,9 +61,10 @@ Result<RepoKey> known_key(const storage::Index& index, const std::string& typed)
     HM_TRY(const auto node, graph.find(spec.repo));
     if (node.key) return *node.key;
   }
-  return Error{Errc::NotFound, printable(typed) +
-                                   " is not known here: no listing and no visit told of it; hubmirror search finds what "
-                                   "is, hubmirror crawl --once reads the listings"};
+  return Error{Errc::NotFound,
+               printable(typed) +
+                   " is not known here: no listing and no visit told of it; hubmirror search finds what "
+                   "is, hubmirror crawl --once reads the listings"};
 }
 
 Result<Subjects> subjects_of(const Context& context, const ReadServices& services, const AuditSubjects& asked) {

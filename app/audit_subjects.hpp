@@ -12,9 +12,9 @@
 
 namespace hm::app {
 struct Subjects {
-  std::vector<RepoKey> keys;  ///< in ascending order, each once; empty with `all`
-  bool all = false;           ///< everything that is known
-  std::string words;          ///< "everything that is mirrored", "the policy top_open_models"
+  std::vector<RepoKey> keys;                  ///< in ascending order, each once; empty with `all`
+  bool all = false;                           ///< everything that is known
+  std::string words;                          ///< "everything that is mirrored", "the policy top_open_models"
   std::vector<provenance::report::Gap> gaps;  ///< chosen, and not to be found here
 };
 /// @returns BadInput for options that exclude each other or a policy that is not there; NotFound for a repository that

@@ -199,7 +199,8 @@ void add_form(CLI::App& sub, ReportForm& form) {
   sub.add_option("--html", form.html, "Also write one page with drawings that needs nothing else")
       ->check(kNotEmpty)
       ->type_name("FILE");
-  sub.add_option("--fail-on", form.fail_on, "End with 1 on such a finding or worse: note, warning, problem (default), never")
+  sub.add_option("--fail-on", form.fail_on,
+                 "End with 1 on such a finding or worse: note, warning, problem (default), never")
       ->check(CLI::IsMember({"note", "warning", "problem", "never"}))
       ->type_name("SEVERITY");
 }
@@ -238,7 +239,8 @@ void add_audits(Parser& parser) {
       ->add_option("--accept", licences->accept, "The institution's licence policy; what it refuses is a problem")
       ->check(kNotEmpty)
       ->type_name("FILE");
-  auto* origins = add_audit<AuditOriginsCommand>(parser, *audit, "origins", "Whose they are, and whose their bases are");
+  auto* origins =
+      add_audit<AuditOriginsCommand>(parser, *audit, "origins", "Whose they are, and whose their bases are");
   repeatable(audit->get_subcommand("origins")
                  ->add_option("--refuse", origins->refuse,
                               "Jurisdictions (ISO 3166-1, or unknown) whose share is a problem; repeatable")
@@ -260,8 +262,10 @@ void add_audits(Parser& parser) {
 void add_lineage(Parser& parser) {
   auto [lineage, l] = add_command<LineageCommand>(parser, parser.cli, "lineage",
                                                   "What a repository is made from, or what is made from it");
-  lineage->add_option("REPO", l->repo, "org/name, datasets/org/name, or an id")->required()->check(kNotEmpty)->type_name(
-      "");
+  lineage->add_option("REPO", l->repo, "org/name, datasets/org/name, or an id")
+      ->required()
+      ->check(kNotEmpty)
+      ->type_name("");
   lineage->add_flag("--down,!--up", l->down, "What is made from it; --up (default): what it is made from");
   lineage->add_option("--depth", l->depth, "Levels (default 64)")->check(CLI::Range(1, 64))->type_name("N");
   repeatable(lineage
@@ -284,10 +288,10 @@ void add_lineage(Parser& parser) {
   why->add_option("CHILD", w->from, "Who descends")->required()->check(kNotEmpty)->type_name("");
   why->add_option("ANCESTOR", w->to, "From whom")->required()->check(kNotEmpty)->type_name("");
   why->add_option("--min-evidence", w->evidence_min, "As of lineage")->check(kNotEmpty)->type_name("LEVEL");
-  auto [impact, i] = add_command<ImpactCommand>(
-      parser, parser.cli, "impact", "Everything that is affected, here and in the whole Hub, if something were bad news");
-  impact
-      ->add_option("WHAT", i->what, "A repository, the SHA-256 of a file, licence:ID, origin:COUNTRY or origin:OWNER")
+  auto [impact, i] =
+      add_command<ImpactCommand>(parser, parser.cli, "impact",
+                                 "Everything that is affected, here and in the whole Hub, if something were bad news");
+  impact->add_option("WHAT", i->what, "A repository, the SHA-256 of a file, licence:ID, origin:COUNTRY or origin:OWNER")
       ->required()
       ->check(kNotEmpty)
       ->type_name("");

@@ -190,13 +190,14 @@ struct ConfigCheckCommand {
 struct ConfigPrintCommand {};
 struct VersionCommand {};
 
-using Command = std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, DaemonCommand, StatusCommand,
-                             ServeCommand, SearchCommand, HistoryCommand, ChangesCommand, LsCommand, ShowCommand,
-                             VerifyCommand, PinCommand, UnpinCommand, RmCommand, GcCommand, PathCommand,
-                             IndexRebuildCommand, ReportEcosystemCommand, LineageCommand, WhyCommand,
-                             AuditLicencesCommand, AuditOriginsCommand, AuditLineageCommand, AuditHashesCommand,
-                             AuditHistoryCommand, AuditClosureCommand, ImpactCommand, DigestCommand, TokenCreateCommand, TokenLsCommand,
-                             TokenRevokeCommand, ConfigCheckCommand, ConfigPrintCommand, VersionCommand>;
+using Command =
+    std::variant<InitCommand, CrawlCommand, MirrorCommand, SyncCommand, DaemonCommand, StatusCommand, ServeCommand,
+                 SearchCommand, HistoryCommand, ChangesCommand, LsCommand, ShowCommand, VerifyCommand, PinCommand,
+                 UnpinCommand, RmCommand, GcCommand, PathCommand, IndexRebuildCommand, ReportEcosystemCommand,
+                 LineageCommand, WhyCommand, AuditLicencesCommand, AuditOriginsCommand, AuditLineageCommand,
+                 AuditHashesCommand, AuditHistoryCommand, AuditClosureCommand, ImpactCommand, DigestCommand,
+                 TokenCreateCommand, TokenLsCommand, TokenRevokeCommand, ConfigCheckCommand, ConfigPrintCommand,
+                 VersionCommand>;
 struct Invocation {
   GlobalOptions global;
   Command command;

@@ -1,5 +1,5 @@
-// app/report_output.hpp: how reports and audits are written: text, JSON, CSV, a page, and which exit code they give. Layer
-// 6; main thread.
+// app/report_output.hpp: how reports and audits are written: text, JSON, CSV, a page, and which exit code they give.
+// Layer 6; main thread.
 #pragma once
 #include "app/cli.hpp"
 #include "app/context.hpp"

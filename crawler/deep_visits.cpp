@@ -246,8 +246,8 @@ awaitable<Result<>> DeepVisits::ask(storage::TaskKey key, storage::Batch& batch)
   RepoId name{key.repo.kind, row->name};
   HM_CO_TRY(const Surveyed surveyed, co_await survey(p_.api, std::move(name), {}, p_.clock.unix_ms()));
   if (surveyed.key != key.repo) co_return Error(Errc::NotFound, "its name is another's now");
-  HM_CO_TRY(co_await run_on(
-      p_.disk, [&] { return storage::put_survey(p_.index, batch, surveyed.key, {}, surveyed.row); }));
+  HM_CO_TRY(
+      co_await run_on(p_.disk, [&] { return storage::put_survey(p_.index, batch, surveyed.key, {}, surveyed.row); }));
   ++report_.asked;
   co_return ok();
 }

@@ -108,8 +108,8 @@ awaitable<void> Planner::ask_more(Asking& asking, SurveyParts& surveys) const {
         const Surveyed& told = answer.assume_value();
         HM_TRY(storage::put_survey(surveys.index, batch, told.key, revision, told.row));
         HM_TRY(surveys.index.commit(batch));
-        HM_TRY(const bool learnt, record_unlisted(p_.index, surveys.recorder, p_.src, told.key, told.repo,
-                                                  told.info_json));
+        HM_TRY(const bool learnt,
+               record_unlisted(p_.index, surveys.recorder, p_.src, told.key, told.repo, told.info_json));
         asking.learnt = asking.learnt || learnt;
         return ok();
       };

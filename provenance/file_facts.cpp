@@ -18,10 +18,11 @@ namespace {
 using licence::Method;
 constexpr std::array<std::string_view, 4> kMethods{"none", "digest", "phrases", "similar"};
 constexpr std::size_t kRememberedMax = 10'000;  // files; some 2 KiB each
-constexpr double kScoreUnits = 10'000;  // stored as a whole number: canonical JSON has no others
+constexpr double kScoreUnits = 10'000;          // stored as a whole number: canonical JSON has no others
 
 Error corrupt() {
-  return {Errc::Corrupt, "the index holds malformed facts of files; run: hubmirror index rebuild, and hubmirror verify"};
+  return {Errc::Corrupt,
+          "the index holds malformed facts of files; run: hubmirror index rebuild, and hubmirror verify"};
 }
 std::string lower_base_name(std::string_view path) { return ascii_lower(path.substr(path.rfind('/') + 1)); }
 json::array texts(const std::vector<std::string>& list) {
@@ -63,7 +64,10 @@ Result<LicenceText> licence_in(const json::object& from) {
 bool is_licence_file(std::string_view path) {
   const std::string name = lower_base_name(path);
   for (const std::string_view word : {"license", "licence", "copying", "use_policy", "use-policy"})
-    if (name == word || (name.starts_with(word) && std::string_view(".-_ ").find(name[word.size()]) != std::string_view::npos && !name.ends_with(".py"))) return true;
+    if (name == word ||
+        (name.starts_with(word) && std::string_view(".-_ ").find(name[word.size()]) != std::string_view::npos &&
+         !name.ends_with(".py")))
+      return true;
   return false;
 }
 bool is_notice_file(std::string_view path) {
@@ -162,8 +166,8 @@ Result<FileFacts> file_facts_of(const storage::Index& index, const storage::Snap
   if (!snapshot.said) return FileFacts{};
   HM_TRY(const auto document, index.get(storage::Family::Documents, snapshot.said->view()));
   if (!document)
-    return Error{Errc::Corrupt, "document " + snapshot.said->hex() + " of commit " + snapshot.commit.hex() +
-                                    " is not stored"};
+    return Error{Errc::Corrupt,
+                 "document " + snapshot.said->hex() + " of commit " + snapshot.commit.hex() + " is not stored"};
   return parse_file_facts(*document);
 }
 }  // namespace hm::provenance

@@ -1,6 +1,6 @@
-// provenance/file_facts.hpp: what the files of one published revision say of it, read once when it is published and kept
-// as a document: the claims of model files, and which licence its licence texts are. Layer 4. Threads: reading blocks on
-// the files. docs/formats/model_files.md
+// provenance/file_facts.hpp: what the files of one published revision say of it, read once when it is published and
+// kept as a document: the claims of model files, and which licence its licence texts are. Layer 4. Threads: reading
+// blocks on the files. docs/formats/model_files.md
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -265,8 +265,7 @@ Result<> finish_rebuild(storage::Index& index) {
   if (!mark) return ok();
   log(LogLevel::Warning,
       "the index is derived anew first: a rebuild was interrupted, or an older version wrote what was derived");
-  HM_TRY(
-      within(rebuild_index(index, storage::Journal(index)), [] { return "deriving the index anew"; }));
+  HM_TRY(within(rebuild_index(index, storage::Journal(index)), [] { return "deriving the index anew"; }));
   return ok();
 }
 

@@ -126,7 +126,7 @@ class Page {
       old.claims = lineage::claims_of_listing(k.kind, facts);
     }
     return deriver_.edges().change(k, storage::EdgeOrigin::Listing, old,
-                         {seen.repo.name, lineage::claims_of_listing(k.kind, seen.fields)}, batch_);
+                                   {seen.repo.name, lineage::claims_of_listing(k.kind, seen.fields)}, batch_);
   }
   Result<> note_popularity(std::uint32_t ordinal, const Popularity& popularity) {
     if (weeks_.insert(ordinal / storage::kColumnChunk).second) {

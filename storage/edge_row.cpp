@@ -11,8 +11,8 @@
 namespace hm::storage {
 namespace {
 constexpr std::array<std::string_view, kRelationCount> kRelations{
-    "base",          "finetune",     "adapter", "quantized",    "merge",        "converted",     "trained-on",
-    "evaluated-on",  "superseded-by", "uses",   "from-dataset", "shares-files", "shares-tensors"};
+    "base",         "finetune",      "adapter", "quantized",    "merge",        "converted",     "trained-on",
+    "evaluated-on", "superseded-by", "uses",    "from-dataset", "shares-files", "shares-tensors"};
 constexpr std::array<std::string_view, 5> kEvidence{"inferred", "declared", "files", "signed", "identical"};
 
 // What a key of the family begins with.
@@ -70,7 +70,8 @@ Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view ke
   if (key.size() != target_prefix.size() + kTailBytes || value.empty()) return corrupt();
   const std::string_view tail = key.substr(target_prefix.size());
   const auto origin = static_cast<unsigned char>(tail[kRepoBytes]),
-             relation = static_cast<unsigned char>(tail[kRepoBytes + 1]), evidence = static_cast<unsigned char>(value[0]);
+             relation = static_cast<unsigned char>(tail[kRepoBytes + 1]),
+             evidence = static_cast<unsigned char>(value[0]);
   if (origin < 1 || origin > 2 || relation >= kRelationCount || evidence >= kEvidence.size()) return corrupt();
   return EdgeView{tail.substr(0, kRepoBytes), static_cast<EdgeOrigin>(origin), static_cast<Relation>(relation),
                   static_cast<Evidence>(evidence), value.substr(1)};

@@ -2,8 +2,8 @@
 // Layer 3; values, rows in Family::Edges. docs/formats/index_keys.md
 //
 // A row is found from its target, so that everything made from one repository lies together; what one repository says
-// of itself is read from its own rows. A target is a rid where the Hub gave one, else a name: a name is resolved when it
-// is asked for, never when it is written, so the rows do not depend on the order in which repositories became known.
+// of itself is read from its own rows. A target is a rid where the Hub gave one, else a name: a name is resolved when
+// it is asked for, never when it is written, so the rows do not depend on the order in which repositories became known.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -69,7 +69,7 @@ struct EdgeRow {
   auto operator<=>(const EdgeRow&) const = default;
 };
 namespace key {
-std::string edges_to(const EdgeTarget& target);  ///< prefix of all edges to it
+std::string edges_to(const EdgeTarget& target);          ///< prefix of all edges to it
 std::string edges_to_stored(std::string_view repo_key);  ///< the same from key::repo() of the target
 std::string edge(const EdgeRow& row);
 /// A name that a repository had before: `<repo>` + name in lower case.
@@ -88,8 +88,9 @@ struct EdgeView {
 Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value);
 
 /// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: two MiB of bits
-/// instead of looks into the index for each of a hundred thousand leaves. A Bloom filter in blocks: the bits of a prefix
-/// lie in one chunk; they are set with its first row and stay. With a million prefixes it is wrong for one in 300.
+/// instead of looks into the index for each of a hundred thousand leaves. A Bloom filter in blocks: the bits of a
+/// prefix lie in one chunk; they are set with its first row and stay. With a million prefixes it is wrong for one in
+/// 300.
 class EdgeFilter {
  public:
   static Result<EdgeFilter> read(const Index& index);

@@ -24,14 +24,19 @@ std::optional<FileHolder> told_holder(std::string_view rest, std::string_view va
   const auto repo = key::parse_repo(rest);
   const auto size = key::parse_u64(value.substr(0, kSizeBytes));
   if (!repo || !size) return std::nullopt;
-  return FileHolder{*repo, *size, false, std::nullopt, std::string(value.substr(kSizeBytes)),
+  return FileHolder{*repo,
+                    *size,
+                    false,
+                    std::nullopt,
+                    std::string(value.substr(kSizeBytes)),
                     std::string(rest.substr(key::repo(*repo).size()))};
 }
 }  // namespace
 
 Result<> each_holder(const Index& index, const Sha256& file, const std::function<bool(const FileHolder&)>& visit) {
   bool goes_on = true, whole = true;
-  for (const auto& [family, read] : {std::pair{Family::BlobRefs, &published_holder}, {Family::SurveyFiles, &told_holder}}) {
+  for (const auto& [family, read] :
+       {std::pair{Family::BlobRefs, &published_holder}, {Family::SurveyFiles, &told_holder}}) {
     if (!goes_on) break;
     HM_TRY(index.scan(family, file.view(), [&](std::string_view k, std::string_view value) {
       const auto holder = read(k.substr(file.view().size()), value);

@@ -1,4 +1,5 @@
-// storage/file_holders.hpp: who has a file with these bytes: published revisions, and what the Hub told of others. Layer
+// storage/file_holders.hpp: who has a file with these bytes: published revisions, and what the Hub told of others.
+// Layer
 // 3. Threads: safe; calls block on the index.
 #pragma once
 #include <cstdint>

@@ -191,9 +191,8 @@ class RocksIndex final : public Index {
     return failure(s, directory_, "scanning " + std::string(name_of(family)));
   }
 
-  Result<> scan_each(
-      Family family, std::span<const std::string> prefixes,
-      const std::function<bool(std::size_t, std::string_view, std::string_view)>& visit) const override {
+  Result<> scan_each(Family family, std::span<const std::string> prefixes,
+                     const std::function<bool(std::size_t, std::string_view, std::string_view)>& visit) const override {
     std::size_t at = 0;
     std::string from = prefixes.empty() ? std::string() : prefixes[0];
     rocksdb::Status s;
@@ -456,7 +455,8 @@ class RocksIndex final : public Index {
     }
     if ((version && *version == kIndexVersion) || mode_ == Mode::Read) return ok();
     Batch batch;
-    if (version) batch.put(Family::Meta, kRebuildMark, "an older version");  // whoever opens it to write derives it anew
+    if (version)
+      batch.put(Family::Meta, kRebuildMark, "an older version");  // whoever opens it to write derives it anew
     batch.put(Family::Meta, std::string(kVersionKey), std::string(kIndexVersion));
     return commit(batch);
   }

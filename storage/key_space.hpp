@@ -50,7 +50,7 @@ std::string name(const RepoId& repo);                            ///< Names: kin
 std::string ref(const RepoKey& key, std::string_view full_ref);  ///< Refs: repo + full ref name
 std::string snapshot(const RepoKey& key, const Commit& commit);  ///< Snapshots: repo + commit (20 bytes)
 std::string blob_ref(const Sha256& blob, const RepoKey& key,
-                     const Commit& commit);                   ///< BlobRefs: blob (32) + repo (13) + commit (20)
+                     const Commit& commit);  ///< BlobRefs: blob (32) + repo (13) + commit (20)
 std::string survey_file(const Sha256& file, const RepoKey& key,
                         std::string_view revision);           ///< SurveyFiles: file (32) + repo (13) + revision
 std::string task(const RepoKey& key, std::string_view what);  ///< Tasks: repo + what

@@ -160,16 +160,16 @@ json::object to_json(const RepoRow& row) {
 
 json::object to_json(const SnapshotRow& row) {
   json::object out{{"commit", row.commit.hex()},
-          {"tree", row.tree.hex()},
-          {"manifest", row.manifest.hex()},
-          {"files", static_cast<std::int64_t>(row.files)},
-          {"bytes", static_cast<std::int64_t>(row.bytes)},
-          {"left_out_files", static_cast<std::int64_t>(row.left_out_files)},
-          {"left_out_bytes", static_cast<std::int64_t>(row.left_out_bytes)},
-          {"selection", row.selection},
-          {"observed_ms", row.observed_ms},
-          {"card", to_json(row.card)},
-          {"entry", static_cast<std::int64_t>(row.entry)}};
+                   {"tree", row.tree.hex()},
+                   {"manifest", row.manifest.hex()},
+                   {"files", static_cast<std::int64_t>(row.files)},
+                   {"bytes", static_cast<std::int64_t>(row.bytes)},
+                   {"left_out_files", static_cast<std::int64_t>(row.left_out_files)},
+                   {"left_out_bytes", static_cast<std::int64_t>(row.left_out_bytes)},
+                   {"selection", row.selection},
+                   {"observed_ms", row.observed_ms},
+                   {"card", to_json(row.card)},
+                   {"entry", static_cast<std::int64_t>(row.entry)}};
   if (row.said) out["said"] = row.said->hex();
   return out;
 }

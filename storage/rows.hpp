@@ -57,7 +57,7 @@ struct SnapshotRow {
   std::int64_t observed_ms = 0;
   CardFacts card;
   std::optional<Sha256> said;  ///< Documents: what its files say, provenance/file_facts.hpp; none: nothing, or not read
-  std::uint64_t entry = 0;  ///< journal sequence
+  std::uint64_t entry = 0;     ///< journal sequence
   bool partial() const { return left_out_files != 0; }
 };
 /// Refs: a published ref.

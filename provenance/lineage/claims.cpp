@@ -78,7 +78,8 @@ void add_base_models(const json::object& facts, Claims& out) {
 /// "base_model:finetune:ns/name" and "base_model:ns/name": the Hub gives both of each.
 void add_base_tag(std::string_view rest, Claims& out) {
   const std::size_t colon = rest.find(':');
-  const Relation relation = colon == std::string_view::npos ? Relation::DerivedFrom : relation_of(rest.substr(0, colon));
+  const Relation relation =
+      colon == std::string_view::npos ? Relation::DerivedFrom : relation_of(rest.substr(0, colon));
   if (relation != Relation::DerivedFrom) out.add_text(RepoKind::Model, relation, "tags", rest.substr(colon + 1));
 }
 
@@ -157,7 +158,8 @@ std::vector<Claim> claims_of_card(RepoKind kind, const storage::CardFacts& card)
       out.add_text(RepoKind::Model, several ? Relation::Merge : stated, "base_model", base);
   }
   for (const std::string& dataset : card.datasets)
-    out.add_text(RepoKind::Dataset, kind == RepoKind::Model ? Relation::TrainedOn : Relation::Uses, "datasets", dataset);
+    out.add_text(RepoKind::Dataset, kind == RepoKind::Model ? Relation::TrainedOn : Relation::Uses, "datasets",
+                 dataset);
   return out.take();
 }
 namespace {

@@ -1,5 +1,5 @@
-// provenance/lineage/claims.hpp: what one repository says of its descent: the Hub's listing, its card, its files. Layer 4; pure
-// functions. docs/lineage.md
+// provenance/lineage/claims.hpp: what one repository says of its descent: the Hub's listing, its card, its files. Layer
+// 4; pure functions. docs/lineage.md
 #pragma once
 #include <boost/json/object.hpp>
 #include <string>
@@ -31,7 +31,7 @@ storage::EdgeTarget reference_of(RepoKind expected, std::string_view text);
 /// Of the facts of a listing row. Each target and relation once.
 std::vector<Claim> claims_of_listing(RepoKind kind, const json::object& facts);
 std::vector<Claim> claims_of_card(RepoKind kind, const storage::CardFacts& card);
-/// Of what the files of a published revision say. Where a model was loaded from is the least of it, and only a name that
-/// a repository can have counts there.
+/// Of what the files of a published revision say. Where a model was loaded from is the least of it, and only a name
+/// that a repository can have counts there.
 std::vector<Claim> claims_of_files(RepoKind kind, const FileFacts& facts);
 }  // namespace hm::provenance::lineage

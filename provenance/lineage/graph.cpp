@@ -246,22 +246,21 @@ Result<> Graph::descendants(const Node& node, const Walk& walk,
     for (const Prefix& prefix : from) prefixes.push_back(prefix.bytes);
     level.clear();
     Result<> outcome = ok();
-    HM_TRY(index_.scan_each(
-        Family::Edges, prefixes, [&](std::size_t at, std::string_view k, std::string_view value) {
-          const auto edge = storage::unpack_edge(prefixes[at], k, value);
-          if (!edge) {
-            outcome = edge.error();
-            return false;
-          }
-          const storage::EdgeView& e = edge.assume_value();
-          if (e.evidence < walk.evidence_min || !follows(walk, e.relation)) return true;
-          if (!seen.add(e.from)) return true;
-          goes_on = visit({e.from, e.from_name, e.relation, e.evidence, depth, from[at].number});
-          if (depth < walk.depth_max && (e.from_name.empty() || filter.may_be_named(e.from, e.from_name)))
-            level.push_back({std::string(e.from), std::string(e.from_name), count});
-          ++count;
-          return goes_on;
-        }));
+    HM_TRY(index_.scan_each(Family::Edges, prefixes, [&](std::size_t at, std::string_view k, std::string_view value) {
+      const auto edge = storage::unpack_edge(prefixes[at], k, value);
+      if (!edge) {
+        outcome = edge.error();
+        return false;
+      }
+      const storage::EdgeView& e = edge.assume_value();
+      if (e.evidence < walk.evidence_min || !follows(walk, e.relation)) return true;
+      if (!seen.add(e.from)) return true;
+      goes_on = visit({e.from, e.from_name, e.relation, e.evidence, depth, from[at].number});
+      if (depth < walk.depth_max && (e.from_name.empty() || filter.may_be_named(e.from, e.from_name)))
+        level.push_back({std::string(e.from), std::string(e.from_name), count});
+      ++count;
+      return goes_on;
+    }));
     HM_TRY(std::move(outcome));
   }
   return ok();

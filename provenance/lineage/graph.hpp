@@ -41,8 +41,8 @@ struct Edge {
 };
 
 struct Walk {
-  int depth_max = 64;                         ///< levels; cards are edited by people, real families have a dozen
-  std::vector<storage::Relation> relations;   ///< empty: all that are lineage
+  int depth_max = 64;                        ///< levels; cards are edited by people, real families have a dozen
+  std::vector<storage::Relation> relations;  ///< empty: all that are lineage
   storage::Evidence evidence_min = storage::Evidence::Inferred;
 };
 
@@ -52,14 +52,14 @@ struct Descendant {
   std::string_view name;  ///< "" where only its own rows tell: Graph::name_of()
   storage::Relation relation;
   storage::Evidence evidence;
-  int depth;              ///< 1: a child
-  std::uint32_t parent;   ///< how many were seen before its parent was; kRoot for a child of the root
+  int depth;             ///< 1: a child
+  std::uint32_t parent;  ///< how many were seen before its parent was; kRoot for a child of the root
   static constexpr std::uint32_t kRoot = UINT32_MAX;
 };
 /// Seen on the way up.
 struct Ancestor {
-  Edge edge;  ///< from somebody nearer to `edge.to`
-  int depth;  ///< 1: a parent
+  Edge edge;           ///< from somebody nearer to `edge.to`
+  int depth;           ///< 1: a parent
   bool again = false;  ///< `edge.to` was reached before: a second way, or a cycle; not followed
 };
 

@@ -176,8 +176,7 @@ json::object to_json(const Report& report) {
     journal["last_observed"] = json::string(iso8601(b.journal_last_ms));
     journal["last_sha256"] = json::string(b.journal_last_sha256);
   }
-  return {{"basis", json::object{{"journal", std::move(journal)},
-                                 {"upstreams", std::move(upstreams)}}},
+  return {{"basis", json::object{{"journal", std::move(journal)}, {"upstreams", std::move(upstreams)}}},
           {"answer", texts(report.answer)},
           {"findings", std::move(findings)},
           {"graphs", std::move(graphs)},

@@ -79,7 +79,7 @@ struct Finding {
 /// A graph to be drawn: who descends from whom.
 struct GraphNode {
   std::string id, label;
-  std::string group;  ///< what its colour stands for: a licence, an outcome, a jurisdiction; "" none
+  std::string group;     ///< what its colour stands for: a licence, an outcome, a jurisdiction; "" none
   bool subject = false;  ///< it is what was asked about
   std::string note;      ///< shown when it is pointed at
 };
@@ -96,8 +96,8 @@ struct Graph {
 };
 
 struct Report {
-  std::string id;     ///< "ecosystem", "audit-licences"
-  std::string title;  ///< of the page: "Licences of everything mirrored"
+  std::string id;                   ///< "ecosystem", "audit-licences"
+  std::string title;                ///< of the page: "Licences of everything mirrored"
   std::vector<std::string> answer;  ///< first what was asked for, in a few sentences
   Basis basis;
   std::vector<FigureTable> tables;
@@ -110,8 +110,7 @@ struct Report {
 };
 json::object to_json(const Report& report);
 /// One record for each figure: table,row,figure,value,part,of. Definitions and gaps are records with an empty row, or
-/// an empty value where a cell has none. Findings are records of the table "findings": severity, subject, rule, what and
-/// path. A text that a spreadsheet would take for a formula has an apostrophe before
-/// it.
+/// an empty value where a cell has none. Findings are records of the table "findings": severity, subject, rule, what
+/// and path. A text that a spreadsheet would take for a formula has an apostrophe before it.
 std::string to_csv(const Report& report);
 }  // namespace hm::provenance::report

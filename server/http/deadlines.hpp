@@ -29,7 +29,7 @@ class Deadlines {
  public:
   static constexpr std::int64_t kTickMs = 200;
   Deadlines() : head_([] {}) {}
-  void add(Deadline& deadline);  ///< takes it out of the list that it was in
+  void add(Deadline& deadline);        ///< takes it out of the list that it was in
   boost::asio::awaitable<void> run();  ///< until the loop ends
 
  private:

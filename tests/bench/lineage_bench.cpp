@@ -29,7 +29,9 @@ Rid rid(int number) {
   std::snprintf(hex, sizeof hex, "66%022x", static_cast<unsigned>(number));
   return *Rid::parse(hex);
 }
-std::string name(int number) { return "owner-" + std::to_string(number % 977) + "/model-of-some-length-" + std::to_string(number); }
+std::string name(int number) {
+  return "owner-" + std::to_string(number % 977) + "/model-of-some-length-" + std::to_string(number);
+}
 
 struct Made {
   int number, parent, depth;
@@ -47,8 +49,9 @@ std::vector<Made> family(int count) {
   return out;
 }
 provenance::Listing item(const Made& made) {
-  std::string text = "{\"_id\":\"" + rid(made.number).text() + "\",\"id\":\"" + name(made.number) +
-                     "\",\"sha\":\"0123456789012345678901234567890123456789\",\"tags\":[\"transformers\",\"license:mit\"]";
+  std::string text =
+      "{\"_id\":\"" + rid(made.number).text() + "\",\"id\":\"" + name(made.number) +
+      "\",\"sha\":\"0123456789012345678901234567890123456789\",\"tags\":[\"transformers\",\"license:mit\"]";
   if (made.parent >= 0)
     text += ",\"baseModels\":{\"relation\":\"finetune\",\"models\":[{\"_id\":\"" + rid(made.parent).text() +
             "\",\"id\":\"" + name(made.parent) + "\"}]}";
@@ -83,7 +86,8 @@ void measure(const char* what, const Run& run) {
   }
   const double first = times.front();
   std::sort(times.begin(), times.end());
-  std::printf("%-28s first %8.2f ms, median %8.2f ms, maximum %8.2f ms\n", what, first, times[kRounds / 2], times.back());
+  std::printf("%-28s first %8.2f ms, median %8.2f ms, maximum %8.2f ms\n", what, first, times[kRounds / 2],
+              times.back());
 }
 }  // namespace
 
@@ -106,7 +110,8 @@ int main(int argc, char** argv) {
     if (!done) std::abort();
   });
   std::printf("%zu descendants, %zu bytes of names\n", seen, bytes);
-  const auto deepest = std::max_element(rows.begin(), rows.end(), [](const Made& a, const Made& b) { return a.depth < b.depth; });
+  const auto deepest =
+      std::max_element(rows.begin(), rows.end(), [](const Made& a, const Made& b) { return a.depth < b.depth; });
   const auto node = graph.find(RepoKey{RepoKind::Model, rid(deepest->number)}).value();
   std::size_t steps = 0;
   measure("ancestors of the deepest", [&] { steps = graph.ancestors(node, {}).value().size(); });

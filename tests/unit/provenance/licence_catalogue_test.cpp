@@ -3,8 +3,8 @@
 #include <array>
 
 #include "base/text.hpp"
-#include "provenance/licence/catalogue.hpp"
 #include "provenance/embedded.hpp"
+#include "provenance/licence/catalogue.hpp"
 #include "provenance/licence/spdx.hpp"
 #include "tests/support/result_matchers.hpp"
 
