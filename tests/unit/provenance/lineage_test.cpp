@@ -51,16 +51,16 @@ class LineageTest : public testing::Test {
                 (by_id ? "\"_id\":\"" + rid(std::stoi(base)).text() + "\",\"id\":\"x/" + base + "\"}"
                        : "\"id\":\"" + base + "\"}");
     }
-    const std::string text = "{\"_id\":\"" + rid(number).text() + "\",\"id\":\"" + name + "\"" +
-                             (bases.empty() ? "" : ",\"baseModels\":{\"relation\":\"" + relation + "\",\"models\":[" + models + "]}") +
-                             more + "}";
+    const std::string text =
+        "{\"_id\":\"" + rid(number).text() + "\",\"id\":\"" + name + "\"" +
+        (bases.empty() ? "" : ",\"baseModels\":{\"relation\":\"" + relation + "\",\"models\":[" + models + "]}") +
+        more + "}";
     const auto parsed = parse_json(text);
     const std::vector<Listing> page{read_listing({RepoKind::Model, name}, rid(number), parsed.value().as_object())};
     ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
   }
   /// A published revision with this card.
-  void publish(int number, const std::string& name, const std::string& card, char commit = 'a',
-               FileFacts said = {}) {
+  void publish(int number, const std::string& name, const std::string& card, char commit = 'a', FileFacts said = {}) {
     Observation seen;
     seen.src = kSrc, seen.repo = {RepoKind::Model, name}, seen.rid = rid(number), seen.head = "refs/heads/main";
     PublishedRevision revision;
@@ -256,8 +256,10 @@ TEST_F(LineageTest, CardsOfRevisionsSaySince) {
   list(1, "org/root");
   publish(2, "org/child", "base_model: org/root\ndatasets: [org/data]\n", 'a');
   clock_.advance(60'000);
-  publish(2, "org/child", "base_model: https://huggingface.co/org/root/tree/main\nbase_model_relation: finetune\n", 'c');
-  EXPECT_THAT(up("org/child"), ElementsAre("1 base org/root", "1 finetune org/root again", "1 trained-on org/data (dangling)"));
+  publish(2, "org/child", "base_model: https://huggingface.co/org/root/tree/main\nbase_model_relation: finetune\n",
+          'c');
+  EXPECT_THAT(up("org/child"),
+              ElementsAre("1 base org/root", "1 finetune org/root again", "1 trained-on org/data (dangling)"));
   const auto edges = graph().parents(node("org/child"), {}).value();
   ASSERT_EQ(edges.size(), 3U);
   ASSERT_EQ(edges[0].statements.size(), 1U);
@@ -284,7 +286,8 @@ TEST_F(LineageTest, ARevisionThatIsDroppedTakesItsStatementsAlong) {
   list(1, "org/root");
   publish(2, "org/child", "base_model: org/root\n", 'a');
   publish(2, "org/child", "base_model: org/elsewhere\n", 'c');
-  const auto row = storage::unpack_repo(*index_->get(Family::Repos, storage::key::repo({RepoKind::Model, rid(2)})).value());
+  const auto row =
+      storage::unpack_repo(*index_->get(Family::Repos, storage::key::repo({RepoKind::Model, rid(2)})).value());
   ASSERT_TRUE(recorder_->retire(row.value(), *Commit::parse(std::string(40, 'a')), ""));
   EXPECT_THAT(down("org/root"), IsEmpty());
   EXPECT_THAT(down("org/elsewhere"), ElementsAre("1 org/child"));
@@ -337,8 +340,34 @@ TEST(Claims, OfListingsTakeWhateverFormTheHubSends) {
               ElementsAre("adapter a/b", "trained-on d/e"));
   EXPECT_THAT(of(RepoKind::Dataset, R"({"tags":["source_datasets:original","source_datasets:extended|squad"]})"),
               ElementsAre("from-dataset squad"));
-  EXPECT_THAT(of(RepoKind::Space, R"({"models":["a/b"],"datasets":[{"id":"c/d"}]})"), ElementsAre("uses a/b", "uses c/d"));
-  EXPECT_THAT(of(RepoKind::Model, R"({"baseModels":{"relation":7,"models":[3,{},{"_id":"x"}]},"tags":"none"})"), IsEmpty());
+  EXPECT_THAT(of(RepoKind::Space, R"({"models":["a/b"],"datasets":[{"id":"c/d"}]})"),
+              ElementsAre("uses a/b", "uses c/d"));
+  EXPECT_THAT(of(RepoKind::Model, R"({"baseModels":{"relation":7,"models":[3,{},{"_id":"x"}]},"tags":"none"})"),
+              IsEmpty());
+}
+
+TEST(Claims, OfCardsAreAllThatACardSaysOfItsDescent) {
+  auto of = [](RepoKind kind, const storage::CardFacts& card) {
+    std::vector<std::string> out;
+    for (const Claim& c : claims_of_card(kind, card))
+      out.push_back(std::string(storage::name_of(c.relation)) + " " + c.to.name + " " + c.field + " " + c.text);
+    return out;
+  };
+  storage::CardFacts card;
+  card.datasets = {"d/train"};
+  card.evaluated_on = {"glue", "d/train"};
+  card.source_datasets = {"original", "extended|squad", "other", "extended|other", "org/data"};
+  card.models = {"a/b"};
+  card.new_version = "https://huggingface.co/org/newer";
+  const std::string newer = " org/newer new_version https://huggingface.co/org/newer";
+  EXPECT_THAT(of(RepoKind::Model, card),
+              ElementsAre("trained-on d/train datasets d/train", "evaluated-on glue model-index glue",
+                          "evaluated-on d/train model-index d/train", "superseded-by" + newer));
+  EXPECT_THAT(of(RepoKind::Dataset, card),
+              ElementsAre("uses d/train datasets d/train", "from-dataset squad source_datasets extended|squad",
+                          "from-dataset org/data source_datasets org/data", "superseded-by" + newer));
+  EXPECT_THAT(of(RepoKind::Space, card),
+              ElementsAre("uses d/train datasets d/train", "uses a/b models a/b", "superseded-by" + newer));
 }
 }  // namespace
 }  // namespace hm::provenance::lineage
