@@ -1,5 +1,6 @@
 #include "provenance/card.hpp"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -11,9 +12,19 @@ namespace {
 constexpr formats::YamlBudget kBudget{.depth_max = 32, .events_max = 50'000};
 constexpr std::size_t kValuesMax = 1'000;      // of one list; the longest real one is a few hundred languages
 constexpr std::size_t kValueBytesMax = 1'024;  // a repository id, a licence id, a URL
+constexpr std::size_t kBlocksMax = 256;        // of a broken card; whole cards have a few dozen keys
+constexpr std::size_t kUnreadNamedMax = 5;     // keys in a problem
+constexpr std::size_t kKeyBytesShown = 64;
 
-/// Top-level keys with a scalar or a list of scalars; deeper structure is walked over.
+/// Top-level keys with a scalar or a list of scalars; deeper structure is walked over, but for what is told below.
 using Fields = std::map<std::string, std::vector<std::string>>;
+/// A dataset of the results in model-index, as the name of a field.
+constexpr std::string_view kEvaluatedOn = "model-index/results/dataset/type";
+
+/// Older cards give these by configuration: `license: {en: [mit], de: [cc-by-4.0]}`.
+bool is_flattened(std::string_view key) {
+  return key == "license" || key == "licenses" || key == "language" || key == "languages";
+}
 
 class CardSink {
  public:
@@ -24,18 +35,16 @@ class CardSink {
     switch (event.kind) {
       case Kind::ObjectBegin:
       case Kind::ListBegin:
-        if (++depth_ == 1 && event.kind != Kind::ObjectBegin) return no_mapping();
-        if (depth_ == 2) {
-          is_list_ = event.kind == Kind::ListBegin;
-          fields_[key_].clear();  // the last duplicate wins
-        }
+        if (path_.empty() && event.kind != Kind::ObjectBegin) return no_mapping();
+        path_.push_back({event.kind == Kind::ListBegin, {}});
+        if (path_.size() == 2) forget();
         return ok();
       case Kind::ObjectEnd:
       case Kind::ListEnd:
-        --depth_;
+        path_.pop_back();
         return ok();
       case Kind::Key:
-        if (depth_ == 1) key_ = event.text;
+        path_.back().key = event.text;
         return ok();
       default:
         return scalar(event);
@@ -43,44 +52,105 @@ class CardSink {
   }
 
  private:
+  struct Level {
+    bool list = false;
+    std::string key;  ///< of a mapping: the one that is read
+  };
   static Error no_mapping() { return {Errc::BadInput, "the front matter is not a mapping"}; }
 
+  /// The last duplicate wins.
+  void forget() {
+    const std::string& key = path_[0].key;
+    fields_[key].clear();
+    if (kEvaluatedOn.starts_with(key + "/")) fields_.erase(std::string(kEvaluatedOn));
+  }
+  bool is_evaluated_on() const {
+    std::string_view rest = kEvaluatedOn;
+    for (const Level& level : path_) {
+      if (level.list) continue;
+      if (!rest.starts_with(level.key)) return false;
+      rest.remove_prefix(level.key.size());
+      if (rest.empty()) return &level == &path_.back();
+      if (rest[0] != '/') return false;
+      rest.remove_prefix(1);
+    }
+    return false;
+  }
+
   Result<> scalar(const formats::TreeEvent& event) {
-    if (depth_ == 0) return no_mapping();
-    if (depth_ != 1 && !(depth_ == 2 && is_list_)) return ok();
-    auto& values = fields_[key_];
-    if (depth_ == 1) values.clear();
+    if (path_.empty()) return no_mapping();
+    const std::string& key = path_[0].key;
+    if (path_.size() == 1) forget();
+    const bool of_field = path_.size() == 1 || (path_.size() == 2 && path_[1].list) || is_flattened(key);
+    if (!of_field && !is_evaluated_on()) return ok();
+    auto& values = fields_[of_field ? key : std::string(kEvaluatedOn)];
     if (event.kind != formats::TreeEvent::Kind::Null && values.size() < kValuesMax)
       values.emplace_back(event.text.substr(0, kValueBytesMax));
     return ok();
   }
 
   Fields& fields_;
-  int depth_ = 0;
-  bool is_list_ = false;  ///< the value of the key is a list
-  std::string key_;
+  std::vector<Level> path_;  ///< the mappings and lists around what comes next
 };
+
+Result<> read_fields(std::string_view yaml, Fields& fields) {
+  CardSink sink(fields);
+  return formats::read_yaml(yaml, kBudget, [&](const formats::TreeEvent& event) { return sink.take(event); });
+}
+
+/// Whether a top-level key begins with this line.
+bool begins_block(std::string_view line) {
+  if (line.empty() || std::string_view(" \t\r#-[]{}\"',&*!|>%@`").find(line[0]) != std::string_view::npos) return false;
+  const std::size_t colon = line.find(':');
+  return colon != std::string_view::npos &&
+         (colon + 1 == line.size() || std::string_view(" \t\r").find(line[colon + 1]) != std::string_view::npos);
+}
+
+/// What can be read where the whole cannot: each top-level key with the lines under it alone. @returns the keys that
+/// could not be read.
+std::vector<std::string> read_blocks(std::string_view yaml, Fields& fields) {
+  std::vector<std::string> unread;
+  const auto read_one = [&](std::string_view block) {
+    Fields one;
+    if (!begins_block(block.substr(0, block.find('\n')))) return;  // what stands before the first key
+    if (read_fields(block, one))
+      for (auto& [key, values] : one) fields[key] = std::move(values);
+    else
+      unread.emplace_back(block.substr(0, block.find(':')));
+  };
+  std::size_t begin = 0, blocks = 0;
+  for (std::size_t at = 0; at < yaml.size() && blocks < kBlocksMax;) {
+    const std::size_t end = std::min(yaml.find('\n', at), yaml.size());
+    if (at != begin && begins_block(yaml.substr(at, end - at))) {
+      read_one(yaml.substr(begin, at - begin));
+      begin = at;
+      ++blocks;
+    }
+    at = end + 1;
+  }
+  if (blocks < kBlocksMax) read_one(yaml.substr(begin));
+  return unread;
+}
 
 /// Cutting at a byte limit may split a character; what is stored must be UTF-8.
 std::string clean(const std::string& value) { return printable(trim(value)); }
 }  // namespace
 
 std::string front_matter(std::string_view readme) {
+  constexpr std::string_view kFence = "---", kBlanks = " \t", kLineEnds = "\r\n", kSpace = " \t\r\n\v\f";
   if (readme.starts_with("\xEF\xBB\xBF")) readme.remove_prefix(3);
-  while (readme.starts_with('\n') || readme.starts_with("\r\n")) readme.remove_prefix(readme[0] == '\r' ? 2 : 1);
-  auto next_line = [](std::string_view& text) {
-    const auto end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text = end == text.npos ? std::string_view{} : text.substr(end + 1);
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-    return line;
-  };
-  if (!readme.starts_with("---") || next_line(readme) != "---") return {};
-  const std::string_view body = readme.substr(0, kFrontMatterBytesMax + 8);
-  for (std::string_view rest = body; !rest.empty();) {
-    const auto offset = static_cast<std::size_t>(rest.data() - body.data());
-    if (next_line(rest) == "---")
-      return offset > kFrontMatterBytesMax ? std::string() : std::string(body.substr(0, offset));
+  readme.remove_prefix(std::min(readme.find_first_not_of(kSpace), readme.size()));
+  if (!readme.starts_with(kFence)) return {};
+  readme.remove_prefix(kFence.size());
+  const std::size_t begin = readme.find_first_not_of(kLineEnds);
+  if (begin == 0 || begin == readme.npos) return {};  // no line end, or nothing behind it
+  const std::string_view body = readme.substr(begin, kFrontMatterBytesMax + 1'024);
+  if (body.starts_with(kFence)) return {};
+  for (std::size_t at = body.find(kFence); at != body.npos; at = body.find(kFence, at + 1)) {
+    if (kLineEnds.find(body[at - 1]) == kLineEnds.npos) continue;
+    const std::size_t end = body.find_first_not_of(kBlanks, at + kFence.size());
+    if (end != body.npos && body[end] != '\n' && body.substr(end, 2) != "\r\n") continue;
+    return at > kFrontMatterBytesMax ? std::string() : std::string(body.substr(0, at));
   }
   return {};
 }
@@ -93,20 +163,21 @@ storage::CardFacts parse_card(std::string_view yaml) {
     return card;
   }
   Fields fields;
-  CardSink sink(fields);
-  const auto read =
-      formats::read_yaml(yaml, kBudget, [&](const formats::TreeEvent& event) { return sink.take(event); });
-  if (!read) {
-    card.problem = printable(read.assume_error().what);
-    return card;
+  if (const auto read = read_fields(yaml, fields); !read) {
+    fields.clear();
+    const std::vector<std::string> unread = read_blocks(yaml, fields);
+    card.problem = read.assume_error().what;
+    for (std::size_t i = 0; i < std::min(unread.size(), kUnreadNamedMax); ++i)
+      card.problem += (i == 0 ? "; not read: " : ", ") + unread[i].substr(0, kKeyBytesShown);
+    card.problem = printable(card.problem);
   }
-  auto list = [&](const char* key) {
+  auto list = [&](std::string_view key) {
     std::vector<std::string> out;
-    for (const std::string& v : fields[key])
+    for (const std::string& v : fields[std::string(key)])
       if (std::string c = clean(v); !c.empty()) out.push_back(std::move(c));
     return out;
   };
-  auto one = [&](const char* key) {
+  auto one = [&](std::string_view key) {
     auto values = list(key);
     return values.empty() ? std::string{} : std::move(values.front());
   };
@@ -122,6 +193,12 @@ storage::CardFacts parse_card(std::string_view yaml) {
   card.base_model_relation = one("base_model_relation");
   card.pipeline_tag = one("pipeline_tag");
   card.library_name = one("library_name");
+  card.new_version = one("new_version");
+  card.source_datasets = list("source_datasets");
+  card.models = list("models");
+  for (std::string& dataset : list(kEvaluatedOn))
+    if (std::find(card.evaluated_on.begin(), card.evaluated_on.end(), dataset) == card.evaluated_on.end())
+      card.evaluated_on.push_back(std::move(dataset));
   return card;
 }
 }  // namespace hm::provenance

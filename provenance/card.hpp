@@ -11,11 +11,11 @@
 
 namespace hm::provenance {
 inline constexpr std::size_t kFrontMatterBytesMax = 256 * 1024;
-/// The YAML between the first "---" line and the next; "" when the text does not begin with one (a BOM and blank lines
-/// before it are tolerated, as the Hub's client does).
+/// The YAML between the first "---" line and the next; "" when the text does not begin with one. The Hub's rule: a BOM,
+/// blanks and empty lines may stand before the first, blanks behind the second, and nothing else.
 std::string front_matter(std::string_view readme);
 /// Reads the declared facts. Scalars stay strings as written (`language: no` is Norwegian); a string where a list is
-/// usual counts as a list of one. Never fails: what could not be read is said in CardFacts::problem, facts read before
-/// the trouble are kept out then.
+/// usual counts as a list of one, licences and languages by configuration as one list. Never fails: of a broken card
+/// each top-level key that can be read alone is read, and CardFacts::problem says what is wrong and what is left out.
 storage::CardFacts parse_card(std::string_view front_matter_yaml);
 }  // namespace hm::provenance

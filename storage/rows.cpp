@@ -110,6 +110,10 @@ CardFacts read_card(const json::object& object, RowReader& outer) {
   card.base_model_relation = r.text("base_model_relation");
   card.pipeline_tag = r.text("pipeline_tag");
   card.library_name = r.text("library_name");
+  card.new_version = r.text("new_version");
+  card.source_datasets = r.list("source_datasets");
+  card.evaluated_on = r.list("evaluated_on");
+  card.models = r.list("models");
   card.problem = r.text("problem");
   if (!r.finish(0)) outer.fail("card");
   return card;
@@ -133,8 +137,13 @@ json::object to_json(const CardFacts& card) {
                                    {"base_model_relation", &card.base_model_relation},
                                    {"pipeline_tag", &card.pipeline_tag},
                                    {"library_name", &card.library_name},
+                                   {"new_version", &card.new_version},
                                    {"problem", &card.problem}})
     if (!value->empty()) out[key] = *value;
+  for (const auto& [key, list] : {std::pair{"source_datasets", &card.source_datasets},
+                                  {"evaluated_on", &card.evaluated_on},
+                                  {"models", &card.models}})
+    if (!list->empty()) out[key] = strings(*list);
   return out;
 }
 

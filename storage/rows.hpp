@@ -26,7 +26,11 @@ struct CardFacts {
   std::string licence_name, licence_link;
   std::vector<std::string> base_models, datasets, languages;
   std::string base_model_relation, pipeline_tag, library_name;
-  std::string problem;  ///< why the card could not be read; empty when it could
+  std::string new_version;                   ///< of a model: what takes its place
+  std::vector<std::string> source_datasets;  ///< of a dataset, as written: "original", "extended|squad"
+  std::vector<std::string> evaluated_on;     ///< datasets of the results in model-index, each once
+  std::vector<std::string> models;           ///< of a space: what it uses
+  std::string problem;                       ///< what of the card could not be read, and why; empty when all could
   bool operator==(const CardFacts&) const = default;
 };
 /// Repos: the present state of one repository.

@@ -373,10 +373,14 @@ void add_card(std::string& out, const storage::CardFacts& card) {
   if (!card.base_model_relation.empty()) bases += " (" + card.base_model_relation + ")";
   if (!card.base_models.empty()) field(out, "base models", bases + ", declared by the card (E1)", 4);
   if (!card.datasets.empty()) field(out, "datasets", joined(card.datasets, ", ") + ", declared by the card (E1)", 4);
+  field(out, "source datasets", joined(card.source_datasets, ", "), 4);
+  field(out, "evaluated on", joined(card.evaluated_on, ", "), 4);
+  field(out, "uses models", joined(card.models, ", "), 4);
+  field(out, "newer version", card.new_version, 4);
   field(out, "languages", joined(card.languages, ", "), 4);
   field(out, "task", card.pipeline_tag, 4);
   field(out, "library", card.library_name, 4);
-  if (!card.problem.empty()) field(out, "card", "could not be read: " + card.problem, 4);
+  if (!card.problem.empty()) field(out, "card", "could not be read in full: " + card.problem, 4);
 }
 
 std::string revision_text(const RevisionFacts& revision) {

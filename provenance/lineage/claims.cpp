@@ -83,9 +83,17 @@ void add_base_tag(std::string_view rest, Claims& out) {
   if (relation != Relation::DerivedFrom) out.add_text(RepoKind::Model, relation, "tags", rest.substr(colon + 1));
 }
 
+/// "ns/name", "extended|ns/name"; "original", "extended" and "other" name none.
+void add_source(const char* field, std::string_view text, Claims& out) {
+  constexpr std::string_view kExtended = "extended|";
+  std::string_view name = trim(text);
+  if (name.starts_with(kExtended)) name.remove_prefix(kExtended.size());
+  if (trim(name).empty() || name == "original" || name == "extended" || name == "other") return;
+  out.add(reference_of(RepoKind::Dataset, name), Relation::FromDataset, field, text);
+}
+
 void add_tags(RepoKind kind, const json::object& facts, bool with_bases, Claims& out) {
-  constexpr std::string_view kBase = "base_model:", kDataset = "dataset:", kSource = "source_datasets:",
-                             kExtended = "extended|";
+  constexpr std::string_view kBase = "base_model:", kDataset = "dataset:", kSource = "source_datasets:";
   const json::value* const tags = facts.if_contains("tags");
   if (tags == nullptr || !tags->is_array()) return;
   for (const json::value& v : tags->get_array()) {
@@ -95,10 +103,7 @@ void add_tags(RepoKind kind, const json::object& facts, bool with_bases, Claims&
     if (tag.starts_with(kDataset) && kind != RepoKind::Dataset)
       out.add_text(RepoKind::Dataset, kind == RepoKind::Model ? Relation::TrainedOn : Relation::Uses, "tags",
                    tag.substr(kDataset.size()));
-    if (!tag.starts_with(kSource) || kind != RepoKind::Dataset) continue;
-    tag.remove_prefix(kSource.size());
-    if (tag.starts_with(kExtended)) tag.remove_prefix(kExtended.size());
-    if (tag != "original" && tag != "extended") out.add_text(RepoKind::Dataset, Relation::FromDataset, "tags", tag);
+    if (tag.starts_with(kSource) && kind == RepoKind::Dataset) add_source("tags", tag.substr(kSource.size()), out);
   }
 }
 
@@ -160,6 +165,13 @@ std::vector<Claim> claims_of_card(RepoKind kind, const storage::CardFacts& card)
   for (const std::string& dataset : card.datasets)
     out.add_text(RepoKind::Dataset, kind == RepoKind::Model ? Relation::TrainedOn : Relation::Uses, "datasets",
                  dataset);
+  for (const std::string& dataset : card.evaluated_on)
+    if (kind == RepoKind::Model) out.add_text(RepoKind::Dataset, Relation::EvaluatedOn, "model-index", dataset);
+  for (const std::string& source : card.source_datasets)
+    if (kind == RepoKind::Dataset) add_source("source_datasets", source, out);
+  for (const std::string& model : card.models)
+    if (kind == RepoKind::Space) out.add_text(RepoKind::Model, Relation::Uses, "models", model);
+  out.add_text(kind, Relation::SupersededBy, "new_version", card.new_version);
   return out.take();
 }
 namespace {

@@ -1,5 +1,6 @@
 // A Hub with millions of repositories as a program, on 127.0.0.1 only. Prints "listening on http://127.0.0.1:PORT".
-// Beside what the Hub answers: GET /-/stats, POST /-/mutate?n=100&seed=1, GET /-/truth?kind=model. One thread.
+// Beside what the Hub answers: GET /-/stats, POST /-/mutate?n=100&seed=1, GET /-/truth?kind=model;
+// with --planted GET /-/planted (JSON) and /-/origins (CSV). One thread.
 #include <CLI/CLI.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -17,6 +18,7 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "tests/hub_at_scale/plant.hpp"
 #include "tests/hub_at_scale/world.hpp"
 
 namespace asio = boost::asio;
@@ -84,6 +86,9 @@ class Program {
 
   Answer answer_to(const HttpRequest& request, const std::string& target) {
     if (target == "/-/stats") return stats();
+    if (options_.scale.planted && target == "/-/planted")
+      return json(scale::render_json(scale::planted(options_.scale)));
+    if (options_.scale.planted && target == "/-/origins") return csv(scale::planted_origins());
     if (target.starts_with("/-/mutate")) return mutate(request, scale::parse_query(target));
     scale::Request asked;
     asked.method = std::string(request.method_string());
@@ -105,12 +110,14 @@ class Program {
     return response;
   }
 
-  static Answer json(std::string body) {
+  static Answer typed(const char* type, std::string body) {
     Answer answer;
-    answer.headers.emplace_back("Content-Type", "application/json; charset=utf-8");
+    answer.headers.emplace_back("Content-Type", std::string(type) + "; charset=utf-8");
     answer.body = std::move(body);
     return answer;
   }
+  static Answer json(std::string body) { return typed("application/json", std::move(body)); }
+  static Answer csv(std::string body) { return typed("text/csv", std::move(body)); }
 
   Answer stats() const {
     const scale::Stats stats = world_.stats();
@@ -203,6 +210,8 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--seed", options.scale.seed)->capture_default_str();
   app.add_option("--now-ms", options.scale.now_ms, "when the world ends and changes begin; default: now");
   app.add_flag("--planted", options.scale.planted, "with the figures of plant.hpp");
+  app.add_option("--family", options.scale.family, "descendants of the largest planted family; 0: the report's share");
+  app.add_option("--depth", options.scale.depth, "generations of the planted families")->capture_default_str();
   app.add_option("--port", options.port, "0: any")->capture_default_str();
   app.add_option("--quota-api", options.quota_api, "requests in 300 s; 0: no limit")->capture_default_str();
   app.add_option("--quota-resolvers", options.quota_resolvers)->capture_default_str();
@@ -224,6 +233,10 @@ int main(int argc, char** argv) {
   CLI::App app("A Hub with millions of repositories, for tests and benchmarks. Listens on 127.0.0.1 only.");
   declare(app, options);
   CLI11_PARSE(app, argc, argv);
+  if (const auto wrong = options.scale.planted ? scale::why_not_planted(options.scale) : std::nullopt) {
+    std::cerr << *wrong << '\n';
+    return 1;
+  }
   asio::io_context context(1);
   asio::signal_set signals(context, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code&, int) { context.stop(); });

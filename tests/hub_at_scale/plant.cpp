@@ -7,7 +7,7 @@
 
 namespace hm::test::scale {
 namespace {
-constexpr std::uint64_t kMeanDownloads = 1'000, kHeadPermille = 496, kHeadFraction = 10'000;
+constexpr std::uint64_t kMeanDownloads = 1'000, kHeadPermille = 496, kHeadFraction = 10'000, kHeadMax = 200;
 constexpr std::uint32_t kTail = 200;  // downloads that half of the models do not have
 constexpr std::array<std::uint64_t, 3> kFamilies{113'000, 72'000, 46'000};
 constexpr std::uint64_t kModelsOfReport = 2'300'000, kDatasetsOfReport = 500'000;
@@ -52,18 +52,65 @@ std::string planted_origins() {
 Planted planted(const Scale& scale) {
   Planted out;
   out.downloads = kMeanDownloads * scale.models;
-  out.head = std::max<std::uint64_t>((scale.models + kHeadFraction / 2) / kHeadFraction, 1);
+  out.head = std::clamp<std::uint64_t>((scale.models + kHeadFraction / 2) / kHeadFraction, 1, kHeadMax);
   out.head_downloads = out.downloads / 1'000 * kHeadPermille;
   out.below_200 = scale.models / 2;
   for (std::size_t f = 0; f < kFamilies.size(); ++f)
     out.descendants[f] = in_proportion(kFamilies[f], scale.models, kModelsOfReport);
+  if (scale.family != 0) out.descendants[0] = scale.family;
+  for (std::size_t f = 0; f < kFamilies.size(); ++f)
+    out.depth[f] = std::min<std::uint64_t>(out.descendants[f], scale.depth);
   out.robotics_2024 = in_proportion(kRobotics2024, scale.datasets, kDatasetsOfReport);
   out.robotics_2025 = in_proportion(kRobotics2025, scale.datasets, kDatasetsOfReport);
   return out;
 }
 
+std::uint32_t planted_root(std::size_t family) { return head_slot(family); }
+
+std::string render_json(const Planted& truth) {
+  std::string out = "{";
+  const auto add = [&](std::string_view name, const std::string& value) {
+    ((out += out.size() > 1 ? ",\"" : "\"") += name) += "\":" + value;
+  };
+  const auto list = [](const std::array<std::uint64_t, 3>& numbers) {
+    std::string text;
+    for (const std::uint64_t n : numbers) text += (text.empty() ? "[" : ",") + std::to_string(n);
+    return text + "]";
+  };
+  add("downloads", std::to_string(truth.downloads));
+  add("head", std::to_string(truth.head));
+  add("head_downloads", std::to_string(truth.head_downloads));
+  add("below_200", std::to_string(truth.below_200));
+  add("descendants", list(truth.descendants));
+  add("depth", list(truth.depth));
+  add("robotics_2024", std::to_string(truth.robotics_2024));
+  add("robotics_2025", std::to_string(truth.robotics_2025));
+  std::string owners;
+  for (const PlantedOwner& owner : planted_owners()) {
+    owners += owners.empty() ? "[" : ",";
+    for (const auto& [name, value] : {std::pair{"{\"name\":\"", owner.name},
+                                      {"\",\"jurisdiction\":\"", owner.jurisdiction},
+                                      {"\",\"sector\":\"", owner.sector}})
+      owners.append(name).append(value);
+    owners += "\",\"downloads\":" + std::to_string(truth.downloads / 1'000 * owner.permille) + "}";
+  }
+  add("owners", owners + "]");
+  return out + "}";
+}
+
+std::optional<std::string> why_not_planted(const Scale& scale) {
+  const Planted truth = planted(scale);
+  if (scale.models < kPlantedModelsMin)
+    return "planted figures want at least " + std::to_string(kPlantedModelsMin) + " models";
+  std::uint64_t members = 0;
+  for (const std::uint64_t n : truth.descendants) members += n;
+  if (members > scale.models - head_slot(kFamilies.size() - 1) - 1) return "the families are larger than all models";
+  if (scale.depth == 0) return "a family has at least one generation";
+  return std::nullopt;
+}
+
 void plant_families(const Scale& scale, std::vector<Repo>& repos) {
-  HM_CHECK(scale.models >= kPlantedModelsMin);
+  HM_CHECK(!why_not_planted(scale));
   const Planted truth = planted(scale);
   for (std::uint32_t f = 0; f < kFamilies.size(); ++f) {
     repos[head_slot(f)].root = true;
@@ -73,6 +120,7 @@ void plant_families(const Scale& scale, std::vector<Repo>& repos) {
   for (std::uint32_t slot = head_slot(kFamilies.size() - 1) + 1; slot < scale.models; ++slot) free.push_back(slot);
   for (std::uint32_t f = 0; f < kFamilies.size(); ++f) {
     std::vector<std::uint32_t> members{head_slot(f)}, others;
+    std::vector<std::uint32_t> generation{0};  // of each member
     std::uint64_t wanted = truth.descendants[f];
     for (std::size_t n = 0; n < free.size(); ++n) {  // each has the same chance, and so many are taken
       const Draw draw(scale.seed, free[n]);
@@ -83,9 +131,14 @@ void plant_families(const Scale& scale, std::vector<Repo>& repos) {
       --wanted;
       Repo& repo = repos[free[n]];
       repo.family = static_cast<std::uint16_t>(f + 1);
-      const bool of_root = draw.unit(For::Parent) < 0.6;
-      repo.parent =
-          members[of_root ? 0 : below(draw.bits(For::Parent, 50), static_cast<std::uint32_t>(members.size()))];
+      std::size_t parent = members.size() - 1;  // the first of them are one line, which is as long as any will be
+      if (members.size() > truth.depth[f]) {
+        const bool of_root = draw.unit(For::Parent) < 0.6;
+        parent = of_root ? 0 : below(draw.bits(For::Parent, 50), static_cast<std::uint32_t>(members.size()));
+        if (generation[parent] >= truth.depth[f]) parent = 0;
+      }
+      repo.parent = members[parent];
+      generation.push_back(generation[parent] + 1);
       repo.relation = static_cast<Relation>(draw.below(For::Relation, 4));
       members.push_back(free[n]);
     }

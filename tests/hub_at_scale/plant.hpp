@@ -2,16 +2,19 @@
 // has something exact to find. Pure functions. The figures are shares and counts of the whole Hub; a smaller Hub gets
 // the same shares exactly, and the counts in proportion, rounded.
 //
-// - Each model has on average 1,000 downloads. The first 0.01 % (rounded) have 49.6 % of all, and half of the models
-//   have fewer than 200.
+// - Each model has on average 1,000 downloads. The first 0.01 % (rounded), but never more than 200, have 49.6 % of all,
+//   and half of the models have fewer than 200. 200 is 0.01 % of two million models; of more they are still the 200
+//   that the report names, and the rest of the first 0.01 % is a thousandth part of a percent.
 // - Five owners have all models (planted_owners()). Of the downloads China has 41 %; industry has 37 %, independents
 //   39 %, academia 24 %.
-// - Three families, one root each, of 113,000, 72,000 and 46,000 descendants among 2,300,000 models. Nobody else names
-//   a base.
+// - Three families, one root each, of 113,000, 72,000 and 46,000 descendants among 2,300,000 models (or Scale::family
+//   for the first). The longest way down each has Scale::depth steps, or as many as there are descendants. Nobody else
+//   names a base.
 // - Robotics datasets: 1,145 at the end of 2024 and 26,991 at the end of 2025 of 500,000; none later.
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,9 +40,17 @@ struct Planted {
   std::uint64_t head = 0, head_downloads = 0;
   std::uint64_t below_200 = 0;
   std::array<std::uint64_t, 3> descendants{};  ///< of each family's root, largest first
+  std::array<std::uint64_t, 3> depth{};        ///< of each family
   std::uint64_t robotics_2024 = 0, robotics_2025 = 0;
 };
 Planted planted(const Scale& scale);
+/// The slot of a family's root, by its number from 0.
+std::uint32_t planted_root(std::size_t family);
+/// {"downloads", "head", "head_downloads", "below_200", "descendants", "depth", "robotics_2024", "robotics_2025",
+/// "owners": [{"name", "jurisdiction", "sector", "downloads"}]}
+std::string render_json(const Planted& truth);
+/// Whether the families have room: nullopt, or what is wrong with the sizes.
+std::optional<std::string> why_not_planted(const Scale& scale);
 
 // The steps of populate(): each of them wants the ones before it.
 void plant_families(const Scale& scale, std::vector<Repo>& repos);

@@ -20,6 +20,8 @@ struct Scale {
   std::uint64_t seed = 1;
   std::int64_t now_ms = 1'800'000'000'000;  ///< POSIX; nothing was created later
   bool planted = false;                     ///< with the figures of a published report, plant.hpp
+  std::uint64_t family = 0;                 ///< descendants of the largest planted family; 0: the report's
+  std::uint32_t depth = 12;                 ///< generations below the root of each planted family
 };
 /// 2,300,000 models, 500,000 datasets, 1,000,000 Spaces.
 Scale full(std::uint64_t seed, std::int64_t now_ms);

@@ -244,7 +244,7 @@ std::string render_json(const Truth& t) {
          ",\"removed\":" + (t.removed ? "true" : "false") + ",\"disabled\":" + (t.disabled ? "true" : "false") +
          ",\"sha\":" + quoted(t.sha) + ",\"gated\":" + gated +
          ",\"licence\":" + (t.licence.empty() ? "null" : quoted(t.licence)) +
-         ",\"lastModified\":" + quoted(iso8601(t.last_modified_ms)) +
+         ",\"downloads\":" + std::to_string(t.downloads) + ",\"lastModified\":" + quoted(iso8601(t.last_modified_ms)) +
          ",\"createdAt\":" + quoted(iso8601(t.created_ms)) + "}";
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <functional>
 #include <map>
@@ -15,6 +16,7 @@
 
 #include "base/text.hpp"
 #include "net/http_client.hpp"
+#include "tests/hub_at_scale/plant.hpp"
 #include "tests/hub_at_scale/transport.hpp"
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/run.hpp"
@@ -445,6 +447,74 @@ TEST(PopulationTest, HalfOfTheModelsNameABaseAndFamiliesAreDeep) {
   EXPECT_GE(*std::ranges::max_element(depth), 8);
   EXPECT_NEAR(static_cast<double>(gated) / n, 0.015, 0.003);
   EXPECT_NEAR(static_cast<double>(without_licence) / n, 0.60, 0.02);
+}
+
+/// Of each planted family: descendants, and the steps of the longest way down.
+std::array<std::pair<std::uint64_t, std::uint64_t>, 3> families_in(const std::vector<Repo>& repos) {
+  std::array<std::pair<std::uint64_t, std::uint64_t>, 3> out{};
+  std::vector<std::uint32_t> generation(repos.size());
+  for (std::uint32_t slot = 0; slot < repos.size(); ++slot) {  // a base is older than what is made of it
+    if (repos[slot].parent == kNobody) continue;
+    EXPECT_LT(repos[slot].parent, slot);
+    generation[slot] = generation[repos[slot].parent] + 1;
+    auto& [members, depth] = out.at(repos[slot].family - 1U);
+    ++members;
+    depth = std::max<std::uint64_t>(depth, generation[slot]);
+  }
+  return out;
+}
+
+TEST(PlantTest, AtTheSizeOfTheReportItsFiguresAreThere) {
+  Scale scale = full(1, ManualClock().unix_ms());
+  scale.planted = true;
+  const std::vector<Repo> repos = populate(scale);
+  std::vector<std::uint32_t> downloads;
+  std::array<std::uint64_t, 5> of_owner{};
+  for (std::uint32_t slot = 0; slot < scale.models; ++slot) {
+    downloads.push_back(repos[slot].downloads);
+    of_owner[slot % of_owner.size()] += repos[slot].downloads;
+  }
+  std::ranges::sort(downloads, std::greater());
+  const auto sum = [&](std::size_t n) {
+    std::uint64_t all = 0;
+    for (std::size_t i = 0; i < n; ++i) all += downloads[i];
+    return all;
+  };
+  const std::uint64_t all = sum(downloads.size());
+  EXPECT_EQ(all, 2'300'000'000U);
+  EXPECT_EQ(sum(200) * 1'000, all * 496) << "200 models have 49.6 %";
+  EXPECT_EQ(sum(230) * 1'000 / all, 496U) << "and 0.01 % of the models, in tenths of a percent";
+  EXPECT_EQ(std::ranges::count_if(downloads, [](std::uint32_t n) { return n < 200; }), 1'150'000);
+  EXPECT_EQ((of_owner[0] + of_owner[1]) * 100, all * 41) << "China";
+  EXPECT_EQ((of_owner[0] + of_owner[2]) * 100, all * 37) << "industry";
+  EXPECT_EQ(of_owner[4] * 100, all * 39) << "independents";
+  const auto families = families_in(repos);
+  EXPECT_EQ(families,
+            (std::array<std::pair<std::uint64_t, std::uint64_t>, 3>{{{113'000, 12}, {72'000, 12}, {46'000, 12}}}));
+  std::uint64_t until_2024 = 0, until_2025 = 0;
+  for (const Repo& repo : repos) {
+    if (!repo.robotics) continue;
+    until_2024 += repo.created_s < 1'735'689'600 ? 1 : 0;  // 2025-01-01
+    until_2025 += repo.created_s < 1'767'225'600 ? 1 : 0;  // 2026-01-01
+  }
+  EXPECT_EQ(until_2024, 1'145U);
+  EXPECT_EQ(until_2025, 26'991U);
+}
+TEST(PlantTest, AFamilyIsAsLargeAndAsDeepAsAsked) {
+  Scale scale = small(20'000, 5'000);
+  scale.planted = true;
+  scale.family = 7'000;
+  scale.depth = 30;
+  ASSERT_EQ(why_not_planted(scale), std::nullopt);
+  const Planted truth = planted(scale);
+  EXPECT_EQ(truth.descendants[0], 7'000U);
+  const auto families = families_in(populate(scale));
+  for (std::size_t f = 0; f < families.size(); ++f)
+    EXPECT_EQ(families[f], std::pair(truth.descendants[f], std::uint64_t{30})) << f;
+  scale.depth = 1;
+  EXPECT_EQ(families_in(populate(scale))[0], std::pair(std::uint64_t{7'000}, std::uint64_t{1}));
+  scale.family = 20'000;
+  EXPECT_NE(why_not_planted(scale), std::nullopt);
 }
 
 TEST(RateTest, WindowsAreFixedAndEachBucketHasItsOwn) {

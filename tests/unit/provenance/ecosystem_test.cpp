@@ -11,6 +11,7 @@
 #include "base/csv.hpp"
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "provenance/lineage/graph.hpp"
 #include "provenance/report/families.hpp"
 #include "provenance/report/population.hpp"
 #include "tests/hub_at_scale/plant.hpp"
@@ -66,6 +67,27 @@ class EcosystemTest : public CrawlTest {
     }));
     return all;
   }
+  /// The table of licences against what the Hub gave to whom.
+  void expect_licences_of_the_world(const Report& r) const {
+    std::map<std::vector<std::string>, std::pair<std::uint64_t, std::uint64_t>> truth,
+        found;  // repositories, downloads
+    for (const RepoKind kind : {RepoKind::Model, RepoKind::Dataset})
+      world_->for_each(kind, [&](const scale::Truth& each) {
+        if (!each.visible) return;
+        auto& [repositories, downloads] =
+            truth[{std::string(name_of(kind)), each.licence.empty() ? "(none)" : each.licence}];
+        ++repositories;
+        downloads += each.downloads;
+      });
+    const FigureTable* t = r.table("licences");
+    for (const auto& row : t->rows) {
+      const std::vector<std::string> keys{text_of(row[0]), text_of(row[1])};
+      found[keys] = {std::get<std::uint64_t>(*t->find(keys, "repositories")),
+                     std::get<std::uint64_t>(*t->find(keys, "downloads"))};
+    }
+    EXPECT_EQ(found, truth);
+    EXPECT_GT(truth.size(), 20U);
+  }
   provenance::OriginTable origins_;
 };
 
@@ -102,6 +124,20 @@ TEST_F(EcosystemTest, RecoversThePlantedFigures) {
   for (std::size_t f = 0; f < 3; ++f) EXPECT_EQ(families->rows[f][3], Figure(truth.descendants[f])) << f;
   EXPECT_EQ(truth.descendants[0], 983U);  // 113,000 * 20,000 / 2,300,000
   EXPECT_EQ(text_of(families->rows[0][4]), "4.9 %");
+  // As deep as it was planted, and every one of them found on the way down.
+  const provenance::lineage::Graph graph(*index_);
+  for (std::size_t f = 0; f < 3; ++f) {
+    const auto root = graph.find(RepoId{RepoKind::Model, text_of(families->rows[f][0])}).value();
+    std::uint64_t found = 0, deepest = 0;
+    ASSERT_TRUE(graph.descendants(root, {}, [&](const provenance::lineage::Descendant& each) {
+      ++found;
+      deepest = std::max<std::uint64_t>(deepest, static_cast<std::uint64_t>(each.depth));
+      return true;
+    }));
+    EXPECT_EQ(found, truth.descendants[f]) << f;
+    EXPECT_EQ(deepest, truth.depth[f]) << f;
+  }
+  EXPECT_EQ(truth.depth[0], 12U);
   // The owner of two of the roots has more: others descend from its members of the third family.
   EXPECT_GT(number(r, "families_by_owner", {"basalt-works"}, "descendants"),
             truth.descendants[0] + truth.descendants[2]);
@@ -114,6 +150,8 @@ TEST_F(EcosystemTest, RecoversThePlantedFigures) {
   EXPECT_EQ(number(r, "datasets_by_task", {"robotics", "2024"}, "by_end"), truth.robotics_2024);
   EXPECT_EQ(number(r, "datasets_by_task", {"robotics", "2025"}, "by_end"), truth.robotics_2025);
   EXPECT_EQ(number(r, "datasets_by_task", {"robotics", "2025"}, "created"), truth.robotics_2025 - truth.robotics_2024);
+
+  expect_licences_of_the_world(r);
 }
 
 TEST_F(EcosystemTest, AgreesWithALookAtEveryRow) {

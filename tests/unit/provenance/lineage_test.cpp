@@ -345,5 +345,29 @@ TEST(Claims, OfListingsTakeWhateverFormTheHubSends) {
   EXPECT_THAT(of(RepoKind::Model, R"({"baseModels":{"relation":7,"models":[3,{},{"_id":"x"}]},"tags":"none"})"),
               IsEmpty());
 }
+
+TEST(Claims, OfCardsAreAllThatACardSaysOfItsDescent) {
+  auto of = [](RepoKind kind, const storage::CardFacts& card) {
+    std::vector<std::string> out;
+    for (const Claim& c : claims_of_card(kind, card))
+      out.push_back(std::string(storage::name_of(c.relation)) + " " + c.to.name + " " + c.field + " " + c.text);
+    return out;
+  };
+  storage::CardFacts card;
+  card.datasets = {"d/train"};
+  card.evaluated_on = {"glue", "d/train"};
+  card.source_datasets = {"original", "extended|squad", "other", "extended|other", "org/data"};
+  card.models = {"a/b"};
+  card.new_version = "https://huggingface.co/org/newer";
+  const std::string newer = " org/newer new_version https://huggingface.co/org/newer";
+  EXPECT_THAT(of(RepoKind::Model, card),
+              ElementsAre("trained-on d/train datasets d/train", "evaluated-on glue model-index glue",
+                          "evaluated-on d/train model-index d/train", "superseded-by" + newer));
+  EXPECT_THAT(of(RepoKind::Dataset, card),
+              ElementsAre("uses d/train datasets d/train", "from-dataset squad source_datasets extended|squad",
+                          "from-dataset org/data source_datasets org/data", "superseded-by" + newer));
+  EXPECT_THAT(of(RepoKind::Space, card),
+              ElementsAre("uses d/train datasets d/train", "uses a/b models a/b", "superseded-by" + newer));
+}
 }  // namespace
 }  // namespace hm::provenance::lineage

@@ -37,7 +37,9 @@ SnapshotRow snapshot_row() {
   row.files = 3, row.bytes = std::uint64_t{1} << 62, row.left_out_files = 1, row.left_out_bytes = 5;
   row.selection = "*.gguf";
   row.observed_ms = 1'795'188'000'123;
-  row.card = {{"mit"}, "my", "https://example.org", {"a/b"}, {"c/d"}, {"en"}, "adapter", "text", "lib", "why"};
+  row.card = {{"mit"}, "my", "https://example.org", {"a/b"}, {"c/d"}, {"en"}, "adapter", "text", "lib"};
+  row.card.new_version = "a/newer", row.card.problem = "why";
+  row.card.source_datasets = {"original"}, row.card.evaluated_on = {"glue"}, row.card.models = {"e/f"};
   row.entry = 9;
   return row;
 }
