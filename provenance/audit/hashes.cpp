@@ -74,10 +74,11 @@ class HashesAudit {
     for (const RepoKey& repo : asked_.keys) {
       HM_TRY(const auto node, graph_.find(repo));
       HM_TRY(const auto files, files_of(repo));
-      if (files.empty())
+      if (files.empty()) {
         ++without_files_;
-      else
+      } else {
         HM_TRY(compare(node, files));
+      }
       HM_TRY(find_changes(node));
     }
     write();

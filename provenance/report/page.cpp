@@ -99,7 +99,10 @@ std::string findings_of(const Report& report) {
       const auto key = std::pair(severity, finding.rule);
       auto at = std::find_if(rules.begin() + static_cast<std::ptrdiff_t>(first), rules.end(),
                              [&](const auto& rule) { return rule.first == key; });
-      if (at == rules.end()) at = rules.insert(rules.end(), {key, {}});
+      if (at == rules.end()) {
+        rules.emplace_back(key, std::vector<const Finding*>());
+        at = rules.end() - 1;
+      }
       at->second.push_back(&finding);
     }
   }

@@ -8,9 +8,9 @@
 
 namespace hm::provenance::report {
 namespace {
-constexpr double kBoxHeight = 26, kRowGap = 10, kLaneHeight = 8, kColumnGap = 64, kMargin = 16, kBeforeText = 26,
-                 kAfterText = 12, kWayBack = 34;
-constexpr std::size_t kLabelColumns = 38;
+constexpr double kBoxHeight = 28, kLineHeight = 14, kRowGap = 12, kLaneHeight = 8, kColumnGap = 52, kMargin = 14,
+                 kBeforeText = 28, kAfterText = 12, kWayBack = 34, kBold = 1.1;
+constexpr std::size_t kLabelColumns = 30;
 constexpr std::size_t kLanesMax = 4'000;  // where long edges pass columns; beyond it they go straight
 constexpr int kSweeps = 12;
 constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
@@ -50,13 +50,18 @@ class Columns {
       Item item;
       item.node = i;
       item.column = column_of(i);
-      item_of_[i] = add(std::move(item), shortened(lineage_.graph.nodes[i].label, kLabelColumns));
+      const GraphNode& node = lineage_.graph.nodes[i];
+      const auto slash = node.label.rfind('/');
+      const bool split = slash != node.label.npos && slash + 1 < node.label.size();
+      item_of_[i] = add(std::move(item), {split ? shortened(node.label.substr(0, slash), kLabelColumns) : "",
+                                          shortened(split ? node.label.substr(slash + 1) : node.label, kLabelColumns)},
+                        node.subject);
     }
     for (std::size_t b = 0; b < buckets_.size(); ++b) {
       Item item;
       item.bucket = b;
       item.column = column_of(buckets_[b].parent) + 1;
-      const std::size_t at = add(std::move(item), text_of(buckets_[b]));
+      const std::size_t at = add(std::move(item), {"", text_of(buckets_[b])}, false);
       for (const std::size_t leaf : buckets_[b].leaves) item_of_[leaf] = at;
     }
   }
@@ -67,11 +72,16 @@ class Columns {
     for (const std::size_t i : lineage_.children[node]) first = std::min(first, lineage_.level[lineage_.links[i].child]);
     return first - 1;
   }
-  std::size_t add(Item item, const std::string& label) {
-    item.width = width_of_text(label) + kBeforeText + kAfterText;
-    item.height = kBoxHeight;
+  /// What is written in a box, in two lines.
+  struct Label {
+    std::string owner, name;
+  };
+  std::size_t add(Item item, Label label, bool subject) {
+    const double name = width_of_text(label.name) * (subject ? kBold : 1);
+    item.width = std::max(name, width_of_text(label.owner)) + kBeforeText + kAfterText;
+    item.height = kBoxHeight + (label.owner.empty() ? 0 : kLineHeight);
     items_.push_back(std::move(item));
-    labels_.push_back(label);
+    labels_.push_back(std::move(label));
     return items_.size() - 1;
   }
   /// "1,532 quantized".
@@ -302,7 +312,8 @@ class Columns {
     node.at = {left_[item.column] + item.width / 2, item.y};
     node.width = item.width;
     node.height = item.height;
-    node.label = labels_[i];
+    node.owner = labels_[i].owner;
+    node.label = labels_[i].name;
     if (item.bucket != kNone) {
       const Bucket& bucket = buckets_[item.bucket];
       node.form = PlacedNode::Form::Stack;
@@ -320,7 +331,7 @@ class Columns {
   const Lineage& lineage_;
   const std::vector<Bucket>& buckets_;
   std::vector<Item> items_;
-  std::vector<std::string> labels_;  ///< of the items that are no lanes, which come first
+  std::vector<Label> labels_;  ///< of the items that are no lanes, which come first
   std::vector<std::size_t> item_of_;
   std::vector<Way> ways_;
   std::vector<std::vector<std::size_t>> columns_;

@@ -14,7 +14,8 @@ namespace hm::provenance::report {
 namespace {
 constexpr std::size_t kBarsMax = 12;       // more are in the table
 constexpr std::size_t kEdgesListed = 200;  // of a graph as text
-constexpr double kShrinkMin = 0.75;        // smaller, and the text of a drawing could not be read: it scrolls instead
+constexpr double kGrowMax = 1.4, kGrowTo = 960;  // of a small drawing in rings, whose dots are tiny
+constexpr double kRingsMin = 640, kShrinkMin = 0.85;        // smaller, and the text of a drawing could not be read: it scrolls instead
 
 /// With one digit after the point; the same everywhere.
 std::string px(double value) {
@@ -50,7 +51,7 @@ std::string rectangle(double x, double y, double width, double height, const std
          attribute("height", height) + " rx=\"6\"/>";
 }
 std::string box_svg(const PlacedNode& node) {
-  constexpr double kBehind = 3, kSpot = 14, kSpotRadius = 5, kText = 26, kBaseline = 4;
+  constexpr double kBehind = 3, kSpot = 15, kSpotRadius = 5, kText = 28, kBaseline = 4, kHalfLine = 7.5;
   const double x = node.at.x - node.width / 2, y = node.at.y - node.height / 2;
   std::string out = node.subject ? "<g class=\"n subject\">" : "<g class=\"n\">";
   if (node.form == PlacedNode::Form::Stack)
@@ -59,8 +60,11 @@ std::string box_svg(const PlacedNode& node) {
   out += rectangle(x, y, node.width, node.height, "box");
   out += "<circle class=\"" + colour_class(node.colour) + "\"" + attribute("cx", x + kSpot) +
          attribute("cy", node.at.y) + attribute("r", kSpotRadius) + "/>";
-  out += "<text" + attribute("x", x + kText) + attribute("y", node.at.y + kBaseline) + ">" + escaped(node.label) +
-         "</text>";
+  const double name_y = node.at.y + kBaseline + (node.owner.empty() ? 0 : kHalfLine);
+  if (!node.owner.empty())
+    out += "<text class=\"owner\"" + attribute("x", x + kText) + attribute("y", name_y - 2 * kHalfLine) + ">" +
+           escaped(node.owner) + "</text>";
+  out += "<text" + attribute("x", x + kText) + attribute("y", name_y) + ">" + escaped(node.label) + "</text>";
   return out + title(node.title) + "</g>\n";
 }
 std::string circle_svg(const PlacedNode& node) {
@@ -130,10 +134,12 @@ std::string edges_as_text(const Graph& graph) {
 std::string drawing_of(const Graph& graph) {
   if (graph.nodes.empty()) return "";
   const Layout layout = lay_out(graph);
+  const double widest =
+      layout.rings ? std::max(layout.width, std::min(layout.width * kGrowMax, kGrowTo)) : layout.width;
   std::string out = "<figure class=\"graph\">\n<h3>" + escaped(graph.title) + "</h3>\n" + legend_of(layout, graph);
   out += "<div class=\"scroll\"><svg viewBox=\"0 0 " + px(layout.width) + " " + px(layout.height) +
-         "\" role=\"img\" aria-label=\"" + escaped(graph.title) + "\" style=\"max-width:" + px(layout.width) +
-         "px;min-width:" + px(std::min(layout.rings ? 640.0 : layout.width * kShrinkMin, layout.width)) + "px\">\n<g>\n";
+         "\" role=\"img\" aria-label=\"" + escaped(graph.title) + "\" style=\"max-width:" + px(widest) +
+         "px;min-width:" + px(std::min(layout.rings ? kRingsMin : layout.width * kShrinkMin, layout.width)) + "px\">\n<g>\n";
   for (const PlacedEdge& edge : layout.edges) out += edge_svg(edge);
   out += "</g>\n";
   for (const PlacedNode& node : layout.nodes)

@@ -10,7 +10,7 @@
 
 namespace hm::provenance::report {
 namespace {
-constexpr double kLetterPx = 6.6, kWideLetterPx = 12;  // of 12 px type
+constexpr double kLetterPx = 7.1, kWideLetterPx = 12.5;  // of 12 px type that is rather wide
 
 std::vector<std::string> characters(const std::string& text) {
   std::vector<std::string> out;

@@ -34,7 +34,8 @@ struct PlacedNode {
   std::size_t colour = kGrey;
   bool subject = false;
   std::uint64_t count = 1;  ///< nodes of the graph that it stands for
-  std::string label;        ///< cut to what fits; "" none is drawn
+  std::string owner;        ///< of a box: what of the name stands before its last '/', in a line of its own; "" none
+  std::string label;        ///< of a box: the rest, cut to what fits
   std::string title;        ///< all there is to say
 };
 struct PlacedEdge {

@@ -13,7 +13,7 @@ namespace hm::provenance::report {
 namespace {
 constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 constexpr double kHubRadius = 5, kSmallHubRadius = 3.5, kSubjectRadius = 8, kDotRadius = 2.2, kSeedPitch = 3.1,
-                 kHeadGap = 5, kRingGap = 26, kMargin = 18, kLabelHeight = 15, kLabelOff = 5;
+                 kHeadGap = 5, kRingGap = 26, kMargin = 18, kLabelHeight = 15, kLabelOff = 5, kSlant = 0.72, kWideHead = 36;
 constexpr double kPi = std::numbers::pi, kGoldenAngle = kPi * (3 - 2.23606797749978969);
 constexpr std::size_t kLabelColumns = 34;
 constexpr std::size_t kTriedMax = 400;
@@ -307,18 +307,28 @@ class Rings {
         below{{p.x, p.y + off + kLabelHeight / 2}, Anchor::Middle, subject, text},
         above{{p.x, p.y - off - kLabelHeight / 2}, Anchor::Middle, subject, text};
     const bool to_right = p.x >= 0, down = p.y >= 0;
-    const std::array ways{to_right ? right : left, down ? below : above, to_right ? left : right, down ? above : below};
+    const double slant = off * kSlant;
+    const auto aslant = [&](bool r, bool d) {
+      return PlacedLabel{{p.x + (r ? slant : -slant), p.y + (d ? slant : -slant) + (d ? kLabelHeight : -kLabelHeight) / 2},
+                         r ? Anchor::Start : Anchor::End, subject, text};
+    };
+    // The last lies on its own dots: where what was asked about has its name when nothing else is free.
+    const std::array ways{to_right ? right : left, down ? below : above, to_right ? left : right, down ? above : below,
+                          aslant(to_right, down), aslant(to_right, !down), aslant(!to_right, down),
+                          aslant(!to_right, !down),
+                          PlacedLabel{{p.x, p.y + head.hub + kLabelHeight}, Anchor::Middle, subject, text}};
     const auto box_of = [&](const PlacedLabel& label) {
       const double from = label.anchor == Anchor::Start ? label.at.x
                           : label.anchor == Anchor::End ? label.at.x - wide
                                                         : label.at.x - wide / 2;
       return Box{from, label.at.y - kLabelHeight / 2, from + wide, label.at.y + kLabelHeight / 2};
     };
-    auto free = std::find_if(ways.begin(), ways.end(), [&](const auto& way) { return is_free(box_of(way), own); });
-    if (free == ways.end() && !subject) return false;
-    if (free == ways.end()) free = ways.begin();  // what was asked about has a name, whatever it covers
-    boxes_.push_back(box_of(*free));
-    out_.labels.push_back(*free);
+    auto way = std::find_if(ways.begin(), ways.end(), [&](const auto& one) { return is_free(box_of(one), own); });
+    const bool on_dots = way == ways.end() - 1 && head.radius < kWideHead;
+    if ((way == ways.end() || on_dots) && !subject) return false;
+    if (way == ways.end()) --way;
+    boxes_.push_back(box_of(*way));
+    out_.labels.push_back(*way);
     return true;
   }
   bool is_free(const Box& box, std::size_t own) const {

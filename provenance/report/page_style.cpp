@@ -22,7 +22,7 @@ h1{margin:.25em 0 .9em;font-size:20px;line-height:1.3;font-weight:600}
 .rest{max-width:68ch;color:var(--soft);font-size:17px}
 .rest p{margin:.35em 0}
 .tiles{display:flex;flex-wrap:wrap;gap:12px;margin:32px 0 0;padding:0;list-style:none}
-.tiles li{flex:1 1 150px;padding:14px 18px;border-radius:10px;background:var(--panel)}
+.tiles li{flex:1 1 88px;padding:14px 18px;border-radius:10px;background:var(--panel)}
 .tiles b{display:block;font-size:26px;line-height:1.2;font-variant-numeric:tabular-nums}
 .tiles span{color:var(--soft);font-size:14px}
 .tiles .problem{background:var(--problem-ground)}.tiles .problem b{color:var(--problem)}
@@ -36,7 +36,7 @@ code,.mono{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans
 summary{cursor:pointer}
 .rule{border-top:1px solid var(--line);content-visibility:auto;contain-intrinsic-size:auto 52px}
 .rule:last-of-type{border-bottom:1px solid var(--line)}
-.rule>summary{display:flex;flex-wrap:wrap;gap:4px 12px;align-items:baseline;padding:13px 2px;list-style:none}
+.rule>summary{display:flex;gap:4px 12px;align-items:baseline;padding:13px 2px;list-style:none}
 .rule>summary::-webkit-details-marker{display:none}
 .rule>summary::after{content:"+";margin-left:auto;color:var(--soft);font-size:19px;line-height:1}
 .rule[open]>summary::after{content:"\2212"}
@@ -66,6 +66,7 @@ figcaption{margin-top:10px;color:var(--soft);font-size:14px;max-width:76ch}
 .legend svg{flex:none}
 .legend span{color:var(--soft);font-variant-numeric:tabular-nums}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;fill:var(--ink)}
+svg .owner{font-size:11px;fill:var(--soft)}
 .e{fill:none;stroke:var(--edge);stroke-width:1.3}
 .e.weak{stroke-dasharray:5 4}
 .e.aside{opacity:.38;stroke-width:1}
@@ -85,8 +86,9 @@ circle:hover{stroke:var(--ink);stroke-width:2}
 .charts figure{margin:0}
 .strip{display:block;width:100%;height:20px;border-radius:5px;margin:0 0 14px}
 .strip rect{stroke:var(--ground);stroke-width:1;vector-effect:non-scaling-stroke}
-.bars ul{margin:0;padding:0;list-style:none}
-.bars li{display:grid;grid-template-columns:minmax(6em,38%) 1fr 4.4em;gap:12px;align-items:center;padding:3px 0;font-size:14px;line-height:1.35}
+.charts figure:only-child{max-width:760px}
+.bars ul{margin:0;padding:0;list-style:none;display:grid;grid-template-columns:fit-content(42%) 1fr max-content;column-gap:14px}
+.bars li{display:grid;grid-column:1/-1;grid-template-columns:subgrid;align-items:center;padding:3px 0;font-size:14px;line-height:1.35}
 .bars li svg{width:100%;height:10px;border-radius:3px}
 .bars li b{text-align:right;font-weight:600;font-variant-numeric:tabular-nums}
 .table{margin-bottom:44px}
@@ -114,7 +116,7 @@ dt{color:var(--soft)}dd{margin:0}
 footer{margin-top:72px;padding-top:20px;padding-bottom:52px;color:var(--soft);font-size:13px}
 footer dl{font-size:13px}
 @media (max-width:620px){main,header,footer{padding-left:18px;padding-right:18px}header{padding-top:32px}section{margin-top:44px}
-.bars li{grid-template-columns:1fr 4.4em}.bars li bdi{grid-column:1/-1}.bars li svg{grid-row:2}
+.bars ul{display:block}.bars li{grid-template-columns:1fr 4.4em;column-gap:14px}.bars li bdi{grid-column:1/-1}.bars li svg{grid-row:2}
 .coverage .row{grid-template-columns:1fr auto}.coverage .row svg{grid-column:1/-1;grid-row:2}dl{grid-template-columns:1fr}dd{margin-bottom:8px}}
 @media print{:root{--ground:#fff;--panel:#f6f7f9;--ink:#000;--soft:#444;--line:#ccc;--track:#eee}body{font-size:10.5pt}main,header,footer{max-width:none;padding:0}header{padding-top:0}
 .answer{font-size:18pt}section{margin-top:26pt}figure,.findings>li{break-inside:avoid}h2,h3{break-after:avoid}.graph .scroll{border:0;padding:0;overflow:visible}.graph svg{min-width:0!important}
