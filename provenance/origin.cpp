@@ -26,11 +26,6 @@ constexpr std::string_view kCountries =
     "TRTTTVTWTZUAUGUMUSUYUZVAVCVEVGVIVNVUWFWSYEYTZAZMZW";
 static_assert(kCountries.size() == 2 * 249);
 
-bool is_country(std::string_view code) {
-  for (std::size_t at = 0; at < kCountries.size(); at += 2)
-    if (kCountries.substr(at, 2) == code) return true;
-  return false;
-}
 std::optional<Sector> parse_sector(std::string_view word) {
   if (word.empty()) return Sector::Unknown;
   for (std::size_t i = 1; i < kSectors; ++i)
@@ -60,7 +55,7 @@ Result<Origin> read_row(const std::vector<std::string>& fields, const std::strin
   if (row.owner.find('/') != std::string::npos || !is_valid_repo_name(row.owner))
     return bad("owner \"" + row.owner +
                "\" is no namespace of the Hub: write the part of a repository's name before the '/'");
-  if (!row.jurisdiction.empty() && !is_country(row.jurisdiction))
+  if (!row.jurisdiction.empty() && !is_jurisdiction(row.jurisdiction))
     return bad("jurisdiction \"" + row.jurisdiction +
                "\" is no code of ISO 3166-1 alpha-2: write two capitals, e.g. DE or GB, or nothing for unknown");
   const auto sector = parse_sector(fields[3]);
@@ -77,6 +72,11 @@ Result<Origin> read_row(const std::vector<std::string>& fields, const std::strin
 }
 }  // namespace
 
+bool is_jurisdiction(std::string_view code) {
+  for (std::size_t at = 0; at < kCountries.size(); at += 2)
+    if (kCountries.substr(at, 2) == code) return true;
+  return false;
+}
 std::string_view name_of(Sector sector) { return kSectorNames[static_cast<std::size_t>(sector)]; }
 std::string_view shown_jurisdiction(const Origin& origin) {
   return origin.jurisdiction.empty() ? std::string_view("unknown") : std::string_view(origin.jurisdiction);

@@ -26,6 +26,8 @@ struct Origin {
   std::string note;
   std::string list;  ///< which table says so: the name of a built-in file, or the path of an operator's
 };
+/// An officially assigned code of ISO 3166-1 alpha-2.
+bool is_jurisdiction(std::string_view code);
 /// "unknown" for "".
 std::string_view shown_jurisdiction(const Origin& origin);
 

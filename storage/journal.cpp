@@ -1,5 +1,6 @@
 #include "storage/journal.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "storage/journal_mark.hpp"
@@ -155,19 +156,54 @@ Result<> Journal::each(std::uint64_t from, const std::function<Result<bool>(cons
   return outcome;
 }
 
-Result<std::optional<JournalEntry>> Journal::get(std::uint64_t sequence) const {
-  HM_TRY(const auto bytes, index_.get(Family::Journal, key::u64(sequence)));
+namespace {
+Result<std::optional<JournalEntry>> entry_at(const Index& index, std::uint64_t sequence) {
+  HM_TRY(const auto bytes, index.get(Family::Journal, key::u64(sequence)));
   if (!bytes) return std::optional<JournalEntry>();
   HM_TRY(JournalEntry entry, parse_journal_entry(sequence, *bytes));
   return std::optional(std::move(entry));
 }
-
-Result<std::uint64_t> Journal::size() const {
-  HM_TRY(const auto newest, index_.last(Family::Journal, {}));
+Result<std::uint64_t> entries_in(const Index& index) {
+  HM_TRY(const auto newest, index.last(Family::Journal, {}));
   if (!newest) return std::uint64_t{0};
   const auto sequence = key::parse_u64(newest->first);
   if (!sequence) return Error{Errc::Corrupt, "the journal holds a key that is no sequence number"};
   return *sequence + 1;
+}
+}  // namespace
+
+Result<std::optional<JournalEntry>> Journal::get(std::uint64_t sequence) const { return entry_at(index_, sequence); }
+
+Result<std::uint64_t> Journal::size() const { return entries_in(index_); }
+
+Result<std::vector<JournalEntry>> Journal::entries_of(const Index& index, std::string_view src, const RepoKey& key,
+                                                      std::size_t max) {
+  std::vector<JournalEntry> out;
+  HM_TRY(auto at, last_at(index, last_key(src, key)));
+  while (at && out.size() < max) {
+    HM_TRY(auto entry, entry_at(index, *at));
+    if (!entry) return damaged(*at, "it is missing");
+    const std::int64_t before = entry->value.at("prev").as_int64();
+    out.push_back(std::move(*entry));
+    at = before < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(before));
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+Result<std::uint64_t> Journal::first_since(const Index& index, std::int64_t since_ms) {
+  HM_TRY(std::uint64_t high, entries_in(index));
+  std::uint64_t low = 0;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    HM_TRY(const auto entry, entry_at(index, middle));
+    if (!entry) return damaged(middle, "it is missing");
+    if (entry->value.at("obs").to_number<std::int64_t>() >= since_ms)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return low;
 }
 
 Result<std::vector<std::string>> Journal::sources(const Index& index) {

@@ -48,6 +48,12 @@ class Journal {
   Result<std::uint64_t> size() const;
   /// Sequence of the newest entry of a repository of one source.
   Result<std::optional<std::uint64_t>> last_of(std::string_view src, const RepoKey& key) const;
+  /// All entries of a repository of one source, oldest first; of more than `max` the newest.
+  static Result<std::vector<JournalEntry>> entries_of(const Index& index, std::string_view src, const RepoKey& key,
+                                                      std::size_t max);
+  /// The first entry that was observed at `since_ms` or later, size() when none was: entries are in the order of their
+  /// observation.
+  static Result<std::uint64_t> first_since(const Index& index, std::int64_t since_ms);
   /// Sources of all entries about repositories, sorted.
   static Result<std::vector<std::string>> sources(const Index& index);
 

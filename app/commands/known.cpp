@@ -77,23 +77,6 @@ std::string found_table(const std::vector<provenance::Found>& found) {
   return table.render();
 }
 
-/// Oldest first; at most the newest kHistoryMax.
-Result<std::vector<storage::JournalEntry>> entries_of(storage::Index& index, const RepoKey& key,
-                                                      const std::string& src) {
-  const storage::Journal journal(index);
-  std::vector<storage::JournalEntry> out;
-  HM_TRY(auto at, journal.last_of(src, key));
-  while (at && out.size() < kHistoryMax) {
-    HM_TRY(auto entry, journal.get(*at));
-    if (!entry) return Error{Errc::Corrupt, "journal entry " + std::to_string(*at) + " is missing"};
-    const std::int64_t before = entry->value.at("prev").as_int64();
-    out.push_back(std::move(*entry));
-    at = before < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(before));
-  }
-  std::reverse(out.begin(), out.end());
-  return out;
-}
-
 json::object shown_entry(const storage::JournalEntry& entry) {
   json::object out = entry.value;
   out["sequence"] = entry.sequence;
@@ -112,22 +95,6 @@ void print_entries(Context& context, const std::vector<storage::JournalEntry>& e
 
 void say_there_is_more(const Context& context, std::size_t limit) {
   context.io.err << "hubmirror: the first " << limit << " are shown, there are more; --limit shows them\n";
-}
-
-/// The first entry that was observed at `since_ms` or later: entries are in the order of their observation.
-Result<std::uint64_t> sequence_at(const storage::Journal& journal, std::int64_t since_ms) {
-  HM_TRY(std::uint64_t high, journal.size());
-  std::uint64_t low = 0;
-  while (low < high) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    HM_TRY(const auto entry, journal.get(middle));
-    if (!entry) return Error{Errc::Corrupt, "journal entry " + std::to_string(middle) + " is missing"};
-    if (entry->value.at("obs").to_number<std::int64_t>() >= since_ms)
-      high = middle;
-    else
-      low = middle + 1;
-  }
-  return low;
 }
 }  // namespace
 
@@ -170,7 +137,7 @@ Result<Exit> run_command(Context& context, const HistoryCommand& command) {
     key = {row.repo.kind, row.rid};
     src = row.src;
   }
-  HM_TRY(const auto entries, entries_of(*services->index, key, src));
+  HM_TRY(const auto entries, storage::Journal::entries_of(*services->index, src, key, kHistoryMax));
   if (entries.size() == kHistoryMax)
     context.io.err << "hubmirror: only the newest " << kHistoryMax << " entries are shown\n";
   print_entries(context, entries);
@@ -182,7 +149,7 @@ Result<Exit> run_command(Context& context, const ChangesCommand& command) {
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   const auto limit = static_cast<std::size_t>(command.limit);
   const storage::Journal journal(*services->index);
-  HM_TRY(const std::uint64_t first, sequence_at(journal, since_ms));
+  HM_TRY(const std::uint64_t first, storage::Journal::first_since(*services->index, since_ms));
   std::vector<storage::JournalEntry> entries;
   HM_TRY(journal.each(first, [&](const storage::JournalEntry& entry) -> Result<bool> {
     entries.push_back(entry);
