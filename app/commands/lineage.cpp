@@ -14,7 +14,7 @@
 
 namespace hm::app {
 namespace ln = provenance::lineage;
-namespace report = provenance::report;
+namespace rp = provenance::report;
 
 namespace {
 Result<storage::Evidence> evidence_of(const std::string& word) {
@@ -68,8 +68,8 @@ Result<json::object> node_json(const storage::Index& index, const ln::Node& node
 /// The document around its edges, which are written as they come: a family has a hundred thousand.
 class EdgeList {
  public:
-  EdgeList(std::ostream& out, const report::Basis& basis, ln::Direction direction) : out_(out) {
-    report::Report empty;
+  EdgeList(std::ostream& out, const rp::Basis& basis, ln::Direction direction) : out_(out) {
+    rp::Report empty;
     empty.basis = basis;
     out_ << "{\n  \"basis\": " << json_line(to_json(empty).at("basis")) << ",\n  \"direction\": \""
          << (direction == ln::Direction::Up ? "up" : "down") << "\",\n  \"edges\": [";
@@ -88,7 +88,7 @@ class EdgeList {
   std::uint64_t count_ = 0;
 };
 
-Result<> print_up(std::ostream& out, const storage::Index& index, const report::Basis& basis, const ln::Node& node,
+Result<> print_up(std::ostream& out, const storage::Index& index, const rp::Basis& basis, const ln::Node& node,
                   const ln::Walk& walk) {
   HM_TRY(const auto all, ln::Graph(index).ancestors(node, walk));
   EdgeList list(out, basis, ln::Direction::Up);
@@ -108,7 +108,7 @@ Result<> print_up(std::ostream& out, const storage::Index& index, const report::
   return ok();
 }
 
-Result<> print_down(std::ostream& out, const storage::Index& index, const report::Basis& basis, const ln::Node& node,
+Result<> print_down(std::ostream& out, const storage::Index& index, const rp::Basis& basis, const ln::Node& node,
                     const ln::Walk& walk) {
   const ln::Graph graph(index);
   ln::Descent above;  // names of those that were written: a child names its parent
@@ -185,7 +185,7 @@ Result<Exit> run_command(Context& context, const LineageCommand& command) {
     HM_TRY(print_drawing(context, index, node, direction, walk, command.format == "dot"));
     return Exit::Done;
   }
-  HM_TRY(const report::Basis basis, report::basis_of(index));
+  HM_TRY(const rp::Basis basis, rp::basis_of(index));
   std::ostream& out = context.io.out;
   if (context.options.json) {
     HM_TRY((command.down ? print_down : print_up)(out, index, basis, node, walk));

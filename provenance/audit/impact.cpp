@@ -1,6 +1,7 @@
 #include "provenance/audit/impact.hpp"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <map>
 #include <unordered_map>
@@ -13,6 +14,9 @@
 #include "provenance/lineage/standing.hpp"
 #include "provenance/report/population.hpp"
 #include "provenance/selection.hpp"
+#include "storage/columns.hpp"
+#include "storage/file_holders.hpp"
+#include "storage/key_space.hpp"
 
 namespace hm::provenance::audit {
 namespace ln = hm::provenance::lineage;

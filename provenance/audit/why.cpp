@@ -1,5 +1,6 @@
 #include "provenance/audit/why.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "base/text.hpp"
