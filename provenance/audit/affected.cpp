@@ -82,6 +82,11 @@ Result<std::vector<char>> mirrored_of(const storage::Index& index, const std::ve
   return out;
 }
 
+void sort_by_name(FigureTable& table) {
+  std::stable_sort(table.rows.begin(), table.rows.end(),
+                   [](const auto& a, const auto& b) { return text_of(a.front()) < text_of(b.front()); });
+}
+
 void Affected::exclude(const ln::Node& cause) {
   if (cause.key) seen_.insert(storage::key::repo(*cause.key));
 }
@@ -217,7 +222,7 @@ FigureTable Affected::mirrored_table() const {
     out.rows.push_back({name(i), std::string(storage::name_of(row.relation)), std::string(storage::name_of(row.evidence)),
                         std::uint64_t{row.depth}, downloads_[i]});
   }
-  std::sort(out.rows.begin(), out.rows.end());
+  sort_by_name(out);
   out.judged = {mirrored_, mirrored_};
   return out;
 }

@@ -20,6 +20,9 @@ Result<std::vector<std::uint64_t>> downloads_of(const storage::Index& index, con
 /// By place.
 Result<std::vector<char>> mirrored_of(const storage::Index& index, const std::vector<std::string_view>& keys);
 
+/// By their first cell, a text.
+void sort_by_name(report::FigureTable& table);
+
 class Affected {
  public:
   explicit Affected(const storage::Index& index) : index_(index) {}

@@ -107,7 +107,7 @@ Result<report::Report> impact_of_file(const storage::Index& index, const Sha256&
       findings.push_back({Severity::Warning, "has-file", name, "it has the file, as " + printable(path), {}});
     nodes.push_back(std::move(node));
   }
-  std::sort(table.rows.begin(), table.rows.end());
+  sort_by_name(table);
   table.judged = {by_repo.size(), by_repo.size()};
   for (const ln::Node& node : nodes) {
     HM_TRY(affected.add(node, {}));
@@ -274,7 +274,7 @@ Result<Inheritors> inheritors_of(const storage::Index& index, const Property& pr
   table.columns = {{"repository", "that is affected"},
                    {"from", "the nearest that is the cause; itself where it is"},
                    {"steps", "on the shortest way; 0: itself"}};
-  std::sort(table.rows.begin(), table.rows.end());
+  sort_by_name(table);
   table.judged = {out.mirrored, out.mirrored};
   return out;
 }
