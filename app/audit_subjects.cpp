@@ -67,6 +67,23 @@ Result<RepoKey> known_key(const storage::Index& index, const std::string& typed)
                    "is, hubmirror crawl --once reads the listings"};
 }
 
+Result<provenance::lineage::Node> known_node(const storage::Index& index, const std::string& typed) {
+  const provenance::lineage::Graph graph(index);
+  const auto key = known_key(index, typed);
+  if (key) return graph.find(key.assume_value());
+  if (key.assume_error().code != Errc::NotFound) return key.assume_error();
+  HM_TRY(const RepoSpec spec, repo_spec_of(typed));
+  if (spec.rid) return key.assume_error();
+  provenance::lineage::Node node{std::nullopt, spec.repo};
+  bool named = false;
+  HM_TRY(graph.descendants(node, {}, [&](const auto&) {
+    named = true;
+    return false;
+  }));
+  if (!named) return key.assume_error();
+  return node;
+}
+
 Result<Subjects> subjects_of(const Context& context, const ReadServices& services, const AuditSubjects& asked) {
   if (!asked.repos.empty() + !asked.policies.empty() + asked.all > 1)
     return Error{Errc::BadInput, "repositories, --policy and --all exclude each other; say one of them"};

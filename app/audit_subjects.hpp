@@ -8,6 +8,7 @@
 #include "app/services.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "provenance/lineage/graph.hpp"
 #include "provenance/report/figures.hpp"
 
 namespace hm::app {
@@ -22,4 +23,6 @@ struct Subjects {
 Result<Subjects> subjects_of(const Context& context, const ReadServices& services, const AuditSubjects& asked);
 /// One repository as typed, by its name, a former name or its id. @returns BadInput, NotFound.
 Result<RepoKey> known_key(const storage::Index& index, const std::string& typed);
+/// The same, or a name that nobody has here and that others name as what they are made from: a base that was deleted.
+Result<provenance::lineage::Node> known_node(const storage::Index& index, const std::string& typed);
 }  // namespace hm::app

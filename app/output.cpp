@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <ostream>
 
@@ -164,6 +165,11 @@ json::string json_text(std::string_view text) {
   if (is_utf8(text)) return json::string(text.data(), text.size());
   const std::string shown = printable(text);
   return json::string(shown.data(), shown.size());
+}
+
+std::string json_line(json::value value) {
+  sort_keys(value);
+  return harmless(json::serialize(value));
 }
 
 void print_json(std::ostream& out, json::value value) {

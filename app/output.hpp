@@ -42,6 +42,9 @@ json::string json_text(std::string_view text);
 /// harmless.
 void print_json(std::ostream& out, json::value value);
 
+/// The same on one line, without a newline: an item of a list that is written as it comes.
+std::string json_line(json::value value);
+
 /// "hubmirror: error: what; where; why; what to do": one line, printable, words of at most 200 columns.
 std::string error_line(const Error& error);
 /// "  name     text\n": the name padded to `width` columns, the text made printable.

@@ -15,14 +15,6 @@ using provenance::report::Report;
 
 constexpr std::size_t kFindingsShownMax = 200, kRowsShownMax = 100;
 
-std::string basis_text(const Report& report) {
-  const auto& basis = report.basis;
-  std::string out = "Rests on " + counted(basis.journal_entries, "journal entry");
-  if (basis.journal_entries != 0)
-    out += "; the last was observed " + time_text(basis.journal_last_ms) + ", sha256 " + basis.journal_last_sha256;
-  return out + "\nUpstream: " + (basis.upstreams.empty() ? "none was read" : joined(basis.upstreams, ", ")) + "\n";
-}
-
 std::string table_text(const FigureTable& figures) {
   std::string out = "\n" + figures.title + "\n  over " + figures.population + "\n";
   std::vector<Table::Column> columns;
@@ -65,6 +57,13 @@ Result<> check_form(const Context& context, const ReportForm& form) {
   return ok();
 }
 
+std::string basis_text(const provenance::report::Basis& basis) {
+  std::string out = "Rests on " + counted(basis.journal_entries, "journal entry");
+  if (basis.journal_entries != 0)
+    out += "; the last was observed " + time_text(basis.journal_last_ms) + ", sha256 " + basis.journal_last_sha256;
+  return out + "\nUpstream: " + (basis.upstreams.empty() ? "none was read" : joined(basis.upstreams, ", ")) + "\n";
+}
+
 Result<> write_page(const std::string& path, const Report& report) {
   return within(replace_file(real_file_system(), path, provenance::report::page(report)),
                 [&] { return "writing the page " + printable(path); });
@@ -83,7 +82,7 @@ Result<Exit> print_report(Context& context, const Report& report, const ReportFo
     for (const std::string& sentence : report.answer) out << printable(sentence) << "\n";
     out << findings_text(report.findings);
     for (const FigureTable& table : report.tables) out << table_text(table);
-    out << "\n" << basis_text(report);
+    out << "\n" << basis_text(report.basis);
   }
   const auto bar = provenance::report::parse_severity(form.fail_on);
   const auto worst = report.worst();

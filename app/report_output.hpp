@@ -12,6 +12,8 @@ Result<> check_form(const Context& context, const ReportForm& form);
 /// Text on standard output, or JSON with --json, or CSV; the page goes to form.html, whole or not at all.
 /// @returns Incomplete when a finding is at least as severe as form.fail_on; Io.
 Result<Exit> print_report(Context& context, const provenance::report::Report& report, const ReportForm& form);
+/// "Rests on 3 journal entries; …": two lines.
+std::string basis_text(const provenance::report::Basis& basis);
 /// One page to a file, whole or not at all.
 Result<> write_page(const std::string& path, const provenance::report::Report& report);
 }  // namespace hm::app

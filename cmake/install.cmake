@@ -9,5 +9,5 @@ install(FILES ${PROJECT_SOURCE_DIR}/packaging/man/hubmirror.1 DESTINATION ${CMAK
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/hubmirror.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME hubmirror)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/_hubmirror DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/completions/hubmirror.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/operations.md ${PROJECT_SOURCE_DIR}/docs/policies.md ${PROJECT_SOURCE_DIR}/docs/ecosystem.md ${PROJECT_SOURCE_DIR}/docs/origins.md ${PROJECT_SOURCE_DIR}/docs/licences.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/operations.md ${PROJECT_SOURCE_DIR}/docs/policies.md ${PROJECT_SOURCE_DIR}/docs/ecosystem.md ${PROJECT_SOURCE_DIR}/docs/origins.md ${PROJECT_SOURCE_DIR}/docs/licences.md ${PROJECT_SOURCE_DIR}/docs/lineage.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/hubmirror.service ${PROJECT_SOURCE_DIR}/packaging/systemd/hubmirror.socket DESTINATION lib/systemd/system)

@@ -1,6 +1,41 @@
-// hubmirror impact.
+// hubmirror impact: what is affected if a repository, a file, a licence or an owner were bad news.
+#include "app/audit_subjects.hpp"
 #include "app/commands/commands.hpp"
+#include "app/origins.hpp"
+#include "app/report_output.hpp"
+#include "app/services.hpp"
+#include "base/text.hpp"
+#include "provenance/audit/impact.hpp"
 
 namespace hm::app {
-Result<Exit> run_command(Context&, const ImpactCommand&) { return Error{Errc::Internal, "not built"}; }
+namespace {
+namespace audit = provenance::audit;
+
+/// "mit" of "licence:mit"; nullopt when it does not begin so.
+std::optional<std::string> behind(const std::string& text, std::string_view prefix) {
+  if (text.size() <= prefix.size() || !ascii_equal_fold(std::string_view(text).substr(0, prefix.size()), prefix))
+    return std::nullopt;
+  return std::string(trim(std::string_view(text).substr(prefix.size())));
+}
+
+Result<provenance::report::Report> answer(Context& context, const storage::Index& index, const std::string& what) {
+  if (const auto file = Sha256::parse(ascii_lower(what)))
+    return audit::impact_of_file(index, *file);
+  for (const std::string_view prefix : {"licence:", "license:"})
+    if (const auto id = behind(what, prefix)) return audit::impact_of_licence(index, *id);
+  if (const auto which = behind(what, "origin:")) {
+    HM_TRY(const auto origins, origins_in_force(context.config, context.config_file));
+    return audit::impact_of_origin(index, origins, *which);
+  }
+  HM_TRY(const auto node, known_node(index, what));
+  return audit::impact_of_repository(index, node);
+}
+}  // namespace
+
+Result<Exit> run_command(Context& context, const ImpactCommand& command) {
+  HM_TRY(check_form(context, command.form));
+  HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
+  HM_TRY(const auto report, answer(context, *services->index, command.what));
+  return print_report(context, report, command.form);
+}
 }  // namespace hm::app

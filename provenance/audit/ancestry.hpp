@@ -1,0 +1,44 @@
+// provenance/audit/ancestry.hpp: the ancestors of many repositories one after the other; most descend from the same few,
+// whose edges are read once. Layer 4. Threads: used by one.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.hpp"
+#include "provenance/lineage/graph.hpp"
+#include "storage/index.hpp"
+
+namespace hm::provenance::audit {
+/// One edge upwards on a shortest way from the repository that was asked about.
+struct Step {
+  static constexpr std::uint32_t kStart = UINT32_MAX;
+  std::shared_ptr<const std::vector<lineage::Edge>> edges;
+  std::size_t at = 0;
+  std::uint32_t before = kStart;  ///< the step that reached edge().from
+  int depth = 1;                  ///< 1: to a parent
+  bool again = false;             ///< edge().to was reached before, or is the start itself; not followed
+  const lineage::Edge& edge() const { return (*edges)[at]; }
+};
+
+class Ancestry {
+ public:
+  /// @param walk as of lineage::Graph::ancestors
+  Ancestry(const storage::Index& index, lineage::Walk walk) : graph_(index), walk_(std::move(walk)) {}
+  const lineage::Graph& graph() const { return graph_; }
+  /// Every edge once, nearest first.
+  Result<std::vector<Step>> above(const lineage::Node& start);
+
+ private:
+  using Edges = std::shared_ptr<const std::vector<lineage::Edge>>;
+  Result<Edges> edges_of(const lineage::Node& node, const std::string& id, bool keep);
+  static constexpr std::size_t kKeptMax = 20'000;  ///< nodes; some kilobytes each
+  lineage::Graph graph_;
+  lineage::Walk walk_;
+  std::unordered_map<std::string, Edges> kept_;
+};
+/// The hops up to and with this step, child first, as findings show them.
+std::vector<std::string> path_to(const std::vector<Step>& steps, std::uint32_t step);
+}  // namespace hm::provenance::audit

@@ -1,0 +1,99 @@
+#include "provenance/lineage/standing.hpp"
+
+#include "base/text.hpp"
+#include "storage/key_space.hpp"
+#include "storage/listing_row.hpp"
+
+namespace hm::provenance::lineage {
+namespace key = storage::key;
+using storage::Evidence;
+using storage::Family;
+
+std::string_view Standing::word() const {
+  if (mirrored) return "mirrored";
+  if (gone_status != 0) return "gone upstream";
+  return known ? "known" : "not known here";
+}
+
+Result<bool> is_mirrored(const storage::Index& index, std::string_view repo_key) {
+  HM_TRY(const auto bytes, index.get(Family::Repos, repo_key));
+  if (!bytes) return false;
+  HM_TRY(const auto row, storage::unpack_repo(*bytes));
+  if (row.removed) return false;
+  bool published = false;
+  HM_TRY(index.scan(Family::Snapshots, repo_key, [&](std::string_view, std::string_view) {
+    published = true;
+    return false;
+  }));
+  return published;
+}
+
+Result<Standing> standing_of(const storage::Index& index, const Node& node) {
+  Standing out;
+  if (!node.key) return out;
+  const std::string repo_key = key::repo(*node.key);
+  HM_TRY(const auto listed, storage::find_listing(index, *node.key));
+  if (listed) out.known = true, out.gone_status = listed->gone_status;
+  HM_TRY(const auto bytes, index.get(Family::Repos, repo_key));
+  if (!bytes) return out;
+  HM_TRY(const auto row, storage::unpack_repo(*bytes));
+  out.known = true;
+  if (row.gone_status != 0) out.gone_status = row.gone_status;
+  HM_TRY(out.mirrored, is_mirrored(index, repo_key));
+  return out;
+}
+
+Result<std::optional<storage::SnapshotRow>> current_snapshot(const storage::Index& index, const RepoKey& k) {
+  const std::string repo_key = key::repo(k);
+  HM_TRY(const auto bytes, index.get(Family::Repos, repo_key));
+  if (!bytes) return std::optional<storage::SnapshotRow>();
+  HM_TRY(const auto row, storage::unpack_repo(*bytes));
+  std::optional<Commit> head;
+  HM_TRY(const auto ref_bytes, index.get(Family::Refs, key::ref(k, row.head)));
+  if (ref_bytes) {
+    HM_TRY(const auto ref, storage::unpack_ref(*ref_bytes));
+    head = ref.commit;
+  }
+  std::optional<storage::SnapshotRow> out;
+  Result<> outcome = ok();
+  HM_TRY(index.scan(Family::Snapshots, repo_key, [&](std::string_view, std::string_view value) {
+    auto snapshot = storage::unpack_snapshot(value);
+    if (!snapshot) {
+      outcome = snapshot.error();
+      return false;
+    }
+    const bool is_head = head && snapshot.assume_value().commit == *head;
+    if (is_head || !out || snapshot.assume_value().observed_ms > out->observed_ms)
+      out = std::move(snapshot).assume_value();
+    return !is_head;
+  }));
+  HM_TRY(std::move(outcome));
+  return out;
+}
+
+std::string id_of(const Node& node) {
+  return node.key ? node.key->text() : "name:" + ascii_lower(printable(node.repo.text()));
+}
+std::string text_of(const Node& node) { return printable(node.repo.text()); }
+
+std::string_view speaker_of(const Statement& statement) {
+  if (statement.origin == storage::EdgeOrigin::Listing) return "listing";
+  return statement.evidence == Evidence::Declared ? "card" : "files";
+}
+
+std::string said_text(const Edge& edge, const Statement& statement) {
+  std::string out = std::string(speaker_of(statement)) + " " + printable(statement.field);
+  if (!ascii_equal_fold(trim(statement.text), edge.to.repo.name)) out += ": \"" + printable(statement.text) + "\"";
+  return out;
+}
+
+std::string hop_text(const Edge& edge) {
+  std::string said;
+  for (const Statement& statement : edge.statements) {
+    const std::string one = said_text(edge, statement);
+    if (said.find(one) == std::string::npos) said += (said.empty() ? "" : "; ") + one;
+  }
+  return text_of(edge.from) + " <-" + std::string(storage::name_of(edge.relation)) + " " +
+         std::string(storage::name_of(edge.evidence())) + "- " + text_of(edge.to) + " (" + said + ")";
+}
+}  // namespace hm::provenance::lineage

@@ -1,0 +1,39 @@
+// provenance/lineage/standing.hpp: what is here of a repository that lineage names: published, only known, gone
+// upstream, or nothing at all. Layer 4. Threads: safe; calls block on the index.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "provenance/lineage/graph.hpp"
+#include "storage/index.hpp"
+#include "storage/rows.hpp"
+
+namespace hm::provenance::lineage {
+struct Standing {
+  bool known = false;     ///< a listing or a visit told of it
+  bool mirrored = false;  ///< a revision of it is published here
+  int gone_status = 0;    ///< HTTP status when upstream no longer has it, else 0
+  /// "mirrored", "gone upstream", "not known here", or "known": known and not mirrored.
+  std::string_view word() const;
+};
+Result<Standing> standing_of(const storage::Index& index, const Node& node);
+/// @param repo_key key::repo()
+Result<bool> is_mirrored(const storage::Index& index, std::string_view repo_key);
+/// What the default branch was at the last visit; without one the revision that was seen last. nullopt: nothing is
+/// published.
+Result<std::optional<storage::SnapshotRow>> current_snapshot(const storage::Index& index, const RepoKey& key);
+
+/// What tells nodes apart: "model:621ffdc036468d709f17434d", or "name:org/base" of one that nobody knows.
+std::string id_of(const Node& node);
+/// "datasets/org/name"; of what is no name of a repository the text as written. Printable.
+std::string text_of(const Node& node);
+/// One hop as findings show it: "org/child <-finetune declared- org/base (card base_model: "Org/Base")".
+std::string hop_text(const Edge& edge);
+/// Who says it, where, and in which words where these are not the name itself: "card base_model", "listing baseModels".
+std::string said_text(const Edge& edge, const Statement& statement);
+/// "listing", "card", "files": who made a statement.
+std::string_view speaker_of(const Statement& statement);
+}  // namespace hm::provenance::lineage
