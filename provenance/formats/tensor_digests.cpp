@@ -194,32 +194,32 @@ Result<std::vector<TensorDigest>> digest_tensors(const ByteSource& source, std::
     return std::pair(wanted[b]->length_bytes, a) < std::pair(wanted[a]->length_bytes, b);
   });
 
-std::vector<TensorDigest> out(wanted.size());
-std::atomic<std::size_t> next = 0;
-std::mutex mutex;
-std::optional<Error> failure;
-auto work = [&] {
-  Scratch scratch;
-  for (std::size_t i = 0; (i = next++) < order.size();) {
-    const Tensor& tensor = *wanted[order[i]];
-    auto digest = within(digest_tensor(source, tensor, options, scratch),
-                         [&] { return "digesting " + tensor_called(tensor.name); });
-    if (digest) {
-      out[order[i]] = std::move(digest).assume_value();
-      continue;
+  std::vector<TensorDigest> out(wanted.size());
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::optional<Error> failure;
+  auto work = [&] {
+    Scratch scratch;
+    for (std::size_t i = 0; (i = next++) < order.size();) {
+      const Tensor& tensor = *wanted[order[i]];
+      auto digest = within(digest_tensor(source, tensor, options, scratch),
+                           [&] { return "digesting " + tensor_called(tensor.name); });
+      if (digest) {
+        out[order[i]] = std::move(digest).assume_value();
+        continue;
+      }
+      next = order.size();
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::move(digest).assume_error();
     }
-    next = order.size();
-    const std::lock_guard lock(mutex);
-    if (!failure) failure = std::move(digest).assume_error();
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < std::min(options.threads, wanted.size()); ++i) threads.emplace_back(work);
+    work();
   }
-};
-{
-  std::vector<std::jthread> threads;
-  for (std::size_t i = 1; i < std::min(options.threads, wanted.size()); ++i) threads.emplace_back(work);
-  work();
-}
-if (failure) return *std::move(failure);
-return out;
+  if (failure) return *std::move(failure);
+  return out;
 }
 
 namespace {
