@@ -46,12 +46,12 @@ struct SharedWith {
   }
 };
 inline constexpr std::size_t kSharersMax = 200;  ///< compared exactly; those with most shared bytes
-/// A tensor that more files have brings no more of them as candidates: it is what unrelated families have in common.
-inline constexpr std::size_t kFilesOfTensorMax = 1'000;
+/// Files that one tensor brings as candidates. What more have, a frozen encoder of thousands, decides nothing: kin have
+/// other tensors in common too.
+inline constexpr std::size_t kFilesOfTensorMax = 4'000;
 
-/// The most shared bytes first. Empty when nothing is shared, and when has_tensor_digests() is false.
+/// Compares the newest revision with digests with those of others. The most shared bytes first. Empty when nothing is shared, and when has_tensor_digests() is false.
 Result<std::vector<SharedWith>> who_shares_tensors(const storage::Index& index, const RepoKey& key);
-/// Whether a published revision of the repository has digests of all its model files, of which there are some: `hubmirror
-/// digest` makes them.
+/// Whether a published revision of the repository has a model file with digests: `hubmirror digest` makes them.
 Result<bool> has_tensor_digests(const storage::Index& index, const RepoKey& key);
 }  // namespace hm::provenance::audit
