@@ -117,14 +117,14 @@ Result<std::int64_t> created_ms(const storage::Index& index, const RepoKey& repo
     facts = listed->facts;
   } else {
     HM_TRY(const auto bytes, index.get(Family::Repos, key::repo(repo)));
-    if (!bytes) return 0;
+    if (!bytes) return std::int64_t{0};
     HM_TRY(const auto row, storage::unpack_repo(*bytes));
-    if (!row.info_document) return 0;
+    if (!row.info_document) return std::int64_t{0};
     HM_TRY(facts, index.get(Family::Documents, row.info_document->view()));
   }
-  if (!facts) return 0;
+  if (!facts) return std::int64_t{0};
   const auto parsed = parse_json(*facts);
-  if (!parsed || !parsed.assume_value().is_object()) return 0;
+  if (!parsed || !parsed.assume_value().is_object()) return std::int64_t{0};
   return read_facts(parsed.assume_value().get_object()).created_ms;
 }
 
