@@ -58,7 +58,7 @@ void add_global_options(Parser& parser) {
       cli.add_option("--allow-private", g.allow_private, "A download host that may be in a private range; repeatable")
           ->type_name("HOST[:PORT]")
           ->group(group));
-  cli.add_option("--jobs,-j", g.jobs, "Repositories at once (default 2)")
+  cli.add_option("--jobs,-j", g.jobs, "Repositories at once (default 2); of digest: threads at most")
       ->check(CLI::Range(1, 64))
       ->type_name("N")
       ->group(group);

@@ -47,6 +47,7 @@ std::string details(const json::object& e, const std::string& type) {
            human_bytes(static_cast<std::uint64_t>(number_of(e, "bytes")));
   if (type == "policy")
     return text_of(e, "act") + " " + text_of(e, "rev") + text_of(e, "commit") + " " + text_of(e, "reason");
+  if (type == "digests") return "tensors of file " + text_of(e, "file").substr(0, kCommitShown) + ", commit " + commit;
   if (type == "token") return token_details(e);
   return {};
 }
@@ -54,6 +55,7 @@ std::string details(const json::object& e, const std::string& type) {
 std::string_view shown_type(std::string_view type) {
   if (type == "moved") return "renamed";
   if (type == "policy") return "decided";
+  if (type == "digests") return "digested";
   if (type == "snapshot") return "published";
   return type;
 }

@@ -37,12 +37,21 @@ class TextSource final : public ByteSource {
 };
 }  // namespace
 
+std::unique_ptr<ByteSource> blob_source(const storage::BlobStore& blobs, const storage::ManifestFile& file) {
+  return std::make_unique<BlobSource>(blobs, file.sha256, file.size_bytes);
+}
+
+Result<std::unique_ptr<ByteSource>> git_source(const mirror::Repository& repository, const storage::ManifestFile& file,
+                                               std::uint64_t size_max) {
+  HM_TRY(std::string text, repository.read_blob(file.git_oid, size_max));
+  return std::unique_ptr<ByteSource>(std::make_unique<TextSource>(std::move(text)));
+}
+
 Result<provenance::FileFacts> read_files(provenance::FileReader& reader, const storage::Manifest& manifest,
                                          const mirror::Repository& repository, const storage::BlobStore& blobs) {
   return reader.read(manifest, [&](const storage::ManifestFile& file) -> Result<std::unique_ptr<ByteSource>> {
-    if (file.is_lfs) return std::unique_ptr<ByteSource>(new BlobSource(blobs, file.sha256, file.size_bytes));
-    HM_TRY(std::string text, repository.read_blob(file.git_oid, static_cast<std::size_t>(file.size_bytes)));
-    return std::unique_ptr<ByteSource>(new TextSource(std::move(text)));
+    if (file.is_lfs) return blob_source(blobs, file);
+    return git_source(repository, file, file.size_bytes);
   });
 }
 }  // namespace hm::crawler

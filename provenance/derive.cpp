@@ -5,9 +5,11 @@
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
 #include "provenance/card.hpp"
+#include "provenance/digested_file.hpp"
 #include "provenance/file_facts.hpp"
 #include "storage/key_space.hpp"
 #include "storage/manifest.hpp"
+#include "storage/tensor_rows.hpp"
 
 namespace hm::provenance {
 namespace key = storage::key;
@@ -108,6 +110,8 @@ Result<> Deriver::derive(const storage::JournalEntry& entry, storage::Batch& bat
     HM_TRY(derive_snapshot(entry, k, batch));
   } else if (type == "policy") {
     HM_TRY(derive_policy(e, k, row, batch));
+  } else if (type == "digests") {
+    HM_TRY(derive_digests(entry, k, batch));
   } else if (type == "gone") {
     row.gone_status = static_cast<int>(number_of(e, "status"));
   } else if (type == "listed") {
@@ -318,6 +322,17 @@ Result<> Deriver::drop_snapshot(const RepoKey& k, const Commit& commit, storage:
   HM_TRY(auto gone, claims_of(k, row));
   HM_TRY(auto left, claims_of_snapshots(k));
   return edges_.change(k, storage::EdgeOrigin::Snapshot, {"", std::move(gone)}, {"", std::move(left)}, batch);
+}
+
+Result<> Deriver::derive_digests(const storage::JournalEntry& entry, const RepoKey& k, storage::Batch& batch) {
+  const auto file = Sha256::parse(text_of(entry.value, "file")), id = Sha256::parse(text_of(entry.value, "doc"));
+  if (!file || !id) return bad_entry(entry, "file or doc is not a digest");
+  HM_TRY(const auto document, get(Family::Documents, std::string(id->view())));
+  if (!document) return bad_entry(entry, "the document with the digests is not stored");
+  HM_TRY(const DigestedFile digests, parse_digests(*document));
+  batch.put(Family::Tensors, key::digested_file(*file, k), std::string(id->view()));
+  put_tensor_rows(batch, *file, digests);
+  return ok();
 }
 
 Result<> Deriver::derive_policy(const json::object& e, const RepoKey& k, storage::RepoRow& row, storage::Batch& batch) {

@@ -43,6 +43,7 @@ class Deriver {
   Result<> derive_moved(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
   Result<> derive_snapshot(const storage::JournalEntry& entry, const RepoKey& key, storage::Batch& batch);
   Result<> derive_policy(const json::object& entry, const RepoKey& key, storage::RepoRow& row, storage::Batch& batch);
+  Result<> derive_digests(const storage::JournalEntry& entry, const RepoKey& key, storage::Batch& batch);
   Result<> take_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
   Result<> leave_name(const RepoKey& key, const RepoId& repo, storage::Batch& batch);
   Result<> note_former_name(const RepoKey& key, const std::string& name, storage::Batch& batch);

@@ -9,6 +9,7 @@
 #include "provenance/listing.hpp"
 #include "storage/key_space.hpp"
 #include "storage/survey_row.hpp"
+#include "storage/tensor_rows.hpp"
 
 namespace hm::provenance {
 namespace key = storage::key;
@@ -173,6 +174,20 @@ Result<> Recorder::remove(const storage::RepoRow& row, const std::string& reason
 }
 Result<> Recorder::retire(const storage::RepoRow& row, const Commit& commit, const std::string& reason) {
   return decide(row, "retire", "commit", commit.hex(), reason);
+}
+
+Result<> Recorder::record_digests(const storage::RepoRow& row, const Commit& commit, const Sha256& file,
+                                  std::string document) {
+  const std::lock_guard lock(mutex_);
+  storage::Batch batch;
+  const Sha256 id = store_document(batch, std::move(document));
+  HM_TRY(const auto known, storage::digests_document(index_, file, RepoKey{row.repo.kind, row.rid}));
+  if (known == id) return ok();
+  std::vector<json::object> entries{entry("digests", row.src, row.repo, row.rid)};
+  entries.back()["commit"] = commit.hex();
+  entries.back()["file"] = file.hex();
+  entries.back()["doc"] = id.hex();
+  return append(std::move(entries), std::move(batch));
 }
 
 Result<> Recorder::record_token(const storage::TokenRow& row, std::string_view act, const std::string& by) {

@@ -68,6 +68,9 @@ class Recorder {
   Result<> remove(const storage::RepoRow& row, const std::string& reason);
   Result<> retire(const storage::RepoRow& row, const Commit& commit,
                   const std::string& reason);  ///< retention dropped one revision
+  /// The tensors of one file of a published revision have these digests (`document`: render_digests()). Journals
+  /// `digests` unless the same is known of this file in this repository.
+  Result<> record_digests(const storage::RepoRow& row, const Commit& commit, const Sha256& file, std::string document);
   /// A token of this mirror was handed out, or taken back: the row and the entry that tells who may read what since
   /// when, in ONE batch. The entry has the id of the token, not its hash. @param by who ran the command
   /// @returns the row as stored, with the time set.

@@ -42,6 +42,8 @@ std::string_view name_of(Family family) {
       return "edges";
     case Family::SurveyFiles:
       return "survey_files";
+    case Family::Tensors:
+      return "tensors";
   }
   return "unknown";
 }

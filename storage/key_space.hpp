@@ -12,7 +12,8 @@
 
 namespace hm::storage {
 /// Facts: journal, documents, manifests, tasks, listings, popularity, surveys, generations. Derived, and rebuilt from
-/// the facts: names, repos, refs, snapshots, blob_refs, columns, column_texts, edges, survey_files.
+/// the facts: names, repos, refs, snapshots, blob_refs, columns, column_texts, edges, survey_files,
+/// tensors.
 enum class Family : std::uint8_t {
   Meta,
   Journal,
@@ -31,9 +32,10 @@ enum class Family : std::uint8_t {
   Columns,
   ColumnTexts,
   Edges,
-  SurveyFiles
+  SurveyFiles,
+  Tensors
 };
-inline constexpr int kFamilyCount = 18;
+inline constexpr int kFamilyCount = 19;
 /// Meta: there while the derived families are not complete, because a rebuild has not come to its end or is still to
 /// come.
 inline constexpr char kRebuildMark[] = "rebuild";

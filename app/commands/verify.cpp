@@ -6,11 +6,11 @@
 #include <optional>
 #include <ostream>
 
+#include "app/bytes_display.hpp"
 #include "app/commands/commands.hpp"
 #include "app/output.hpp"
 #include "app/progress.hpp"
 #include "app/services.hpp"
-#include "app/verify_display.hpp"
 #include "app/wait_for.hpp"
 #include "base/clock.hpp"
 #include "base/text.hpp"
@@ -58,10 +58,10 @@ Result<crawler::VerifyOptions> options_of(const Context& context, const VerifyCo
 /// Runs on a thread of its own, so that the main thread can draw; Ctrl-C reaches it through the token.
 Result<crawler::VerifyReport> verify_drawing(Context& context, const Stores& stores,
                                              const crawler::VerifyOptions& options, const std::stop_token& stop) {
-  VerifyDisplay display(context.io.err, context.shows_progress(), context.io.err_is_terminal);
+  BytesDisplay display(context.io.err, "verifying", context.shows_progress(), context.io.err_is_terminal);
   const crawler::VerifyParts parts = stores.parts();
   auto work = std::async(std::launch::async, [&] {
-    return crawler::verify(parts, options, [&](const crawler::VerifyProgress& p) { display.apply(p); }, stop);
+    return crawler::verify(parts, options, [&](const crawler::VerifyProgress& p) { display.apply(p.bytes_done, p.bytes_total); }, stop);
   });
   while (work.wait_for(std::chrono::milliseconds(1000 / kDrawsPerSecond)) != std::future_status::ready)
     display.draw(system_clock().monotonic_ms());

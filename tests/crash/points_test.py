@@ -14,10 +14,12 @@ import sys
 from crash_case import CrashCase
 from harness import BINARY, Process, blob_path, main, scaled
 
-from fake_hub import LfsRandom, Store
+from fake_hub import Lfs, LfsRandom, Store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRODUCT = ("base", "config", "net", "hub", "storage", "mirror", "provenance", "crawler", "app")
+_HEADER = b'{"w":{"dtype":"U8","shape":[8192],"data_offsets":[0,8192]}}'
+TENSORS = len(_HEADER).to_bytes(8, "little") + _HEADER + bytes(i * i % 251 for i in range(8192))
 PASSAGES = (1, 2, 5)  # a point within a loop is another place at its second and fifth passage
 PART, PARTS = (int(n) for n in (sys.argv.pop(1) if len(sys.argv) > 1 and re.fullmatch(r"\d+/\d+", sys.argv[1]) else "1/1").split("/"))
 
@@ -37,6 +39,9 @@ class PointsTest(CrashCase):
     def steps(self, repo):
         """A life in steps: (what to do before, command, whether it may drop what was there)."""
         yield None, ("mirror", "org/a", "org/b"), False
+        repo.commit("tensors", {"t.safetensors": Lfs(TENSORS)})
+        yield None, ("mirror", "org/a"), False
+        yield None, ("digest",), False
         repo.commit("second", {"w.bin": LfsRandom(3000, "w2"), "x.txt": "x"})
         repo.commit("side", {"side.bin": LfsRandom(900, "side")}, ref="refs/heads/side")
         yield None, ("mirror", "org/a"), False

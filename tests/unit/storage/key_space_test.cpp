@@ -23,7 +23,7 @@ TEST(KeySpace, FactsAreNotDerived) {
                    Family::Popularity, Family::Surveys, Family::Generations})
     EXPECT_FALSE(is_derived(f)) << name_of(f);
   for (Family f : {Family::Names, Family::Repos, Family::Refs, Family::Snapshots, Family::BlobRefs, Family::Columns,
-                   Family::ColumnTexts})
+                   Family::ColumnTexts, Family::Edges, Family::Tensors})
     EXPECT_TRUE(is_derived(f)) << name_of(f);
 }
 

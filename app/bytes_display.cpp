@@ -1,4 +1,4 @@
-#include "app/verify_display.hpp"
+#include "app/bytes_display.hpp"
 
 #include <ostream>
 
@@ -11,15 +11,15 @@ constexpr std::int64_t kPlainEveryMs = 10'000;
 constexpr std::size_t kColumns = 79;  // fits everywhere: the line is short
 }  // namespace
 
-std::string VerifyDisplay::line(std::int64_t now_ms) const {
+std::string BytesDisplay::line(std::int64_t now_ms) const {
   const std::uint64_t done = done_, total = total_, rate = rate_.bytes_per_second(now_ms);
-  std::string text = "verifying: " + percent(done, total) + " of " + human_bytes(total);
+  std::string text = doing_ + ": " + percent(done, total) + " of " + human_bytes(total);
   if (rate != 0) text += ", " + human_bytes(rate) + "/s";
   if (rate != 0 && total > done) text += ", " + human_seconds((total - done + rate - 1) / rate) + " left";
   return text;
 }
 
-void VerifyDisplay::draw(std::int64_t now_ms) {
+void BytesDisplay::draw(std::int64_t now_ms) {
   if (!enabled_ || total_ == 0) return;
   rate_.sample(done_, now_ms);
   if (terminal_) {
@@ -33,7 +33,7 @@ void VerifyDisplay::draw(std::int64_t now_ms) {
   }
 }
 
-void VerifyDisplay::close() {
+void BytesDisplay::close() {
   if (drawn_) err_ << "\r\x1b[K" << std::flush;
   drawn_ = false;
 }

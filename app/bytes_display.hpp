@@ -1,21 +1,23 @@
-// app/verify_display.hpp: one line of progress for `verify`: bytes, rate, time left. Layer 6.
+// app/bytes_display.hpp: one line of progress for what reads the store: bytes, rate, time left. Layer 6.
 // Threads: apply() on any thread; the rest on the main thread.
 #pragma once
 #include <atomic>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
+#include <utility>
 
 #include "app/progress.hpp"
-#include "crawler/verify.hpp"
 
 namespace hm::app {
-class VerifyDisplay {
+class BytesDisplay {
  public:
-  VerifyDisplay(std::ostream& err, bool enabled, bool terminal) : err_(err), enabled_(enabled), terminal_(terminal) {}
-  void apply(const crawler::VerifyProgress& progress) {
-    done_ = progress.bytes_done;
-    total_ = progress.bytes_total;
+  /// @param doing "verifying"
+  BytesDisplay(std::ostream& err, std::string doing, bool enabled, bool terminal)
+      : err_(err), doing_(std::move(doing)), enabled_(enabled), terminal_(terminal) {}
+  void apply(std::uint64_t bytes_done, std::uint64_t bytes_total) {
+    done_ = bytes_done;
+    total_ = bytes_total;
   }
   /// On a terminal a line that is drawn over; in a pipe a line every 10 s.
   void draw(std::int64_t now_ms);
@@ -25,6 +27,7 @@ class VerifyDisplay {
 
  private:
   std::ostream& err_;
+  const std::string doing_;
   const bool enabled_, terminal_;
   std::atomic<std::uint64_t> done_{0}, total_{0};
   RateMeter rate_;
