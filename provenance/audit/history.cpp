@@ -19,6 +19,7 @@
 
 namespace hm::provenance::audit {
 namespace key = storage::key;
+using hm::text_of;  // of JSON fields, beside text_of(LicenceStatement)
 using report::Finding;
 using report::Severity;
 using storage::Family;
