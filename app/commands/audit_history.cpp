@@ -59,7 +59,8 @@ Result<Exit> run_command(Context& context, const AuditHistoryCommand& command) {
   const provenance::audit::HistoryQuestion question{
       catalogue, since_ms,
       [&](const RepoKey& repo, const GitOid& older, const GitOid& newer) { return git.descends(repo, older, newer); }};
-  const provenance::audit::Asked asked{std::move(subjects.keys), std::move(subjects.words), std::move(subjects.gaps)};
+  const provenance::audit::Subjects asked{std::move(subjects.keys), subjects.all, std::move(subjects.words),
+                                          std::move(subjects.gaps)};
   HM_TRY(const auto report, provenance::audit::history(*services->index, question, asked));
   return print_report(context, report, command.form);
 }

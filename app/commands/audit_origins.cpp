@@ -18,7 +18,8 @@ Result<Exit> run_command(Context& context, const AuditOriginsCommand& command) {
     HM_TRY(const auto report, provenance::audit::origins_of_all(*services->index, question));
     return print_report(context, report, command.form);
   }
-  const provenance::audit::Asked asked{std::move(subjects.keys), std::move(subjects.words), std::move(subjects.gaps)};
+  const provenance::audit::Subjects asked{std::move(subjects.keys), subjects.all, std::move(subjects.words),
+                                          std::move(subjects.gaps)};
   HM_TRY(const auto report, provenance::audit::origins(*services->index, question, asked));
   return print_report(context, report, command.form);
 }

@@ -41,4 +41,14 @@ std::string FindingList::words() const {
       out += (out.empty() ? "" : ", ") + counted(number, noun);
   return out.empty() ? "nothing was found" : out;
 }
+
+void finish_findings(report::Report& report) {
+  report.sort_findings();
+  if (report.findings.size() <= kReportFindingsMax) return;
+  const std::size_t left_out = report.findings.size() - kReportFindingsMax;
+  report.findings.resize(kReportFindingsMax);
+  if (!report.tables.empty())
+    report.tables.front().gaps.push_back(
+        {"findings not listed", left_out, "the report has the " + std::to_string(kReportFindingsMax) + " most severe"});
+}
 }  // namespace hm::provenance::audit

@@ -44,4 +44,9 @@ class FindingList {
   std::map<std::pair<std::string, report::Severity>, std::size_t> counts_;
   std::uint64_t left_out_ = 0;
 };
+
+inline constexpr std::size_t kReportFindingsMax = 20'000;  ///< of one report; nobody reads more
+/// For findings that were gathered without a list: orders them and keeps the first kReportFindingsMax; how many were left
+/// out is a gap of the first table.
+void finish_findings(report::Report& report);
 }  // namespace hm::provenance::audit

@@ -1,7 +1,6 @@
 #include "provenance/audit/hashes.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,7 +9,10 @@
 
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
-#include "provenance/lineage/graph.hpp"
+#include "provenance/audit/ancestry.hpp"
+#include "provenance/audit/finding_list.hpp"
+#include "provenance/audit/same_files.hpp"
+#include "provenance/lineage/standing.hpp"
 #include "storage/file_holders.hpp"
 #include "storage/journal.hpp"
 #include "storage/key_space.hpp"
@@ -29,12 +31,6 @@ constexpr std::size_t kNamedMax = 5;            // holders that a sentence names
 constexpr std::size_t kEntriesMax = 100'000;    // of one repository
 constexpr std::size_t kPathsMax = 4;            // files that a sentence names
 
-bool is_weights(std::string_view path) {
-  constexpr auto kEndings = std::to_array<std::string_view>(
-      {".safetensors", ".gguf", ".onnx", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".npz", ".tflite"});
-  const std::string lower = ascii_lower(path);
-  return std::any_of(kEndings.begin(), kEndings.end(), [&](std::string_view e) { return lower.ends_with(e); });
-}
 std::string owner_of(const std::string& name) { return ascii_lower(name.substr(0, name.find('/'))); }
 /// "a, b and 3 more".
 std::string some_of(const std::set<std::string>& words, std::size_t max) {
@@ -67,12 +63,12 @@ Result<std::optional<storage::Manifest>> manifest_of(const storage::Index& index
 
 class HashesAudit {
  public:
-  HashesAudit(const storage::Index& index, const Asked& asked) : index_(index), asked_(asked), graph_(index) {}
+  HashesAudit(const storage::Index& index, const Subjects& asked) : index_(index), asked_(asked), ancestry_(index, {}) {}
 
   Result<report::Report> run() {
     HM_TRY(out_.basis, report::basis_of(index_));
     for (const RepoKey& repo : asked_.keys) {
-      HM_TRY(const auto node, graph_.find(repo));
+      HM_TRY(const auto node, ancestry_.graph().find(repo));
       HM_TRY(const auto files, files_of(repo));
       if (files.empty()) {
         ++without_files_;
@@ -125,14 +121,14 @@ class HashesAudit {
         if (holder.repo == *self.key) return true;
         holders.insert(holder.repo);
         Shared& shared = by_other[holder.repo];
-        const bool is_new = (is_weights(file.path) ? shared.weights : shared.others).insert(file.path).second;
+        const bool is_new = (is_weight_file(file.path) ? shared.weights : shared.others).insert(file.path).second;
         if (is_new) shared.bytes += file.size_bytes;
         shared.verified = shared.verified && holder.published;
         if (holders.size() >= kHoldersMax) ++files_in_too_many_;
         return holders.size() < kHoldersMax;
       }));
       if (!holders.empty()) ++files_elsewhere_;
-      if (!holders.empty() && !is_weights(file.path)) {
+      if (!holders.empty() && !is_weight_file(file.path)) {
         HM_TRY(note_common(self, digest, file, holders));
       }
     }
@@ -147,33 +143,33 @@ class HashesAudit {
                        const std::set<RepoKey>& holders) {
     std::set<std::string> names;
     for (const RepoKey& holder : holders) {
-      HM_TRY(const auto node, graph_.find(holder));
+      HM_TRY(const auto node, ancestry_.graph().find(holder));
       if (owner_of(node.repo.name) != owner_of(self.repo.name)) names.insert(node.repo.text());
     }
     if (names.empty()) return ok();
     out_.findings.push_back({Severity::Note, "same-file", self.repo.text(),
                              printable(file.path) + " is also in " +
-                                 counted(names.size(), "repository", "repositories") + " of other owners: " +
+                                 counted(names.size(), "repository") + " of other owners: " +
                                  some_of(names, kNamedMax),
                              {"sha256 " + digest.hex()}});
     return ok();
   }
 
-  Result<std::set<std::string>> ids_above(const lineage::Node& node) const {
-    HM_TRY(const auto above, graph_.ancestors(node, {}));
+  Result<std::set<std::string>> ids_above(const lineage::Node& node) {
+    HM_TRY(const auto above, ancestry_.above(node));
     std::set<std::string> out;
-    for (const auto& a : above)
-      if (a.edge.to.key) out.insert(a.edge.to.key->text());
+    for (const Step& step : above)
+      if (step.edge().to.key) out.insert(lineage::id_of(step.edge().to));
     return out;
   }
   Result<> judge(const lineage::Node& self, const std::set<std::string>& above, const RepoKey& other,
                  const Shared& shared) {
-    HM_TRY(const auto node, graph_.find(other));
+    HM_TRY(const auto node, ancestry_.graph().find(other));
     HM_TRY(const auto others_above, ids_above(node));
     std::string relation = "not declared";
-    if (above.contains(other.text()))
+    if (above.contains(lineage::id_of(node)))
       relation = "base";
-    else if (others_above.contains(self.key->text()))
+    else if (others_above.contains(lineage::id_of(self)))
       relation = "derivative";
     else if (std::any_of(above.begin(), above.end(), [&](const std::string& id) { return others_above.contains(id); }))
       relation = "same family";
@@ -185,7 +181,7 @@ class HashesAudit {
     const bool odd = relation == "not declared" && !same_owner;
     out_.findings.push_back(
         {odd ? Severity::Warning : Severity::Note, odd ? "undeclared-copy" : "same-weights", self.repo.text(),
-         counted(shared.weights.size(), "weight file is", "weight files are") + " also in " + node.repo.text() +
+         counted(shared.weights.size(), "weight file") + (shared.weights.size() == 1 ? " is" : " are") + " also in " + node.repo.text() +
              (odd ? ", and neither names the other as a base"
                   : same_owner ? ", of the same owner" : ", which descends from the same base"),
          {"files: " + some_of(shared.weights, kPathsMax),
@@ -229,7 +225,7 @@ class HashesAudit {
     for (const auto& file : after->files) {  // both are sorted by path
       while (old != before->files.end() && old->path < file.path) ++old;
       if (old == before->files.end() || old->path != file.path || old->sha256 == file.sha256) continue;
-      const bool weights = is_weights(file.path);
+      const bool weights = is_weight_file(file.path);
       ++(weights ? weights_changed_ : others_changed_);
       if (!weights && !file.is_lfs) continue;
       out_.findings.push_back({weights ? Severity::Warning : Severity::Note,
@@ -282,15 +278,15 @@ class HashesAudit {
     std::size_t undeclared = 0;
     for (const Finding& f : out_.findings) undeclared += f.rule == "undeclared-copy" ? 1 : 0;
     if (files_ == 0) return "No large file of " + asked_.words + " is known.";
-    return std::to_string(files_elsewhere_) + " of " + counted(files_, "large file", "large files") +
-           " are also elsewhere, in " + counted(pairs, "pair", "pairs") + " of repositories; in " +
+    return std::to_string(files_elsewhere_) + " of " + counted(files_, "large file") +
+           " are also elsewhere, in " + counted(pairs, "pair") + " of repositories; in " +
            std::to_string(undeclared) + " of these weights are shared and no descent is declared. " +
-           counted(weights_changed_, "weight file", "weight files") + " changed bytes under the same name.";
+           counted(weights_changed_, "weight file") + " changed bytes under the same name.";
   }
 
   const storage::Index& index_;
-  const Asked& asked_;
-  const lineage::Graph graph_;
+  const Subjects& asked_;
+  Ancestry ancestry_;
   report::Report out_;
   std::vector<std::vector<report::Figure>> rows_;
   std::uint64_t files_ = 0, files_elsewhere_ = 0, files_in_too_many_ = 0, without_files_ = 0, weights_changed_ = 0,
@@ -298,7 +294,7 @@ class HashesAudit {
 };
 }  // namespace
 
-Result<report::Report> hashes(const storage::Index& index, const Asked& asked) {
+Result<report::Report> hashes(const storage::Index& index, const Subjects& asked) {
   return HashesAudit(index, asked).run();
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
-#include "provenance/audit/asked.hpp"
+#include "provenance/audit/subjects.hpp"
 #include "provenance/report/figures.hpp"
 #include "storage/index.hpp"
 
@@ -14,7 +14,7 @@ inline constexpr std::size_t kHoldersMax = 10'000;  ///< of one file that are lo
 
 /// The large files of all published revisions, of a repository without one those that the Hub told of, against everybody
 /// whose files are known. @returns Corrupt.
-Result<report::Report> hashes(const storage::Index& index, const Asked& asked);
+Result<report::Report> hashes(const storage::Index& index, const Subjects& asked);
 /// Everything of which files are known, ascending. @returns Corrupt.
 Result<std::vector<RepoKey>> with_known_files(const storage::Index& index);
 }  // namespace hm::provenance::audit

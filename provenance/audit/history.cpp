@@ -10,6 +10,7 @@
 
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
+#include "provenance/audit/finding_list.hpp"
 #include "provenance/audit/licence_changes.hpp"
 #include "provenance/card.hpp"
 #include "provenance/lineage/graph.hpp"
@@ -304,22 +305,22 @@ report::FigureTable rules_table(const std::vector<Finding>& findings) {
   }
   return table;
 }
-std::string answer_of(const std::vector<Finding>& findings, const HistoryQuestion& question, const Asked& asked) {
+std::string answer_of(const std::vector<Finding>& findings, const HistoryQuestion& question, const Subjects& asked) {
   const std::string since = question.since_ms == 0 ? "since it was first seen" : "since " + day(question.since_ms);
   std::array<std::size_t, 3> counts{};
   std::set<std::string> repositories;
   for (const Finding& f : findings) ++counts[static_cast<std::size_t>(f.severity)], repositories.insert(f.subject);
   if (findings.empty())
     return "Nothing that matters changed upstream " + since + " in " +
-           counted(asked.keys.size(), "repository", "repositories") + ".";
-  return counted(findings.size(), "change", "changes") + " " + since + " in " + std::to_string(repositories.size()) +
-         " of " + counted(asked.keys.size(), "repository", "repositories") + ": " +
-         counted(counts[2], "problem", "problems") + ", " + counted(counts[1], "warning", "warnings") + ", " +
-         counted(counts[0], "note", "notes") + ".";
+           counted(asked.keys.size(), "repository") + ".";
+  return counted(findings.size(), "change") + " " + since + " in " + std::to_string(repositories.size()) +
+         " of " + counted(asked.keys.size(), "repository") + ": " +
+         counted(counts[2], "problem") + ", " + counted(counts[1], "warning") + ", " +
+         counted(counts[0], "note") + ".";
 }
 }  // namespace
 
-Result<report::Report> history(const storage::Index& index, const HistoryQuestion& question, const Asked& asked) {
+Result<report::Report> history(const storage::Index& index, const HistoryQuestion& question, const Subjects& asked) {
   report::Report out;
   out.id = "audit-history";
   out.title = "What happened to " + asked.words;

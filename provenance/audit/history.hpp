@@ -9,7 +9,7 @@
 #include "base/digest.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
-#include "provenance/audit/asked.hpp"
+#include "provenance/audit/subjects.hpp"
 #include "provenance/licence/catalogue.hpp"
 #include "provenance/report/figures.hpp"
 #include "storage/index.hpp"
@@ -25,7 +25,7 @@ struct HistoryQuestion {
   Descends descends;          ///< the journal does not have it: without an answer a rewrite is told from no update
 };
 /// @returns Corrupt.
-Result<report::Report> history(const storage::Index& index, const HistoryQuestion& question, const Asked& asked);
+Result<report::Report> history(const storage::Index& index, const HistoryQuestion& question, const Subjects& asked);
 /// Repositories of which a later entry than their first was made at this time or later; ascending. What was only
 /// listed for the first time has no history. @returns Corrupt.
 Result<std::vector<RepoKey>> changed_since(const storage::Index& index, std::int64_t since_ms);

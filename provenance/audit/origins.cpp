@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "provenance/lineage/graph.hpp"
+#include "provenance/audit/ancestry.hpp"
+#include "provenance/audit/finding_list.hpp"
+#include "provenance/lineage/standing.hpp"
 #include "storage/edge_row.hpp"
 
 namespace hm::provenance::audit {
 namespace {
-using lineage::Ancestor;
+using lineage::id_of;
 using lineage::Node;
 using report::Figure;
 using report::FigureTable;
@@ -30,9 +32,6 @@ lineage::Walk to_bases() {
                     Relation::Merge,       Relation::Converted, Relation::FromDataset};
   return walk;
 }
-std::string id_of(const Node& node) {
-  return node.key ? node.key->text() : std::string(name_of(node.repo.kind)) + "?" + ascii_lower(node.repo.name);
-}
 std::string owner_of(const RepoId& repo) {
   const auto slash = repo.name.find('/');
   return slash == repo.name.npos || !is_valid_repo_name(repo.name) ? std::string() : repo.name.substr(0, slash);
@@ -47,7 +46,7 @@ struct Place {
 };
 struct Subject {
   Place self;
-  std::vector<Ancestor> above;
+  std::vector<Step> above;
   std::vector<Place> roots;  ///< itself when it names no base
   std::vector<Place> between;
   bool circle = false;  ///< some of its bases lead in a circle and to no root
@@ -55,8 +54,8 @@ struct Subject {
 
 class OriginsAudit {
  public:
-  OriginsAudit(const storage::Index& index, const OriginQuestion& question, const Asked& asked)
-      : question_(question), asked_(asked), graph_(index) {}
+  OriginsAudit(const storage::Index& index, const OriginQuestion& question, const Subjects& asked)
+      : question_(question), asked_(asked), ancestry_(index, to_bases()) {}
 
   Result<report::Report> run(const storage::Index& index) {
     for (const RepoKey& key : asked_.keys) {
@@ -89,17 +88,17 @@ class OriginsAudit {
   }
 
   Result<Subject> read(const RepoKey& key) {
-    HM_TRY(const Node node, graph_.find(key));
+    HM_TRY(const Node node, ancestry_.graph().find(key));
     Subject out;
     out.self = place_of(node);
-    HM_TRY(out.above, graph_.ancestors(node, to_bases()));
+    HM_TRY(out.above, ancestry_.above(node));
     std::set<std::string> has_base{};
     std::map<std::string, Node> seen;
     const std::string self = id_of(node);
-    for (const Ancestor& a : out.above) {
-      const std::string from = id_of(a.edge.from), to = id_of(a.edge.to);
+    for (const Step& step : out.above) {
+      const std::string from = id_of(step.edge().from), to = id_of(step.edge().to);
       if (from != to) has_base.insert(from);
-      if (to != self) seen.emplace(to, a.edge.to);
+      if (to != self) seen.emplace(to, step.edge().to);
     }
     for (const auto& [id, base] : seen) (has_base.contains(id) ? out.between : out.roots).push_back(place_of(base));
     if (!has_base.contains(self)) out.roots.push_back(out.self);
@@ -154,13 +153,14 @@ class OriginsAudit {
   void judge(const Subject& subject) {
     const std::string name = subject.self.node.repo.text();
     std::set<std::string> missing;
-    for (const Ancestor& a : subject.above) {
-      if (a.edge.to.key || a.again || !missing.insert(id_of(a.edge.to)).second) continue;
-      missing_.insert(id_of(a.edge.to));
+    for (const Step& step : subject.above) {
+      const Node& to = step.edge().to;
+      if (to.key || step.again || !missing.insert(id_of(to)).second) continue;
+      missing_.insert(id_of(to));
       out_.findings.push_back({Severity::Note, "base-not-found", name,
-                               a.edge.to.repo.text() + " is not known here: what is behind it cannot be told, and its "
+                               lineage::text_of(to) + " is not known here: what is behind it cannot be told, and its "
                                                        "owner counts by the name it was given",
-                               path_to(subject, a.edge.to)});
+                               way_to(subject, to)});
     }
     if (refused(subject.self))
       out_.findings.push_back({Severity::Problem, "publisher-refused", name,
@@ -173,44 +173,29 @@ class OriginsAudit {
       out_.findings.push_back({Severity::Problem, "root-refused", name, "its bases lead in a circle: it has no root", {}});
   }
   void found(const Subject& subject, const Place& place, Severity severity, const char* rule, const char* what) {
-    auto path = path_to(subject, place.node);
+    auto path = way_to(subject, place.node);
     path.push_back(why(place));
     out_.findings.push_back({severity, rule, subject.self.node.repo.text(),
                              "its " + std::string(what) + " " + place.node.repo.text() + " is from " + place.jurisdiction,
                              std::move(path)});
   }
-  /// The shortest way, child first: ancestors come nearest first, and the first edge to somebody is on it.
-  static std::vector<std::string> path_to(const Subject& subject, const Node& to) {
-    std::vector<std::string> out;
-    Node at = to;
-    while (!(at == subject.self.node) && out.size() < subject.above.size()) {
-      const auto edge = std::find_if(subject.above.begin(), subject.above.end(),
-                                     [&](const Ancestor& a) { return a.edge.to == at && !a.again; });
-      if (edge == subject.above.end()) break;
-      out.push_back(hop(edge->edge));
-      at = edge->edge.from;
-    }
-    std::reverse(out.begin(), out.end());
-    return out;
-  }
-  static std::string hop(const lineage::Edge& edge) {
-    const lineage::Statement& said = edge.statements.front();
-    std::string out = edge.from.repo.text() + " <-" + std::string(name_of(edge.relation)) + " " +
-                      std::string(name_of(edge.evidence())) + "- " + edge.to.repo.text();
-    if (!said.field.empty()) out += " (" + said.field + ": " + said.text + ")";
-    return out;
+  static std::vector<std::string> way_to(const Subject& subject, const Node& to) {
+    for (std::uint32_t i = 0; i < subject.above.size(); ++i)
+      if (!subject.above[i].again && subject.above[i].edge().to == to) return path_to(subject.above, i);
+    return {};
   }
 
   void draw(const Subject& subject) {
     draw(subject.self, true);
     for (const auto* places : {&subject.between, &subject.roots})
       for (const Place& place : *places) draw(place, false);
-    for (const Ancestor& a : subject.above) {
-      const std::string from = id_of(a.edge.from), to = id_of(a.edge.to);
+    for (const Step& step : subject.above) {
+      const lineage::Edge& edge = step.edge();
+      const std::string from = id_of(edge.from), to = id_of(edge.to);
       if (!drawn_.contains(from) || !drawn_.contains(to) || !edges_.insert({from, to}).second) continue;
       drawing_.edges.push_back({from, to,
-                                std::string(name_of(a.edge.relation)) + ", " + std::string(name_of(a.edge.evidence())),
-                                a.edge.evidence() == storage::Evidence::Inferred});
+                                std::string(name_of(edge.relation)) + ", " + std::string(name_of(edge.evidence())),
+                                edge.evidence() == storage::Evidence::Inferred});
     }
   }
   void draw(const Place& place, bool subject) {
@@ -308,10 +293,10 @@ class OriginsAudit {
         if (f.severity == Severity::Problem) bad.insert(f.subject);
       std::string refused;
       for (const std::string& word : question_.refused) refused += (refused.empty() ? "" : ", ") + word;
-      out_.answer.push_back(bad.empty() ? "None of " + counted(all, "repository", "repositories") +
+      out_.answer.push_back(bad.empty() ? "None of " + counted(all, "repository") +
                                               " has a publisher or a root base from " + refused + "."
                                         : std::to_string(bad.size()) + " of " +
-                                              counted(all, "repository", "repositories") + (bad.size() == 1 ? " has" : " have") +
+                                              counted(all, "repository") + (bad.size() == 1 ? " has" : " have") +
                                               " a publisher or a root base from " + refused + ".");
     }
     if (all == 1) {
@@ -320,7 +305,7 @@ class OriginsAudit {
                             "); its root bases are from: " + text_of(row[5]) + ".");
       return;
     }
-    out_.answer.push_back("Publishers of " + counted(all, "repository", "repositories") + ": " +
+    out_.answer.push_back("Publishers of " + counted(all, "repository") + ": " +
                           shares_text(out_.tables[0], 2) + ".");
     out_.answer.push_back("Root bases: " + shares_text(out_.tables[2], 2) + ".");
     out_.answer.push_back("Of " + std::to_string(unknown_publishers_) + " the publisher's jurisdiction is unknown, of " +
@@ -335,8 +320,8 @@ class OriginsAudit {
   }
 
   const OriginQuestion& question_;
-  const Asked& asked_;
-  const lineage::Graph graph_;
+  const Subjects& asked_;
+  Ancestry ancestry_;
   report::Report out_;
   report::Graph drawing_;
   std::map<std::string, std::size_t> drawn_;
@@ -370,7 +355,7 @@ Result<std::set<std::string>> parse_refused(const std::vector<std::string>& word
   return out;
 }
 
-Result<report::Report> origins(const storage::Index& index, const OriginQuestion& question, const Asked& asked) {
+Result<report::Report> origins(const storage::Index& index, const OriginQuestion& question, const Subjects& asked) {
   return OriginsAudit(index, question, asked).run(index);
 }
 }  // namespace hm::provenance::audit

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "provenance/audit/asked.hpp"
+#include "provenance/audit/subjects.hpp"
 #include "provenance/origin.hpp"
 #include "provenance/report/figures.hpp"
 #include "storage/index.hpp"
@@ -22,7 +22,7 @@ Result<std::set<std::string>> parse_refused(const std::vector<std::string>& word
 
 /// Of each: its publisher and its root bases, as declared or derived; of few also a drawing of their descent.
 /// A base that is not known here counts by the owner in the name that it was given. @returns Corrupt.
-Result<report::Report> origins(const storage::Index& index, const OriginQuestion& question, const Asked& asked);
+Result<report::Report> origins(const storage::Index& index, const OriginQuestion& question, const Subjects& asked);
 /// Everything that is listed: counts from columns, and the families with the most descendants. @returns Corrupt.
 Result<report::Report> origins_of_all(const storage::Index& index, const OriginQuestion& question);
 }  // namespace hm::provenance::audit

@@ -96,8 +96,8 @@ class AuditsTest : public testing::Test {
     ASSERT_TRUE(storage::put_survey(*index_, batch, repo(number), "", row));
     ASSERT_TRUE(index_->commit(batch));
   }
-  static Asked asked(const std::vector<int>& numbers) {
-    Asked out;
+  static Subjects asked(const std::vector<int>& numbers) {
+    Subjects out;
     for (const int number : numbers) out.keys.push_back(repo(number));
     out.words = "what the test asks about";
     return out;
