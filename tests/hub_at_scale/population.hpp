@@ -20,6 +20,7 @@ struct Scale {
   std::uint64_t seed = 1;
   std::int64_t now_ms = 1'800'000'000'000;  ///< POSIX; nothing was created later
   bool planted = false;                     ///< with the figures of a published report, plant.hpp
+  bool planted_licences = false;            ///< with licences along lineages, plant_licences.hpp; not both
 };
 /// 2,300,000 models, 500,000 datasets, 1,000,000 Spaces.
 Scale full(std::uint64_t seed, std::int64_t now_ms);
