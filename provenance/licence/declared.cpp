@@ -8,6 +8,7 @@
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
 #include "provenance/file_facts.hpp"
+#include "provenance/licence/spdx.hpp"
 #include "provenance/lineage/claims.hpp"
 #include "provenance/listing.hpp"
 #include "storage/journal.hpp"

@@ -10,6 +10,7 @@
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
 #include "provenance/licence/declared.hpp"
+#include "provenance/licence/spdx.hpp"
 #include "provenance/listing.hpp"
 #include "provenance/report/population.hpp"
 #include "storage/columns.hpp"
@@ -187,6 +188,8 @@ class HubLineage::Reader {
         }
         parent = found.assume_value().value_or(kNoNode);
       }
+      // Where a file was loaded from is often the repository itself.
+      if (edge.evidence == Evidence::Inferred && parent == *child) return true;
       edges_.push_back({*child, {parent, edge.relation, edge.evidence}});
       if (edge.relation == Relation::Adapter && edge.origin == storage::EdgeOrigin::Listing &&
           out_.kind(*child) == RepoKind::Model)

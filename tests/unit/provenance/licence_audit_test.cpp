@@ -96,7 +96,8 @@ class LicenceAuditTest : public CrawlTest {
         provenance::read_listing({RepoKind::Model, name}, rid(number), parse_json(text + "}").value().as_object())};
     ASSERT_TRUE(recorder_->record_listing("hub.example", page, std::nullopt, {}));
   }
-  void publish(int number, const std::string& name, const std::string& card, char commit = 'a') {
+  void publish(int number, const std::string& name, const std::string& card, char commit = 'a',
+               provenance::FileFacts said = {}) {
     provenance::Observation seen;
     seen.src = "hub.example", seen.repo = {RepoKind::Model, name}, seen.rid = rid(number),
     seen.head = "refs/heads/main";
@@ -106,6 +107,7 @@ class LicenceAuditTest : public CrawlTest {
     seen.refs["refs/heads/main"] = revision.commit;
     revision.refs["refs/heads/main"] = revision.commit;
     revision.card_front_matter = card;
+    revision.said = std::move(said);
     ASSERT_TRUE(recorder_->record_visit(seen));
     const auto done = recorder_->publish("hub.example", key(number), {revision});
     ASSERT_TRUE(done) << done.error().what;
@@ -231,6 +233,35 @@ TEST_F(LicenceAuditTest, ChangesOfALicenceAreFound) {
   r = of({key(2)});
   EXPECT_THAT(rules_of(r, "org/kept"), AllOf(Contains("licence-changed"), Not(Contains("licence-changed-upstream"))));
   EXPECT_EQ(text_of(r.table("verdicts")->rows[0][2]), "GPL-3.0-only");
+}
+
+TEST_F(LicenceAuditTest, FilesShowAConflictThatIsAProblem) {
+  list(1, "org/base", "cc-by-nc-4.0");
+  list(2, "org/lora", "mit");
+  provenance::FileFacts said;
+  said.files.push_back({"adapter_config.json", true, {}, {}});
+  said.files[0].add(provenance::formats::ClaimKind::AdapterBase, "/base_model_name_or_path", "org/base");
+  publish(2, "org/lora", "license: mit\n", 'a', said);
+  EXPECT_THAT(rules_of(of({key(2)}), "org/lora"), Contains("applies-in-use")) << "an adapter holds nothing of its base";
+
+  list(3, "org/copy", "mit");
+  said.files[0] = {"model.gguf", true, {}, {}};
+  said.files[0].add(provenance::formats::ClaimKind::ConvertedFrom, "general.base_model.0.repo_url",
+                    "https://huggingface.co/org/base");
+  said.files[0].add(provenance::formats::ClaimKind::Licence, "general.license", "cc-by-nc-4.0");
+  publish(3, "org/copy", "license: mit\n", 'a', said);
+  const Report r = of({key(3)});
+  EXPECT_THAT(rules_of(r, "org/copy"), AllOf(Contains("licence-inconsistent"), Contains("non-commercial-dropped")));
+  EXPECT_EQ(text_of(r.table("verdicts")->rows[0][2]), "MIT AND CC-BY-NC-4.0");
+  EXPECT_EQ(text_of(r.table("verdicts")->rows[0][1]), "possible conflict") << "as a choice it would be one";
+
+  said.files[0].claims.pop_back();
+  said.licences.push_back({"LICENSE", {"MIT", licence::Method::Digest, 1, {}, {}}});
+  publish(3, "org/copy", "license: mit\n", 'b', said);
+  const Report shown = of({key(3)});
+  EXPECT_EQ(text_of(shown.table("verdicts")->rows[0][1]), "conflict");
+  EXPECT_EQ(shown.worst(), provenance::report::Severity::Problem);
+  EXPECT_EQ(of_kind(of_all(), "outcomes", "model").at("conflict"), 1U);
 }
 
 TEST_F(LicenceAuditTest, ACardSaysMoreThanAListing) {
