@@ -170,7 +170,24 @@ TEST_F(LicenceCorpus, EveryRowIsComparedPlaceByPlace) {
     }
   }
   for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
-  const std::map<std::string, std::size_t> expected{};
+  const std::map<std::string, std::size_t> expected{{"hf_yaml_license agrees", 567},
+                                                    {"hf_yaml_license alone", 73},
+                                                    {"hf_yaml_license differs", 60},
+                                                    {"hf_yaml_license silent", 264},
+                                                    {"hf_yaml_license silent, as the auditors are", 179},
+                                                    {"hf_config_license agrees", 2},
+                                                    {"hf_config_license silent", 889},
+                                                    {"hf_config_license silent, as the auditors are", 252},
+                                                    {"github_license agrees", 354},
+                                                    {"github_license alone", 37},
+                                                    {"github_license differs", 55},
+                                                    {"github_license silent", 482},
+                                                    {"github_license silent, as the auditors are", 215},
+                                                    {"pwc_license agrees", 81},
+                                                    {"pwc_license alone", 32},
+                                                    {"pwc_license differs", 37},
+                                                    {"pwc_license silent", 773},
+                                                    {"pwc_license silent, as the auditors are", 220}};
   EXPECT_EQ(count, expected);
 }
 
@@ -202,12 +219,19 @@ TEST_F(LicenceCorpus, EveryRowIsJudgedAgainstItsSource) {
   }
   for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
   for (const auto& [what, n] : rules) std::printf("%5zu of those that say one: %s\n", n, what.c_str());
-  const std::map<std::string, std::size_t> expected{};
+  const std::map<std::string, std::size_t> expected{{"card is silent: conflict", 102}, {"card is silent: unknown", 341},
+                                                    {"card says one: compatible", 326}, {"card says one: restricted", 20},
+                                                    {"card says one: unknown", 85},     {"card says one: conflict", 269}};
   EXPECT_EQ(count, expected);
-  const std::map<std::string, std::size_t> expected_rules{};
+  const std::map<std::string, std::size_t> expected_rules{
+      {"attribution-dropped", 2},     {"base-licence-unknown", 202},  {"community-terms-dropped", 1},
+      {"non-commercial-dropped", 24}, {"outputs-forbidden", 82},      {"parents-exclude", 70},
+      {"share-alike-lost", 190},      {"user-ceiling", 1}};
   EXPECT_EQ(rules, expected_rules);
 }
 
+/// Those read as another name another licence than the auditors' ("agpl-3.0" for GPL, "cc-by-2.0" for CC BY 3.0), or no
+/// version ("gpl", "cc", "bsd"), where a guess would be a permission that nobody gave.
 TEST_F(LicenceCorpus, SpellingsSeenInTheWildMeanWhatTheAuditorsTookThemFor) {
   const json::object all = json::parse(read_file(corpus() + "/licence-paraphrases.json")).as_object();
   std::size_t same = 0, unknown = 0, other = 0;
@@ -224,7 +248,7 @@ TEST_F(LicenceCorpus, SpellingsSeenInTheWildMeanWhatTheAuditorsTookThemFor) {
     }
   }
   std::printf("spellings: %zu the same, %zu not known here, %zu read as another\n", same, unknown, other);
-  EXPECT_EQ(std::vector<std::size_t>({same, unknown, other}), (std::vector<std::size_t>{0, 0, 0}));
+  EXPECT_EQ(std::vector<std::size_t>({same, unknown, other}), (std::vector<std::size_t>{47, 56, 8}));
 }
 
 TEST_F(LicenceCorpus, ACardAndATextThatDisagreeAreFound) {
