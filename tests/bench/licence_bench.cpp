@@ -129,8 +129,8 @@ constexpr std::array kDepths{1, 6, 12, 20};
 constexpr std::size_t kTimes = 200;
 
 void print_all(const Bulk& bulk, NodeId count, double seconds, double before) {
-  std::printf("all %u nodes: %.2f s, %zu states, %zu in cycles, peak %.0f MiB, of which %.0f MiB are the graph\n", count,
-              seconds, bulk.states, bulk.in_cycles, peak_mib(), before);
+  std::printf("all %u nodes: %.2f s, %zu states, %zu in cycles, peak %.0f MiB, of which %.0f MiB are the graph\n",
+              count, seconds, bulk.states, bulk.in_cycles, peak_mib(), before);
   for (std::size_t i = 0; i < kOutcomeNames.size(); ++i)
     std::printf("  %9llu %s\n", static_cast<unsigned long long>(bulk.outcomes[i]),
                 std::string(kOutcomeNames[i]).c_str());

@@ -37,7 +37,8 @@ class LicencesTest(HubTest):
         self.assertIn("org/leaf: possible conflict. Its own licence: MIT", report["answer"][0])
         finding = self.found(report, "org/leaf")["non-commercial-dropped"]
         self.assertEqual(finding["severity"], "warning")
-        self.assertEqual([hop.split(" (")[0] for hop in finding["path"]], ["org/leaf <-quantized declared- org/middle", "org/middle <-finetune declared- org/base"])
+        hops = [hop.split(" (")[0] for hop in finding["path"]]
+        self.assertEqual(hops, ["org/leaf <-quantized declared- org/middle", "org/middle <-finetune declared- org/base"])
         self.assertEqual(len(report["graphs"][0]["nodes"]), 3)
         self.assertEqual(report["basis"]["journal"]["entries"], 4)
         self.audit("org/leaf", "--fail-on", "warning", code=1)
@@ -52,7 +53,8 @@ class LicencesTest(HubTest):
         self.assertEqual(self.found(refused, "org/leaf")["refused-by-policy"]["severity"], "problem")
         self.assertIn("non-commercial: CC-BY-NC-4.0 (inherited)", self.found(refused, "org/leaf")["refused-by-policy"]["what"])
         self.assertEqual(self.found(refused, "org/free"), {})
-        self.assertEqual({r["repository"]: r["decision"] for r in self.table(refused, "verdicts")}, {"org/base": "refused", "org/free": "accepted", "org/leaf": "refused"})
+        decisions = {r["repository"]: r["decision"] for r in self.table(refused, "verdicts")}
+        self.assertEqual(decisions, {"org/base": "refused", "org/free": "accepted", "org/leaf": "refused"})
         self.audit("org/base", "--accept", COMMERCIAL, "--fail-on", "never")
         self.audit("org/free", "--accept", COMMERCIAL)
         self.audit("--all", "--accept", COMMERCIAL, code=1)
@@ -66,7 +68,8 @@ class LicencesTest(HubTest):
         self.assertEqual(outcomes, {"compatible": 1, "restricted": 1, "unknown": 0, "possible conflict": 2, "conflict": 0})
         rules = {r["rule"]: r["repositories"] for r in self.table(report, "findings_by_rule")}
         self.assertEqual(rules, {"base-licence-unknown": 1, "licence-unknown": 1, "non-commercial-dropped": 2})
-        self.assertEqual({r["licence"]: r["repositories"] for r in self.table(report, "licences")}, {"Apache-2.0": 1, "CC-BY-NC-4.0": 1, "MIT": 1, "NOASSERTION": 1})
+        licences = {r["licence"]: r["repositories"] for r in self.table(report, "licences")}
+        self.assertEqual(licences, {"Apache-2.0": 1, "CC-BY-NC-4.0": 1, "MIT": 1, "NOASSERTION": 1})
         rows = list(csv.DictReader(self.hm("audit", "licences", "--all", "--csv").out.splitlines()))
         self.assertTrue(any(r["table"] == "findings" for r in rows))
 
@@ -89,12 +92,13 @@ class LicencesTest(HubTest):
         self.mirror("org/house")
         self.assertEqual(self.table(self.audit("org/house"), "outcomes")[2]["repositories"], 1, "unknown")
         os.mkdir(os.path.join(self.dir, "licences"))
-        self.write("licences/house.toml", '["LicenseRef-house-terms"]\nname = "House Terms"\nclass = "permissive"\nspellings = ["house-terms"]\ndemands = []\nsource = "https://house.example"\n')
+        section = '["LicenseRef-house-terms"]\nname = "House Terms"\nspellings = ["house-terms"]\nsource = "https://house.example"\n'
+        self.write("licences/house.toml", section + 'demands = []\nclass = "permissive"\n')
         verdict = self.table(self.audit("org/house"), "verdicts")[0]
         self.assertEqual((verdict["licence"], verdict["outcome"]), ("LicenseRef-house-terms", "compatible"))
-        self.write("licences/house.toml", '["LicenseRef-house-terms"]\nclass = "permisive"\ndemands = []\n')
+        self.write("licences/house.toml", section + 'demands = []\nclass = "permisive"\n')
         for command in (("audit", "licences", "--all"), ("config", "check")):
-            self.assert_error(self.hm(*command, code=2), r'house.toml:2:.*"permisive"', "report.licences")
+            self.assert_error(self.hm(*command, code=2), r'house.toml:6:.*"permisive"', "report.licences")
 
     def test_wrong_use_is_said(self):
         self.hm("crawl", "--once")

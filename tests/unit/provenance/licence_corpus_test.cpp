@@ -219,13 +219,14 @@ TEST_F(LicenceCorpus, EveryRowIsJudgedAgainstItsSource) {
   }
   for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
   for (const auto& [what, n] : rules) std::printf("%5zu of those that say one: %s\n", n, what.c_str());
-  const std::map<std::string, std::size_t> expected{{"card is silent: conflict", 102}, {"card is silent: unknown", 341},
-                                                    {"card says one: compatible", 326}, {"card says one: restricted", 20},
-                                                    {"card says one: unknown", 85},     {"card says one: conflict", 269}};
+  const std::map<std::string, std::size_t> expected{
+      {"card is silent: conflict", 102}, {"card is silent: unknown", 341}, {"card says one: compatible", 326},
+      {"card says one: restricted", 20}, {"card says one: unknown", 85},   {"card says one: conflict", 269}};
   EXPECT_EQ(count, expected);
   const std::map<std::string, std::size_t> expected_rules{
-      {"attribution-dropped", 2},     {"base-licence-unknown", 202},  {"community-terms-dropped", 1},
-      {"non-commercial-dropped", 24}, {"outputs-forbidden", 82},      {"parents-exclude", 70},
+      {"attribution-dropped", 2},     {"base-licence-unknown", 202},
+      {"community-terms-dropped", 1}, {"non-commercial-dropped", 24},
+      {"outputs-forbidden", 82},      {"parents-exclude", 70},
       {"share-alike-lost", 190},      {"user-ceiling", 1}};
   EXPECT_EQ(rules, expected_rules);
 }
