@@ -55,7 +55,8 @@ struct Sync {
   std::string policies;  ///< directory; empty: `policies` beside the configuration file, config/mirror_policy.hpp
 };
 struct Report {
-  std::string origins;  ///< directory of CSV files; empty: `origins` beside the configuration file
+  std::string origins;   ///< directory of CSV files; empty: `origins` beside the configuration file
+  std::string licences;  ///< directory of TOML files; empty: `licences` beside the configuration file
 };
 struct Serve {
   std::vector<std::string> listen{"127.0.0.1:8080"};  ///< "address:port", "[v6]:port", "unix:/path"

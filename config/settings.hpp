@@ -93,6 +93,7 @@ void each_setting(ConfigType& c, Visit&& visit) {
   visit("sync", "policies", c.sync.policies, Rule{Path});
 
   visit("report", "origins", c.report.origins, Rule{Path});
+  visit("report", "licences", c.report.licences, Rule{Path});
 
   visit("serve", "listen", c.serve.listen, Rule{});
   visit("serve", "tls_certificate", c.serve.tls_certificate, Rule{Path});

@@ -11,8 +11,8 @@
 namespace hm::storage {
 namespace {
 constexpr std::array<std::string_view, kRelationCount> kRelations{
-    "base",         "finetune",      "adapter", "quantized",    "merge",        "converted",     "trained-on",
-    "evaluated-on", "superseded-by", "uses",    "from-dataset", "shares-files", "shares-tensors"};
+    "base",         "finetune",      "adapter", "quantized",    "merge",        "converted",      "trained-on",
+    "evaluated-on", "superseded-by", "uses",    "from-dataset", "shares-files", "shares-tensors", "distilled-from"};
 constexpr std::array<std::string_view, 5> kEvidence{"inferred", "declared", "files", "signed", "identical"};
 
 // What a key of the family begins with.
@@ -23,6 +23,16 @@ constexpr char kEndOfName = '\0';                   // no name has it
 
 std::string filter_key(std::uint32_t chunk) { return std::string(1, kFilter) + key::u32(chunk); }
 Error corrupt() { return {Errc::Corrupt, "the index holds a malformed edge; run: hubmirror index rebuild"}; }
+
+/// From key::edges_to().
+std::optional<EdgeTarget> parse_target(std::string_view prefix) {
+  if (prefix.size() == 1 + kRepoBytes && prefix[0] == kByRid) {
+    const auto repo = key::parse_repo(prefix.substr(1));
+    return repo ? std::optional(target_of(*repo)) : std::nullopt;
+  }
+  if (prefix.size() < 3 || prefix[0] != kByName || prefix.back() != kEndOfName) return std::nullopt;
+  return EdgeTarget{static_cast<RepoKind>(prefix[1]), std::nullopt, std::string(prefix.substr(2, prefix.size() - 3))};
+}
 }  // namespace
 
 std::string_view name_of(Relation relation) { return kRelations[static_cast<std::size_t>(relation)]; }
@@ -75,6 +85,36 @@ Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view ke
   if (origin < 1 || origin > 2 || relation >= kRelationCount || evidence >= kEvidence.size()) return corrupt();
   return EdgeView{tail.substr(0, kRepoBytes), static_cast<EdgeOrigin>(origin), static_cast<Relation>(relation),
                   static_cast<Evidence>(evidence), value.substr(1)};
+}
+
+Result<> each_edge(const Index& index, const std::function<bool(const EdgeTarget& to, const EdgeView& edge)>& visit) {
+  std::string prefix;
+  EdgeTarget target;
+  Result<> outcome = ok();
+  bool goes_on = true;
+  for (const char first : {kByRid, kByName}) {
+    if (!goes_on) break;
+    HM_TRY(index.scan(Family::Edges, std::string(1, first), [&](std::string_view k, std::string_view value) {
+      const std::string_view to = k.substr(0, k.size() - std::min(kTailBytes, k.size()));
+      if (to != prefix) {
+        const auto parsed = parse_target(to);
+        if (!parsed) {
+          outcome = corrupt();
+          return false;
+        }
+        prefix = to;
+        target = *parsed;
+      }
+      const auto edge = unpack_edge(prefix, k, value);
+      if (!edge) {
+        outcome = edge.error();
+        return false;
+      }
+      return goes_on = visit(target, edge.assume_value());
+    }));
+    HM_TRY(Result<>(outcome));
+  }
+  return ok();
 }
 
 namespace {

@@ -33,8 +33,9 @@ enum class Relation : std::uint8_t {
   FromDataset,   ///< dataset → dataset
   SharesFiles,   ///< a weight file of one is a file of the other, byte for byte
   SharesTensors,
+  DistilledFrom,  ///< trained on what the target generates; nothing of its weights
 };
-inline constexpr int kRelationCount = 13;
+inline constexpr int kRelationCount = 14;
 std::string_view name_of(Relation relation);  ///< "finetune", "trained-on", …
 std::optional<Relation> parse_relation(std::string_view name);
 /// Weights, or data, of the target go into what names it: licences and origins travel along.
@@ -86,6 +87,8 @@ struct EdgeView {
   std::string_view from_name;
 };
 Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value);
+/// All edges until `visit` returns false; those to one target lie together. @returns Corrupt.
+Result<> each_edge(const Index& index, const std::function<bool(const EdgeTarget& to, const EdgeView& edge)>& visit);
 
 /// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: two MiB of bits
 /// instead of looks into the index for each of a hundred thousand leaves. A Bloom filter in blocks: the bits of a

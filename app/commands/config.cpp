@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/commands/commands.hpp"
+#include "app/licences.hpp"
 #include "app/origins.hpp"
 #include "app/output.hpp"
 #include "app/services.hpp"
@@ -53,6 +54,7 @@ Result<Exit> run_command(Context& context, const ConfigCheckCommand& command) {
       within(check_usable(config), [&] { return "checking " + (file.empty() ? "the environment" : printable(file)); }));
   HM_TRY(const std::size_t policies, check_policies(config, file));
   HM_TRY(origins_in_force(config, file));
+  HM_TRY(licences_in_force(config, file));
   if (context.options.json) {
     print_json(context.io.out, json::object{{"file", json_text(file)}, {"policies", policies}, {"right", true}});
   } else if (!context.options.quiet) {

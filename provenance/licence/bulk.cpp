@@ -96,7 +96,8 @@ class Gathering {
 
 class Pass {
  public:
-  Pass(Judge& judge, const Lineage& lineage, NodeId count) : judge_(judge), lineage_(lineage), count_(count) {}
+  Pass(Judge& judge, const Lineage& lineage, NodeId count, const Decide& decide)
+      : judge_(judge), lineage_(lineage), count_(count), decide_(decide) {}
   Result<Bulk> run() {
     HM_TRY(read());
     order();
@@ -142,7 +143,8 @@ class Pass {
   Result<> each_parent(NodeId node, F&& f) {
     edges_.clear();
     HM_TRY(lineage_.parents(node, edges_));
-    for (const Edge& edge : edges_) f(edge);
+    for (const Edge& edge : edges_)
+      if (carry_of(judge_.catalogue().rules(), edge.relation)) f(edge);
     return ok();
   }
   std::size_t facts_number(const NodeFacts& facts) {
@@ -167,13 +169,13 @@ class Pass {
     gathering_.clear();
     HM_TRY(each_parent(node, [&](const Edge& edge) {
       if (edge.parent == node) return;
-      const Rules& rules = judge_.catalogue().rules();
+      const Carry carry = *carry_of(judge_.catalogue().rules(), edge.relation);
       auto add = [&](const Term& at_parent) {
-        gathering_.add({at_parent.expression, carried(rules, edge.relation, material_[node], at_parent.carry),
+        gathering_.add({at_parent.expression, carried(carry, material_[node], at_parent.carry),
                         std::min(at_parent.weakest, edge.evidence)});
       };
-      if (edge.parent >= count_) return add({kMissing, Carry::Content, Evidence::E4});
-      add({distinct_facts_[facts_[edge.parent]].own, Carry::Content, Evidence::E4});
+      if (edge.parent >= count_) return add({kMissing, Carry::Content, Evidence::Identical});
+      add({distinct_facts_[facts_[edge.parent]].own, Carry::Content, Evidence::Identical});
       const States::View inherited = states_.view(state_[edge.parent]);
       if (inherited.truncated) gathering_.truncated();
       for (const Term& term : inherited.terms) add(term);
@@ -204,28 +206,52 @@ class Pass {
     return ok();
   }
 
+  /// @returns the summary, and what `decide_` says.
+  std::pair<Summary, std::uint8_t> judge_state(const NodeFacts& facts, const States::View& view) {
+    Verdict verdict;
+    Judge::Sink sink;
+    if (decide_)
+      sink = [&](const Judge::Found& found) {
+        Finding f;
+        f.rule = found.rule;
+        f.severity = found.severity;
+        f.possible = found.possible;
+        f.clause = found.clause;
+        f.expression = judge_.text_of(found.term ? view.terms[*found.term].expression : facts.own);
+        verdict.findings.push_back(std::move(f));
+      };
+    verdict.summary = judge_.judge(facts, view.terms, sink);
+    if (view.truncated) verdict.summary.truncated = true;
+    if (verdict.summary.truncated && verdict.summary.outcome < Outcome::Unknown)
+      verdict.summary.outcome = Outcome::Unknown;
+    if (!decide_) return {verdict.summary, 0};
+    verdict.expression = judge_.text_of(facts.own);
+    for (const Term& term : view.terms) verdict.inherited.push_back({judge_.text_of(term.expression), term.carry});
+    std::sort(verdict.inherited.begin(), verdict.inherited.end());
+    return {verdict.summary, decide_(verdict)};
+  }
+
   Result<> judge_nodes() {
-    std::unordered_map<std::uint64_t, Summary> known;
+    std::unordered_map<std::uint64_t, std::pair<Summary, std::uint8_t>> known;
     bulk_.summaries.resize(count_);
+    if (decide_) bulk_.decisions.resize(count_);
     std::size_t explained = 0;
     for (NodeId node = 0; node < count_; ++node) {
-      Summary& summary = bulk_.summaries[node];
+      std::pair<Summary, std::uint8_t> judged;
       const std::uint64_t key = static_cast<std::uint64_t>(state_[node]) << 32 | facts_[node];
       if (parents_left_[node] != 0 && explained < kCyclesExplained) {
         ++explained;
         HM_TRY(const Verdict verdict, explain(judge_, lineage_, node));
-        summary = verdict.summary;
+        judged = {verdict.summary, decide_ ? decide_(verdict) : std::uint8_t{0}};
       } else if (const auto same = known.find(key); same != known.end()) {
-        summary = same->second;
+        judged = same->second;
       } else {
-        const States::View view = states_.view(state_[node]);
-        summary = judge_.judge(distinct_facts_[facts_[node]], view.terms);
-        if (view.truncated) {
-          summary.truncated = true;
-          if (summary.outcome < Outcome::Unknown) summary.outcome = Outcome::Unknown;
-        }
-        known.emplace(key, summary);
+        judged = judge_state(distinct_facts_[facts_[node]], states_.view(state_[node]));
+        known.emplace(key, judged);
       }
+      Summary& summary = bulk_.summaries[node];
+      summary = judged.first;
+      if (decide_) bulk_.decisions[node] = judged.second;
       if (self_[node]) summary.rules |= 1U << static_cast<unsigned>(RuleId::Cycle);
       if (summary.truncated) summary.rules |= 1U << static_cast<unsigned>(RuleId::Truncated);
       ++bulk_.outcomes[static_cast<std::size_t>(summary.outcome)];
@@ -237,6 +263,7 @@ class Pass {
   Judge& judge_;
   const Lineage& lineage_;
   const NodeId count_;
+  const Decide& decide_;
   Bulk bulk_;
   std::vector<std::uint32_t> facts_;  ///< by node, number in distinct_facts_
   std::vector<NodeFacts> distinct_facts_;
@@ -252,5 +279,7 @@ class Pass {
 };
 }  // namespace
 
-Result<Bulk> judge_all(Judge& judge, const Lineage& lineage, NodeId count) { return Pass(judge, lineage, count).run(); }
+Result<Bulk> judge_all(Judge& judge, const Lineage& lineage, NodeId count, const Decide& decide) {
+  return Pass(judge, lineage, count, decide).run();
+}
 }  // namespace hm::provenance::licence

@@ -18,6 +18,18 @@ constexpr std::string_view kRulesFile = "rules.toml";
 constexpr std::array<std::string_view, 7> kCellNames{"fine",   "warning",  "drift", "conflict",
                                                      "listed", "stricter", "annex"};
 
+constexpr std::array<std::string_view, 5> kCarryWords{"content", "outputs", "use", "data",
+                                                      "nothing"};  // kCarryNames and none
+constexpr std::size_t kEvidenceCount = 5;
+
+/// The words of storage/edge_row.hpp, in the order of their values.
+template <class Enum, std::size_t N>
+std::array<std::string_view, N> names_of() {
+  std::array<std::string_view, N> names;
+  for (std::size_t i = 0; i < N; ++i) names[i] = storage::name_of(static_cast<Enum>(i));
+  return names;
+}
+
 Error bad(const std::string& place, std::string what) { return {Errc::BadInput, place + std::move(what)}; }
 
 /// Which of the words it is. @returns BadInput: the place, the word, what was meant.
@@ -140,14 +152,16 @@ Result<> Catalogue::add_rule(const config::TomlSection& section) {
     const auto* text = std::get_if<std::string>(&key.raw.assume_value());
     if (text == nullptr) return bad(key.value_place, section.name + "." + key.name + " must be a text");
     if (section.name == "relations") {
-      HM_TRY(const std::size_t relation, number_of(kRelationNames, key.name, key.key_place, "[relations]"));
-      HM_TRY(const std::size_t carry, number_of(kCarryNames, *text, key.value_place, key.name));
-      rules_.carries[relation] = static_cast<Carry>(carry);
+      HM_TRY(const std::size_t relation,
+             number_of(names_of<Relation, storage::kRelationCount>(), key.name, key.key_place, "[relations]"));
+      HM_TRY(const std::size_t carry, number_of(kCarryWords, *text, key.value_place, key.name));
+      rules_.carries[relation] = carry == kCarryNames.size() ? std::nullopt : std::optional(static_cast<Carry>(carry));
     } else if (section.name == "evidence") {
       if (key.name != "possible_up_to")
         return bad(key.key_place,
                    "unknown key \"" + printable(key.name) + "\" in [evidence]; did you mean \"possible_up_to\"?");
-      HM_TRY(const std::size_t level, number_of(kEvidenceNames, *text, key.value_place, key.name));
+      HM_TRY(const std::size_t level,
+             number_of(names_of<Evidence, kEvidenceCount>(), *text, key.value_place, key.name));
       rules_.possible_up_to = static_cast<Evidence>(level);
     } else {
       HM_TRY(const std::size_t row, number_of(kClassNames, section.name, section.place, "rules.toml"));

@@ -5,12 +5,14 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.hpp"
+#include "storage/edge_row.hpp"
 
 namespace hm::config {
 struct TomlSection;
@@ -71,30 +73,22 @@ struct Licence {
 };
 
 enum class Cell : std::uint8_t { Fine, Warning, Drift, Conflict, Listed, Stricter, Annex };
-enum class Relation : std::uint8_t {
-  Finetune,
-  Adapter,
-  Merge,
-  Quantized,
-  Converted,
-  TrainedOn,
-  DerivedFrom,
-  DistilledFrom
-};
-inline constexpr std::array<std::string_view, 8> kRelationNames{
-    "finetune", "adapter", "merge", "quantized", "converted", "trained-on", "derived-from", "distilled-from"};
+using storage::Evidence;
+using storage::Relation;
 /// What of the parent is in the child, the strongest first. Also how an ancestor's terms reach a node.
 enum class Carry : std::uint8_t { Content, Outputs, Use, Data };
 inline constexpr std::array<std::string_view, 4> kCarryNames{"content", "outputs", "use", "data"};
-/// Why an edge is believed, the weakest first: docs/licences.md.
-enum class Evidence : std::uint8_t { E0, E1, E2, E3, E4 };
-inline constexpr std::array<std::string_view, 5> kEvidenceNames{"E0", "E1", "E2", "E3", "E4"};
 
 struct Rules {
   std::array<std::array<Cell, kColumnNames.size()>, kClassNames.size()> table{};
   std::array<std::string, kClassNames.size()> clauses;
-  std::array<Carry, kRelationNames.size()> carries{};
-  Evidence possible_up_to = Evidence::E1;
+  /// By Relation; nullopt: nothing. What no file names carries content, the strict side.
+  std::array<std::optional<Carry>, storage::kRelationCount> carries = [] {
+    std::array<std::optional<Carry>, storage::kRelationCount> all;
+    all.fill(Carry::Content);
+    return all;
+  }();
+  Evidence possible_up_to = Evidence::Declared;
 };
 
 class Catalogue {

@@ -26,7 +26,7 @@ struct Label {
   std::uint32_t below = 0;  ///< label of the child
   std::uint32_t depth = 0;
   CarryMap map = kUnchanged;
-  Evidence weakest = Evidence::E4;
+  Evidence weakest = Evidence::Identical;
   Edge edge;  ///< from the child to this node
 };
 struct Waiting {
@@ -87,6 +87,8 @@ class Walk {
     }
     HM_TRY(const Claim* const child, claim_of(labels_[label].node));
     for (Edge& edge : edges_) {
+      const auto carry = carry_of(judge_.catalogue().rules(), edge.relation);
+      if (!carry) continue;
       if (edge.parent == start_) {
         cycle_ = true;
         continue;
@@ -102,8 +104,7 @@ class Walk {
       next.depth = labels_[label].depth + 1;
       next.weakest = std::min(labels_[label].weakest, edge.evidence);
       for (std::size_t i = 0; i < next.map.size(); ++i) {
-        const Carry at_child =
-            carried(judge_.catalogue().rules(), edge.relation, child->material, static_cast<Carry>(i));
+        const Carry at_child = carried(*carry, child->material, static_cast<Carry>(i));
         next.map[i] = labels_[label].map[static_cast<std::size_t>(at_child)];
       }
       if (edge.parent != kNoNode && settled_.contains(key_of(next))) continue;
@@ -239,15 +240,13 @@ class Walk {
 std::string path_text(std::string_view node_name, const Path& path) {
   std::string out(node_name);
   for (const Step& step : path)
-    out += " <-" + std::string(kRelationNames[static_cast<std::size_t>(step.relation)]) + " " +
-           std::string(kEvidenceNames[static_cast<std::size_t>(step.evidence)]) + "- " + step.name + " (" +
-           step.expression + ")";
+    out += " <-" + std::string(storage::name_of(step.relation)) + " " + std::string(storage::name_of(step.evidence)) +
+           "- " + step.name + " (" + step.expression + ")";
   return out;
 }
 }  // namespace
 
-Carry carried(const Rules& rules, Relation relation, Material child, Carry at_parent) {
-  const Carry edge = rules.carries[static_cast<std::size_t>(relation)];
+Carry carried(Carry edge, Material child, Carry at_parent) {
   switch (edge) {
     case Carry::Content:
       // A model whose content comes from an adapter has the adapter's base merged in.

@@ -12,6 +12,10 @@ inline constexpr std::size_t kLabelsMax = 1'000'000;  ///< (ancestor, way of car
 /// a finding. @returns what the lineage returned.
 Result<Verdict> explain(Judge& judge, const Lineage& lineage, NodeId node);
 
-/// What `relation` makes of terms that reach the parent as `at_parent`, in a child of that material.
-Carry carried(const Rules& rules, Relation relation, Material child, Carry at_parent);
+/// What an edge that carries `edge` makes of terms that reach the parent as `at_parent`, in a child of that material.
+Carry carried(Carry edge, Material child, Carry at_parent);
+/// What edges of that relation carry; nullopt: nothing, they are not followed.
+inline std::optional<Carry> carry_of(const Rules& rules, Relation relation) {
+  return rules.carries[static_cast<std::size_t>(relation)];
+}
 }  // namespace hm::provenance::licence

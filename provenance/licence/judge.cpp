@@ -44,10 +44,10 @@ struct Judge::Work {
   bool shown_conflict = false, unknown = false;
 
   void found(RuleId rule, Severity severity, std::string_view clause, std::optional<std::size_t> term,
-             std::optional<std::size_t> other = {}) {
-    Evidence weakest = term ? terms[*term].weakest : Evidence::E4;
+             std::optional<std::size_t> other = {}, bool doubtful = false) {
+    Evidence weakest = term ? terms[*term].weakest : Evidence::Identical;
     if (other) weakest = std::min(weakest, terms[*other].weakest);
-    const bool possible = severity == Severity::Conflict && weakest <= possible_up_to;
+    const bool possible = severity == Severity::Conflict && (doubtful || weakest <= possible_up_to);
     if (severity == Severity::Conflict) {
       summary.outcome = Outcome::Conflict;
       shown_conflict = shown_conflict || !possible;
@@ -127,6 +127,7 @@ ExpressionId Judge::intern(std::string_view expression) {
 NodeFacts Judge::facts_of(const Claim& claim) {
   NodeFacts facts;
   facts.own = intern(claim.expression);
+  facts.offered = claim.offered.empty() ? facts.own : intern(claim.offered);
   const std::string name = loose(name_part(claim.name));
   for (std::size_t i = 0; i < name_rules_.size() && i < 32; ++i)
     if (name.starts_with(name_rules_[i])) facts.names_kept |= 1U << i;
@@ -275,6 +276,12 @@ void Judge::judge_term(Work& work, std::size_t i) {
     if (!binds_outputs) return;
   }
   Between one = between(term.expression, work.node.own, work.families);
+  bool doubtful = false;
+  if (work.node.offered != work.node.own) {
+    const Between as_choice = between(term.expression, work.node.offered, work.families);
+    doubtful = one.severity < Severity::Conflict && as_choice.severity == Severity::Conflict;
+    if (doubtful) one = as_choice;
+  }
   if (one.severity) {
     const std::string* clause = &catalogue_.rules().clauses[static_cast<std::size_t>(one.clause_of->klass)];
     if (term.expression == kMissing) one.rule = RuleId::BaseMissing;
@@ -282,7 +289,7 @@ void Judge::judge_term(Work& work, std::size_t i) {
       one = {Severity::Warning, RuleId::TrainingDataTerm, one.clause_of};
     if (*one.severity >= Severity::Drift && term.carry == Carry::Use)
       one = {Severity::Warning, RuleId::AppliesInUse, one.clause_of};
-    work.found(one.rule, *one.severity, *clause, i);
+    work.found(one.rule, *one.severity, *clause, i, {}, doubtful);
   }
   if (term.carry == Carry::Data) {
     work.summary.data_restricts |= base.restricts;
@@ -327,7 +334,7 @@ Summary Judge::judge(const NodeFacts& node, std::span<const Term> terms, const S
   work.unknown = own.unknown;
   if (own.unknown) work.found(RuleId::LicenceUnknown, Severity::Warning, "no permission is known", std::nullopt);
   if (node.vanished)
-    work.found(RuleId::LicenceVanished, Severity::Warning, "an earlier commit had a licence", std::nullopt);
+    work.found(RuleId::LicenceVanished, Severity::Warning, "an earlier commit or listing had a licence", std::nullopt);
   judge_limits(work, own, std::nullopt);
   for (std::size_t i = 0; i < terms.size(); ++i) judge_term(work, i);
   judge_exclusions(work);

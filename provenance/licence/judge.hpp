@@ -22,12 +22,13 @@ inline constexpr std::size_t kExclusionMax = 64;  ///< licences compared in pair
 struct Term {
   ExpressionId expression = 0;
   Carry carry = Carry::Content;
-  Evidence weakest = Evidence::E4;
+  Evidence weakest = Evidence::Identical;
   auto operator<=>(const Term&) const = default;
 };
 /// What of a claim matters; equal facts and equal terms give equal summaries.
 struct NodeFacts {
   ExpressionId own = 0;
+  ExpressionId offered = 0;      ///< `own`, unless a list of licences may be a choice
   std::uint32_t names_kept = 0;  ///< bit i: the name begins as name rule i wants
   Known has_text = Known::Unknown, has_notice = Known::Unknown;
   bool vanished = false;

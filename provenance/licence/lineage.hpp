@@ -22,7 +22,10 @@ enum class Known : std::uint8_t { Unknown, No, Yes };
 struct Claim {
   std::string name;                       ///< "owner/name"
   std::string expression{"NOASSERTION"};  ///< as normalise() makes it; unreadable counts as NOASSERTION
-  std::string earlier{};                  ///< expression that an earlier commit had and this one has not; "" none
+  /// The same, should a list of licences be a choice, as "MIT OR CC-BY-4.0" beside "MIT AND CC-BY-4.0"; "" it cannot
+  /// be one. Who receives it is judged by `expression`; whether it fits what it was made from, by both.
+  std::string offered{};
+  std::string earlier{};  ///< expression that an earlier commit had and this one has not; "" none
   Material material = Material::Model;
   Known has_text = Known::Unknown;    ///< a licence text is in the repository
   Known has_notice = Known::Unknown;  ///< a NOTICE file is in it
@@ -30,7 +33,7 @@ struct Claim {
 struct Edge {
   NodeId parent = kNoNode;  ///< kNoNode: named, but not to be found; `source` is all there is
   Relation relation = Relation::Finetune;
-  Evidence evidence = Evidence::E1;
+  Evidence evidence = Evidence::Declared;
   std::string source{};  ///< where the edge was read: "card base_model: x/y"
 };
 
@@ -105,22 +108,23 @@ inline std::string_view name_of(RuleId rule) { return kRuleNames[static_cast<std
 struct Step {
   NodeId parent = kNoNode;
   Relation relation = Relation::Finetune;
-  Evidence evidence = Evidence::E1;
+  Evidence evidence = Evidence::Declared;
   std::string source, name, expression;  ///< where the edge was read; the parent's name and licence
 };
 using Path = std::vector<Step>;  ///< from the node that was asked about to the origin; empty: its own licence
 struct Finding {
   RuleId rule = RuleId::LicenceUnknown;
   Severity severity = Severity::Warning;
-  bool possible = false;                ///< a conflict that rests on weak evidence: not shown
-  Evidence weakest = Evidence::E4;      ///< on the path, or on both
-  std::string clause;                   ///< what travels
-  NodeId origin = kNoNode;              ///< whose clause it is
-  std::string origin_name, expression;  ///< of the origin
+  bool possible = false;                   ///< a conflict that rests on weak evidence: not shown
+  Evidence weakest = Evidence::Identical;  ///< on the path, or on both
+  std::string clause;                      ///< what travels
+  NodeId origin = kNoNode;                 ///< whose clause it is
+  std::string origin_name, expression;     ///< of the origin
   Path path;
   Path other_path;  ///< RuleId::ParentsExclude: to the parent that contradicts
 };
-/// "possible conflict: non-commercial-dropped: no commercial use (CC-BY-NC-4.0 of a/b); path c/d <-finetune E1- a/b".
+/// "possible conflict: non-commercial-dropped: no commercial use (CC-BY-NC-4.0 of a/b); path c/d <-finetune declared-
+/// a/b".
 std::string to_string(const Finding& finding, std::string_view node_name);
 
 enum class Outcome : std::uint8_t { Compatible, Restricted, Unknown, Conflict };

@@ -22,21 +22,29 @@ class Normaliser {
   Normaliser(const Catalogue& catalogue, const Declared& declared) : catalogue_(catalogue), declared_(declared) {}
   Normalised run() {
     read_card();
-    read_texts();
+    read_files();
     if (parts_.empty()) {
       if (out_.findings.empty()) found("licence-undeclared", "no licence is declared, and no text was recognised");
       return std::move(out_);
     }
-    std::string joined;
-    for (const std::string& part : parts_) {
-      const bool choice = parts_.size() > 1 && part.find(" OR ") != part.npos;
-      joined += (joined.empty() ? "" : " AND ") + (choice ? "(" + part + ")" : part);
-    }
-    if (const auto parsed = parse_expression(joined)) out_.expression = to_string(parsed.assume_value());
+    out_.expression = joined(" AND ", " OR ");
+    std::erase(parts_, kNoAssertion);  // nobody offers what is not said
+    if (parts_.size() > 1) out_.offered = joined(" OR ", " AND ");
     return std::move(out_);
   }
 
  private:
+  /// @param weaker what binds less than `with`, or is read otherwise beside it
+  std::string joined(std::string_view with, std::string_view weaker) const {
+    std::string all;
+    for (const std::string& part : parts_) {
+      const bool group = parts_.size() > 1 && part.find(weaker) != part.npos;
+      if (!all.empty()) all += with;
+      all += group ? "(" + part + ")" : part;
+    }
+    const auto parsed = parse_expression(all);
+    return parsed ? to_string(parsed.assume_value()) : std::string(kNoAssertion);
+  }
   void found(std::string_view id, std::string what) { out_.findings.push_back({id, std::move(what)}); }
 
   void read_card() {
@@ -105,12 +113,10 @@ class Normaliser {
   }
 
   bool card_names(const Recognised& text) const {
-    for (const std::string& part : parts_) {
+    return std::any_of(parts_.begin(), parts_.end(), [&](const std::string& part) {
       const auto parsed = parse_expression(part);
-      if (!parsed) continue;
-      if (names(parsed.assume_value(), text)) return true;
-    }
-    return false;
+      return parsed && names(parsed.assume_value(), text);
+    });
   }
   static bool names(const Expression& e, const Recognised& text) {
     if (e.kind != Expression::Kind::Licence)
@@ -119,39 +125,68 @@ class Normaliser {
            std::any_of(text.same_text.begin(), text.same_text.end(), [&](const std::string& id) { return id == e.id; });
   }
 
-  void read_texts() {
+  /// Texts, and what metadata of files say, against the card.
+  void read_files() {
+    const std::size_t of_card = parts_.size();
     std::vector<std::string> unnamed;
-    bool confirmed = false;
+    bool confirmed = false, unread_text = false;
     for (const TextFinding& text : declared_.texts) {
       if (text.recognised.id.empty()) {
+        unread_text = true;
         found("licence-text-unrecognised", printable(text.file) + " is no text that is known");
-        continue;
-      }
-      if (card_names(text.recognised))
+      } else if (card_names(text.recognised)) {
         confirmed = true;
-      else
+      } else {
         add_once(unnamed, text.recognised.id);
+      }
+    }
+    std::string says = unnamed.empty() ? "" : "a text says " + listed(unnamed);
+    for (const FileClaim& claim : declared_.claims) {
+      const std::string id = claimed(claim);
+      if (id.empty()) continue;
+      if (card_names({id, Method::None, 0, {}, {}})) {
+        confirmed = true;
+      } else if (std::find(unnamed.begin(), unnamed.end(), id) == unnamed.end()) {
+        unnamed.push_back(id);
+        says += (says.empty() ? "" : ", ") + printable(claim.file) + " says " + id;
+      }
     }
     if (unnamed.empty()) return;
-    // "bsd" and the text of BSD-3-Clause: the text says which one.
-    const bool sharper = !confirmed && parts_.size() == 1 && unnamed.size() == 1 && is_vague(parts_[0], unnamed[0]);
-    if (sharper || parts_.empty()) {
+    // "bsd" and the text of BSD-3-Clause: the text says which one. A second text may say anything.
+    const bool vague = !confirmed && of_card == 1 && is_vague(parts_[0], unnamed);
+    if (of_card == 0 || (vague && !unread_text)) {
       parts_ = unnamed;
+      if (unread_text) parts_.emplace_back(kNoAssertion);
       return;
     }
-    std::string list;
-    for (const std::string& id : unnamed) list += (list.empty() ? "" : ", ") + id;
-    found("licence-inconsistent", "the card says " + parts_.front() + (parts_.size() > 1 ? " and more" : "") +
-                                      ", a text says " + list + "; both are taken to hold");
+    if (!vague)
+      found("licence-inconsistent", "the card says " + parts_.front() + (of_card > 1 ? " and more" : "") + ", " + says +
+                                        "; all are taken to hold");
     for (const std::string& id : unnamed) add_once(parts_, id);
   }
-  /// The card names nothing, or a family to whose class the text belongs.
-  bool is_vague(const std::string& part, const std::string& text) const {
-    if (part == kNoAssertion || part == "LicenseRef-hub-other") return true;
+  static std::string listed(const std::vector<std::string>& ids) {
+    std::string list;
+    for (const std::string& id : ids) list += (list.empty() ? "" : ", ") + id;
+    return list;
+  }
+  /// The one licence that metadata name; "" when they name none, or none that is known.
+  std::string claimed(const FileClaim& claim) const {
+    for (const std::string& word : {claim.id, claim.name}) {
+      const std::string_view text = trim(word);
+      if (text.empty() || ascii_equal_fold(text, "other")) continue;
+      const Licence* known = catalogue_.by_hub_id(text);
+      if (known == nullptr) known = catalogue_.by_spelling(text);
+      if (known != nullptr && !known->imprecise && known->klass != Class::Unknown) return known->id;
+    }
+    return {};
+  }
+  /// The card names nothing, or a family to whose class the texts belong.
+  bool is_vague(const std::string& part, const std::vector<std::string>& texts) const {
+    if (part == kNoAssertion || part.starts_with("LicenseRef-hub-other")) return true;
     const Licence* declared = catalogue_.find(part);
-    const Licence* found_text = catalogue_.find(text);
-    return declared != nullptr && declared->imprecise && found_text != nullptr &&
-           (declared->klass == found_text->klass || declared->klass == Class::Unknown);
+    const Licence* text = catalogue_.find(texts.front());
+    return declared != nullptr && declared->imprecise && texts.size() == 1 && text != nullptr &&
+           (declared->klass == text->klass || declared->klass == Class::Unknown);
   }
 
   const Catalogue& catalogue_;

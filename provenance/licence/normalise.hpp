@@ -16,10 +16,16 @@ struct TextFinding {
   std::string file;
   Recognised recognised;
 };
+/// What the metadata of a file say, as GGUF's `general.license` does.
+struct FileClaim {
+  std::string file, id, name, link;
+  auto operator<=>(const FileClaim&) const = default;
+};
 struct Declared {
   std::vector<std::string> ids;  ///< the card's `license`, as written
   std::string name, link;        ///< its license_name and license_link
   std::vector<TextFinding> texts;
+  std::vector<FileClaim> claims;
 };
 struct ClaimFinding {
   std::string_view id;  ///< docs/licences.md has a row for each
@@ -28,9 +34,11 @@ struct ClaimFinding {
 };
 struct Normalised {
   std::string expression{"NOASSERTION"};
+  std::string offered;  ///< the same, should its parts be a choice; "" when nobody can read it so: licence::Claim
   std::vector<ClaimFinding> findings;
 };
-/// The card's identifiers hold together (AND); texts that the card does not name hold beside them, because a text is
-/// the stronger claim and none of the two may be dropped by a program.
+/// The card's identifiers hold together (AND); texts and claims of files that the card does not name hold beside them,
+/// because none of them may be dropped by a program. What is vague ("bsd", "other") gives way to a text that is not,
+/// unless there is another text, which nobody knows.
 Normalised normalise(const Catalogue& catalogue, const Declared& declared);
 }  // namespace hm::provenance::licence

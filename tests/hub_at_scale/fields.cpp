@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <span>
+#include "tests/hub_at_scale/plant_licences.hpp"
 
 namespace hm::test::scale {
 namespace {
@@ -188,7 +189,9 @@ Facts facts_of(const Store& store, std::uint32_t slot) {
     facts.arxiv = (2200 + 100 * d.below(For::Size, 4) + 1 + d.below(For::Arxiv, 12)) * 100'000 +
                   below(d.bits(For::Arxiv, 300), 18'000);
   const auto [first, last] = slots_of(store.scale(), RepoKind::Dataset);
-  if (last > first && d.unit(For::Dataset) < 0.12)
+  if (store.scale().planted_licences)
+    facts.dataset = planted_dataset_of(store.scale(), slot).value_or(kNobody);
+  else if (last > first && d.unit(For::Dataset) < 0.12)
     facts.dataset = first + below(d.bits(For::Dataset, 400), last - first);
   if (derived && repo.relation == Relation::Merge) facts.grandparent = store.at(repo.parent).parent;
   return facts;

@@ -212,6 +212,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_flag("--planted", options.scale.planted, "with the figures of plant.hpp");
   app.add_option("--family", options.scale.family, "descendants of the largest planted family; 0: the report's share");
   app.add_option("--depth", options.scale.depth, "generations of the planted families")->capture_default_str();
+  app.add_flag("--planted-licences", options.scale.planted_licences, "with the lineages of plant_licences.hpp");
   app.add_option("--port", options.port, "0: any")->capture_default_str();
   app.add_option("--quota-api", options.quota_api, "requests in 300 s; 0: no limit")->capture_default_str();
   app.add_option("--quota-resolvers", options.quota_resolvers)->capture_default_str();

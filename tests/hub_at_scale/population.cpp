@@ -6,6 +6,7 @@
 
 #include "tests/hub_at_scale/draws.hpp"
 #include "tests/hub_at_scale/plant.hpp"
+#include "tests/hub_at_scale/plant_licences.hpp"
 
 namespace hm::test::scale {
 namespace {
@@ -110,10 +111,16 @@ class Populator {
     repos_.reserve(total + total / 16 + 1024);  // with room for what is created later
     repos_.resize(total);
     for (std::size_t k = 0; k < kKinds; ++k) times(kind_at(k));
-    scale_.planted ? plant_families(scale_, repos_) : families();
+    if (scale_.planted)
+      plant_families(scale_, repos_);
+    else if (scale_.planted_licences)
+      plant_lineages(scale_, repos_);
+    else
+      families();
     for (std::size_t k = 0; k < kKinds; ++k) popularity(kind_at(k));
     if (scale_.planted) plant_downloads(scale_, repos_), plant_robotics(scale_, repos_);
     for (std::uint32_t slot = 0; slot < repos_.size(); ++slot) conditions(slot);
+    if (scale_.planted_licences) plant_licences(scale_, repos_);
     return std::move(repos_);
   }
 
@@ -123,7 +130,8 @@ class Populator {
   void times(RepoKind kind) {
     const auto [first, last] = slots_of(scale_, kind);
     const std::uint32_t n = last - first;
-    const bool all_owned = kind == RepoKind::Space || (kind == RepoKind::Model && scale_.planted);
+    const bool all_owned =
+        kind == RepoKind::Space || (kind == RepoKind::Model && (scale_.planted || scale_.planted_licences));
     const std::uint32_t legacy = all_owned ? 0 : std::min(300U, n / 100);
     for (std::uint32_t slot = first; slot < last; ++slot) {
       Repo& repo = repos_[slot];

@@ -22,6 +22,7 @@ struct Scale {
   bool planted = false;                     ///< with the figures of a published report, plant.hpp
   std::uint64_t family = 0;                 ///< descendants of the largest planted family; 0: the report's
   std::uint32_t depth = 12;                 ///< generations below the root of each planted family
+  bool planted_licences = false;            ///< with licences along lineages, plant_licences.hpp; not both
 };
 /// 2,300,000 models, 500,000 datasets, 1,000,000 Spaces.
 Scale full(std::uint64_t seed, std::int64_t now_ms);

@@ -18,6 +18,7 @@
 //   most 1 %) have one segment. Names taken twice get a number.
 // - licences: 60 % none, then kLicences by weight; 60 % of the members that have one have their family's.
 // - gated: 0.9 % auto, 0.6 % manual, and every fifth root. Disabled: one in 20,000. Private: none at the start.
+// - with Scale::planted_licences the bases and licences of models are those of plant_licences.hpp.
 // - with Scale::planted the downloads of models, their owners and families, and robotics datasets are those of
 // plant.hpp.
 // - parameters and usedStorage: log-normal, medians 3·10⁸ and 5·10⁸ bytes.

@@ -35,13 +35,16 @@ class CrawlTest : public testing::Test {
   }
   /// A Hub of so many models, a quarter as many datasets and half as many Spaces.
   /// @param planted with the figures of tests/hub_at_scale/plant.hpp
-  void make_hub(std::uint64_t models, scale::HubTraits traits = {}, bool planted = false) {
+  /// @param planted_licences with the lineages of tests/hub_at_scale/plant_licences.hpp
+  void make_hub(std::uint64_t models, scale::HubTraits traits = {}, bool planted = false,
+                bool planted_licences = false) {
     scale::Scale size;
     size.models = models;
     size.datasets = models / 4;
     size.spaces = models / 2;
     size.now_ms = clock_.unix_ms();
     size.planted = planted;
+    size.planted_licences = planted_licences;
     scale_ = size;
     world_.emplace(size, clock_, std::move(traits));
     client_.emplace(*world_);

@@ -42,11 +42,11 @@ TEST_F(LicenceAcceptance, WhatIsRefusedIsSaid) {
 }
 TEST_F(LicenceAcceptance, WhatIsInheritedCountsToo) {
   const NodeId base = lineage.add("a/base", "CC-BY-NC-4.0"), child = lineage.add("a/child", "CC-BY-4.0");
-  lineage.link(child, Relation::Finetune, Evidence::E1, base);
+  lineage.link(child, Relation::Finetune, Evidence::Declared, base);
   EXPECT_EQ(apply(shipped("commercial.toml"), child).decision, Decision::Refused);
   EXPECT_EQ(apply(shipped("research.toml"), child).decision, Decision::Accepted)
       << "possible conflicts are accepted there";
-  lineage.link(child, Relation::Finetune, Evidence::E2, base);
+  lineage.link(child, Relation::Finetune, Evidence::Derived, base);
   EXPECT_EQ(apply(shipped("research.toml"), child).decision, Decision::Refused) << "shown ones are not";
 }
 TEST_F(LicenceAcceptance, TheUnknownCannotBeJudged) {
@@ -56,7 +56,7 @@ TEST_F(LicenceAcceptance, TheUnknownCannotBeJudged) {
 }
 TEST_F(LicenceAcceptance, APossibleConflictIsDecidedByThePolicy) {
   const NodeId base = lineage.add("a/base", "MPL-2.0"), child = lineage.add("a/child", "MIT");
-  lineage.link(child, Relation::Finetune, Evidence::E1, base);
+  lineage.link(child, Relation::Finetune, Evidence::Declared, base);
   LicencePolicy policy;
   EXPECT_EQ(apply(policy, child).decision, Decision::Undecided);
   policy.possible_conflict = LicencePolicy::OnPossible::Accept;
@@ -66,7 +66,7 @@ TEST_F(LicenceAcceptance, APossibleConflictIsDecidedByThePolicy) {
 }
 TEST_F(LicenceAcceptance, TrainingDataCountWhenThePolicySaysSo) {
   const NodeId data = lineage.add("a/data", "CC-BY-NC-4.0", Material::Dataset), model = lineage.add("a/m", "MIT");
-  lineage.link(model, Relation::TrainedOn, Evidence::E1, data);
+  lineage.link(model, Relation::TrainedOn, Evidence::Declared, data);
   LicencePolicy policy = shipped("commercial.toml");
   EXPECT_EQ(apply(policy, model).decision, Decision::Refused);
   policy.data_counts = false;
@@ -78,7 +78,7 @@ TEST_F(LicenceAcceptance, AContractAndDriftAreDecidedByThePolicy) {
   policy.accept_licences = {"CC-BY-NC-4.0"};
   EXPECT_EQ(apply(policy, own).decision, Decision::Accepted);
   const NodeId base = lineage.add("a/base", "MIT"), child = lineage.add("a/child", "CC0-1.0");
-  lineage.link(child, Relation::Finetune, Evidence::E1, base);
+  lineage.link(child, Relation::Finetune, Evidence::Declared, base);
   EXPECT_EQ(apply(policy, child).decision, Decision::Accepted);
   policy.refuse_drift = true;
   EXPECT_EQ(apply(policy, child).decision, Decision::Refused);

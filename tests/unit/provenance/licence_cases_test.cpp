@@ -49,11 +49,10 @@ std::vector<Case> read_cases() {
   return cases;
 }
 
-template <class Enum, std::size_t N>
-Enum word(const std::array<std::string_view, N>& names, std::string_view text) {
-  const auto found = std::find(names.begin(), names.end(), text);
-  EXPECT_NE(found, names.end()) << "unknown word " << text;
-  return static_cast<Enum>(found - names.begin());
+template <class Enum>
+Enum known(const std::optional<Enum>& word, const std::string& text) {
+  EXPECT_TRUE(word) << "unknown word in " << text;
+  return word.value_or(Enum{});
 }
 
 void set(Claim& claim, std::string_view attribute) {
@@ -71,6 +70,8 @@ void set(Claim& claim, std::string_view attribute) {
     claim.has_notice = Known::Yes;
   else if (attribute == "no notice")
     claim.has_notice = Known::No;
+  else if (attribute.starts_with("or "))
+    claim.offered = attribute.substr(3);
   else if (attribute.starts_with("earlier "))
     claim.earlier = attribute.substr(8);
   else
@@ -95,9 +96,9 @@ MemoryLineage lineage_of(const Case& one) {
     const std::string_view parent = words[3];
     const bool missing = parent.starts_with('?');
     EXPECT_TRUE(missing || ids.contains(parent)) << text;
-    lineage.link(ids.find(words[0])->second, word<Relation>(kRelationNames, words[1].substr(2)),
-                 word<Evidence>(kEvidenceNames, words[2].substr(0, 2)), missing ? kNoNode : ids.find(parent)->second,
-                 std::string(missing ? parent.substr(1) : parent));
+    lineage.link(ids.find(words[0])->second, known(storage::parse_relation(words[1].substr(2)), text),
+                 known(storage::parse_evidence(words[2].substr(0, words[2].size() - 1)), text),
+                 missing ? kNoNode : ids.find(parent)->second, std::string(missing ? parent.substr(1) : parent));
   }
   return lineage;
 }
@@ -105,8 +106,8 @@ MemoryLineage lineage_of(const Case& one) {
 std::string path_of(std::string_view from, const Path& path) {
   std::string out(from);
   for (const Step& step : path)
-    out += " <-" + std::string(kRelationNames[static_cast<std::size_t>(step.relation)]) + " " +
-           std::string(kEvidenceNames[static_cast<std::size_t>(step.evidence)]) + "- " + step.name;
+    out += " <-" + std::string(storage::name_of(step.relation)) + " " + std::string(storage::name_of(step.evidence)) +
+           "- " + step.name;
   return out;
 }
 std::vector<std::string> findings_of(const Verdict& verdict) {

@@ -86,11 +86,11 @@ TEST(LicenceCatalogue, AnOperatorsEntryReplacesOneAndAddsOthers) {
 
 TEST(LicenceCatalogue, AnOperatorsRulesChangeSingleCells) {
   const auto c =
-      with("[permissive]\ncommunity-other = \"fine\"\n[evidence]\npossible_up_to = \"E0\"\n", "own/rules.toml");
+      with("[permissive]\ncommunity-other = \"fine\"\n[evidence]\npossible_up_to = \"inferred\"\n", "own/rules.toml");
   ASSERT_THAT(c, Succeeds());
   EXPECT_EQ(c.value().rules().table[1][9], Cell::Fine);
   EXPECT_EQ(c.value().rules().table[1][0], Cell::Drift);
-  EXPECT_EQ(c.value().rules().possible_up_to, Evidence::E0);
+  EXPECT_EQ(c.value().rules().possible_up_to, Evidence::Inferred);
 }
 
 TEST(LicenceCatalogue, ABadFileIsAnErrorWithFileLineWhatAndWhy) {

@@ -16,8 +16,10 @@
 
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
+#include "provenance/licence/engine.hpp"
 #include "provenance/licence/normalise.hpp"
 #include "provenance/licence/spdx.hpp"
+#include "tests/unit/provenance/licence_graph.hpp"
 
 namespace hm::provenance::licence {
 namespace {
@@ -145,6 +147,109 @@ TEST_F(LicenceCorpus, EveryDeclaredLicenceIsReadAndComparedWithTheAudit) {
                                                     {"auditors found something else", 18},
                                                     {"auditors found a text of its own", 13}};
   EXPECT_EQ(count, expected);
+}
+
+/// What each place says of a dataset's licence, against what the auditors found; all 1,143 rows.
+TEST_F(LicenceCorpus, EveryRowIsComparedPlaceByPlace) {
+  std::map<std::string, std::size_t> count;
+  for (const json::object& row : rows()) {
+    std::set<std::string> audited;
+    for (const json::value& one : row.at("licenses").as_array()) {
+      const std::string name = text_of(one.as_object(), "name");
+      if (name != "OpenAI") audited.insert(expression_of(name));
+    }
+    audited.erase(std::string(kNoAssertion));
+    for (const char* place : {"hf_yaml_license", "hf_config_license", "github_license", "pwc_license"}) {
+      const std::string said = text_of(row, place);
+      const std::string declared = said.empty() || said == "None" ? std::string(kNoAssertion) : expression_of(said);
+      const bool silent = declared == kNoAssertion;
+      ++count[std::string(place) + (silent            ? audited.empty() ? " silent, as the auditors are" : " silent"
+                                    : audited.empty() ? " alone"
+                                    : audited.contains(declared) ? " agrees"
+                                                                 : " differs")];
+    }
+  }
+  for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
+  const std::map<std::string, std::size_t> expected{{"hf_yaml_license agrees", 567},
+                                                    {"hf_yaml_license alone", 73},
+                                                    {"hf_yaml_license differs", 60},
+                                                    {"hf_yaml_license silent", 264},
+                                                    {"hf_yaml_license silent, as the auditors are", 179},
+                                                    {"hf_config_license agrees", 2},
+                                                    {"hf_config_license silent", 889},
+                                                    {"hf_config_license silent, as the auditors are", 252},
+                                                    {"github_license agrees", 354},
+                                                    {"github_license alone", 37},
+                                                    {"github_license differs", 55},
+                                                    {"github_license silent", 482},
+                                                    {"github_license silent, as the auditors are", 215},
+                                                    {"pwc_license agrees", 81},
+                                                    {"pwc_license alone", 32},
+                                                    {"pwc_license differs", 37},
+                                                    {"pwc_license silent", 773},
+                                                    {"pwc_license silent, as the auditors are", 220}};
+  EXPECT_EQ(count, expected);
+}
+
+/// A dataset under its card's licence, made from a source under what the auditors found there, and from outputs where
+/// they say so: what the engine makes of each row.
+TEST_F(LicenceCorpus, EveryRowIsJudgedAgainstItsSource) {
+  std::map<std::string, std::size_t> count;
+  std::map<std::string, std::size_t> rules;
+  for (const json::object& row : rows()) {
+    MemoryLineage lineage;
+    const std::string card = text_of(row, "hf_yaml_license");
+    const NodeId child = lineage.add("hub/dataset", expression_of(card == "None" ? "" : card), Material::Dataset);
+    for (const json::value& one : row.at("licenses").as_array()) {
+      const std::string name = text_of(one.as_object(), "name");
+      const bool outputs = name == "OpenAI";
+      lineage.link(child, outputs ? Relation::DistilledFrom : Relation::FromDataset, Evidence::Derived,
+                   lineage.add("source/" + name, expression_of(name), Material::Dataset));
+    }
+    Judge judge(catalogue);
+    const auto verdict = explain(judge, lineage, child);
+    ASSERT_TRUE(verdict);
+    const Summary& s = verdict.value().summary;
+    const bool silent = verdict.value().expression == kNoAssertion;
+    ++count[std::string(silent ? "card is silent: " : "card says one: ") +
+            std::string(kOutcomeNames[static_cast<std::size_t>(s.outcome)])];
+    if (!silent)
+      for (std::size_t rule = 0; rule < kRuleNames.size(); ++rule)
+        if ((s.rules >> rule & 1U) != 0) ++rules[std::string(kRuleNames[rule])];
+  }
+  for (const auto& [what, n] : count) std::printf("%5zu %s\n", n, what.c_str());
+  for (const auto& [what, n] : rules) std::printf("%5zu of those that say one: %s\n", n, what.c_str());
+  const std::map<std::string, std::size_t> expected{
+      {"card is silent: conflict", 102}, {"card is silent: unknown", 341}, {"card says one: compatible", 326},
+      {"card says one: restricted", 20}, {"card says one: unknown", 85},   {"card says one: conflict", 269}};
+  EXPECT_EQ(count, expected);
+  const std::map<std::string, std::size_t> expected_rules{
+      {"attribution-dropped", 2},     {"base-licence-unknown", 202},
+      {"community-terms-dropped", 1}, {"non-commercial-dropped", 24},
+      {"outputs-forbidden", 82},      {"parents-exclude", 70},
+      {"share-alike-lost", 190},      {"user-ceiling", 1}};
+  EXPECT_EQ(rules, expected_rules);
+}
+
+/// Those read as another name another licence than the auditors' ("agpl-3.0" for GPL, "cc-by-2.0" for CC BY 3.0), or no
+/// version ("gpl", "cc", "bsd"), where a guess would be a permission that nobody gave.
+TEST_F(LicenceCorpus, SpellingsSeenInTheWildMeanWhatTheAuditorsTookThemFor) {
+  const json::object all = json::parse(read_file(corpus() + "/licence-paraphrases.json")).as_object();
+  std::size_t same = 0, unknown = 0, other = 0;
+  for (const auto& [canonical, spellings] : all) {
+    const std::string meant = expression_of(std::string(canonical));
+    if (catalogue.find(meant) == nullptr) continue;
+    for (const json::value& spelling : spellings.as_array()) {
+      const std::string read = expression_of(std::string(spelling.as_string()));
+      const Licence* licence = catalogue.find(read);
+      (read == meant ? same : licence == nullptr ? unknown : other)++;
+      if (read != meant && licence != nullptr)
+        std::printf("%s: auditors %s, here %s\n", std::string(spelling.as_string()).c_str(), meant.c_str(),
+                    read.c_str());
+    }
+  }
+  std::printf("spellings: %zu the same, %zu not known here, %zu read as another\n", same, unknown, other);
+  EXPECT_EQ(std::vector<std::size_t>({same, unknown, other}), (std::vector<std::size_t>{47, 56, 8}));
 }
 
 TEST_F(LicenceCorpus, ACardAndATextThatDisagreeAreFound) {

@@ -25,14 +25,14 @@ struct LicenceEngine : testing::Test {
 
 TEST_F(LicenceEngine, AFindingSaysWhatWhoseAndOnWhichWay) {
   const NodeId base = lineage.add("a/base", "CC-BY-NC-4.0"), child = lineage.add("b/child", "MIT");
-  lineage.link(child, Relation::Quantized, Evidence::E1, base, "card base_model: a/base");
+  lineage.link(child, Relation::Quantized, Evidence::Declared, base, "card base_model: a/base");
   const Verdict v = verdict(child);
   ASSERT_EQ(v.findings.size(), 1U);
   EXPECT_EQ(to_string(v.findings[0], v.name),
             "possible conflict: non-commercial-dropped: no commercial use (CC-BY-NC-4.0 of a/base); path b/child "
-            "<-quantized E1- a/base (CC-BY-NC-4.0)");
+            "<-quantized declared- a/base (CC-BY-NC-4.0)");
   EXPECT_EQ(v.findings[0].path[0].source, "card base_model: a/base");
-  EXPECT_EQ(v.findings[0].weakest, Evidence::E1);
+  EXPECT_EQ(v.findings[0].weakest, Evidence::Declared);
   EXPECT_EQ(v.findings[0].origin, base);
 }
 
@@ -42,8 +42,8 @@ TEST_F(LicenceEngine, AHundredThousandParentsAndChildrenAreFine) {
   const NodeId sum = lineage.add("a/sum", "MIT");
   for (NodeId i = 0; i < kMany; ++i) {
     const NodeId middle = lineage.add("m/" + std::to_string(i), i % 2 == 0 ? "MIT" : "Apache-2.0");
-    lineage.link(middle, Relation::Finetune, Evidence::E2, root);
-    lineage.link(sum, Relation::Merge, Evidence::E2, middle);
+    lineage.link(middle, Relation::Finetune, Evidence::Derived, root);
+    lineage.link(sum, Relation::Merge, Evidence::Derived, middle);
   }
   const Verdict v = verdict(sum);
   EXPECT_EQ(v.summary.outcome, Outcome::Conflict);
@@ -56,8 +56,8 @@ TEST_F(LicenceEngine, AHundredThousandParentsAndChildrenAreFine) {
 TEST_F(LicenceEngine, FindingsBeyondTheLimitAreCountedAndConflictsComeFirst) {
   const NodeId child = lineage.add("a/child", "MIT");
   for (std::size_t i = 0; i < kFindingsMax; ++i)
-    lineage.link(child, Relation::Merge, Evidence::E2, lineage.add("u/" + std::to_string(i), "NOASSERTION"));
-  lineage.link(child, Relation::Merge, Evidence::E2, lineage.add("n/c", "CC-BY-NC-4.0"));
+    lineage.link(child, Relation::Merge, Evidence::Derived, lineage.add("u/" + std::to_string(i), "NOASSERTION"));
+  lineage.link(child, Relation::Merge, Evidence::Derived, lineage.add("n/c", "CC-BY-NC-4.0"));
   const Verdict v = verdict(child);
   EXPECT_EQ(v.findings.size(), kFindingsMax);
   EXPECT_EQ(v.findings_left_out, 1U);
@@ -68,7 +68,7 @@ TEST_F(LicenceEngine, AChainDeeperThanTheLimitIsNotJudgedBetterThanUnknown) {
   NodeId last = lineage.add("a/0", "MIT");
   for (std::size_t i = 1; i <= kDepthMax + 1; ++i) {
     const NodeId next = lineage.add("a/" + std::to_string(i), "MIT");
-    lineage.link(next, Relation::Finetune, Evidence::E2, last);
+    lineage.link(next, Relation::Finetune, Evidence::Derived, last);
     last = next;
     if (i == kDepthMax) {
       EXPECT_EQ(verdict(last).summary.outcome, Outcome::Compatible);
@@ -84,7 +84,8 @@ TEST_F(LicenceEngine, AGraphFullOfCyclesEnds) {
   constexpr NodeId kNodes = 200;
   for (NodeId i = 0; i < kNodes; ++i) lineage.add("n/" + std::to_string(i), i % 7 == 0 ? "CC-BY-NC-4.0" : "MIT");
   for (NodeId a = 0; a < kNodes; ++a)
-    for (NodeId step = 0; step < 5; ++step) lineage.link(a, Relation::Finetune, Evidence::E1, (a * 7 + step) % kNodes);
+    for (NodeId step = 0; step < 5; ++step)
+      lineage.link(a, Relation::Finetune, Evidence::Declared, (a * 7 + step) % kNodes);
   const Bulk bulk = all();
   for (NodeId i = 0; i < kNodes; i += 20) EXPECT_EQ(bulk.summaries[i], verdict(i).summary);
 }

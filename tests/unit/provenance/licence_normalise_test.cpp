@@ -76,6 +76,9 @@ TEST_F(LicenceNormalise, SeveralHoldTogether) {
   EXPECT_EQ(ids_of(of({"mit", "cc-by-nc-4.0"})), "licence-several");
   EXPECT_EQ(of({"mit", "unknown"}).expression, "MIT AND NOASSERTION");
   EXPECT_EQ(of({"MIT OR ISC", "zlib"}).expression, "(MIT OR ISC) AND Zlib");
+  EXPECT_EQ(of({"mit", "cc-by-nc-4.0"}).offered, "MIT OR CC-BY-NC-4.0") << "the card does not say that it is no choice";
+  EXPECT_EQ(of({"mit"}).offered, "");
+  EXPECT_EQ(of({"mit", "unknown"}).offered, "") << "nobody offers what is not said";
 }
 TEST_F(LicenceNormalise, ATextConfirmsSharpensOrContradictsTheCard) {
   EXPECT_EQ(of({"gpl-3.0"}, {}, {}, {text("GPL-3.0-only", {"GPL-3.0-or-later"})}).expression, "GPL-3.0-only");
@@ -87,8 +90,34 @@ TEST_F(LicenceNormalise, ATextConfirmsSharpensOrContradictsTheCard) {
   EXPECT_EQ(ids_of(both), "licence-inconsistent");
   EXPECT_EQ(of({"cc-by-nc-4.0"}, {}, {}, {text("MIT")}).expression, "CC-BY-NC-4.0 AND MIT")
       << "a permissive text does not free the weights";
+  EXPECT_EQ(both.offered, "MIT OR CC-BY-NC-4.0");
   EXPECT_EQ(of({}, {}, {}, {text("")}).expression, "NOASSERTION");
   EXPECT_EQ(ids_of(of({}, {}, {}, {text("")})), "licence-text-unrecognised");
+}
+TEST_F(LicenceNormalise, OtherGivesWayToATextUnlessThereIsAnotherOne) {
+  EXPECT_EQ(of({"other"}, {}, {}, {text("MIT")}).expression, "MIT");
+  EXPECT_EQ(of({"other"}, "house-terms", "LICENSE", {text("MIT")}).expression, "MIT") << "the text is what is granted";
+  EXPECT_EQ(of({"other"}, "house-terms", "LICENSE", {text("MIT"), text("")}).expression,
+            "LicenseRef-hub-other-house-terms AND MIT")
+      << "the text that nobody knows may be the house's";
+  EXPECT_EQ(of({}, {}, {}, {text("MIT"), text("")}).expression, "MIT AND NOASSERTION");
+}
+TEST_F(LicenceNormalise, MetadataOfFilesCountAsTextsDo) {
+  auto with = [&](std::vector<std::string> ids, std::vector<FileClaim> claims) {
+    Declared d;
+    d.ids = std::move(ids);
+    d.claims = std::move(claims);
+    return normalise(catalogue, d);
+  };
+  EXPECT_EQ(with({"mit"}, {{"m.gguf", "mit", {}, {}}}).findings.size(), 0U);
+  EXPECT_EQ(with({}, {{"m.gguf", "apache-2.0", {}, {}}}).expression, "Apache-2.0");
+  EXPECT_EQ(with({"other"}, {{"m.gguf", "other", "llama3", {}}}).expression, "LicenseRef-hub-llama3");
+  const Normalised lost = with({"mit"}, {{"m.gguf", "llama3.1", {}, {}}});
+  EXPECT_EQ(lost.expression, "MIT AND LicenseRef-hub-llama3.1");
+  EXPECT_EQ(ids_of(lost), "licence-inconsistent");
+  EXPECT_EQ(lost.findings[0].what, "the card says MIT, m.gguf says LicenseRef-hub-llama3.1; all are taken to hold");
+  EXPECT_EQ(with({"mit"}, {{"m.gguf", "other", {}, {}}, {"n.gguf", "see the site", {}, {}}}).expression, "MIT")
+      << "what names nothing contradicts nothing";
 }
 }  // namespace
 }  // namespace hm::provenance::licence
