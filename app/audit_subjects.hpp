@@ -8,16 +8,11 @@
 #include "app/services.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "provenance/audit/subjects.hpp"
 #include "provenance/lineage/graph.hpp"
-#include "provenance/report/figures.hpp"
 
 namespace hm::app {
-struct Subjects {
-  std::vector<RepoKey> keys;                  ///< in ascending order, each once; empty with `all`
-  bool all = false;                           ///< everything that is known
-  std::string words;                          ///< "everything that is mirrored", "the policy top_open_models"
-  std::vector<provenance::report::Gap> gaps;  ///< chosen, and not to be found here
-};
+using provenance::audit::Subjects;
 /// @returns BadInput for options that exclude each other or a policy that is not there; NotFound for a repository that
 /// nobody told of.
 Result<Subjects> subjects_of(const Context& context, const ReadServices& services, const AuditSubjects& asked);

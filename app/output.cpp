@@ -202,18 +202,6 @@ void add_field(std::string& out, std::size_t width, std::string_view name, std::
   out += "  " + label + printable(text) + "\n";
 }
 
-std::string joined(const std::vector<std::string>& texts, std::string_view between) {
-  std::string out;
-  for (const std::string& text : texts) out.append(out.empty() ? "" : between).append(text);
-  return out;
-}
-
-std::string counted(std::uint64_t count, std::string_view noun) {
-  const bool y = noun.ends_with('y');
-  const std::string plural = y ? std::string(noun.substr(0, noun.size() - 1)) + "ies" : std::string(noun) + "s";
-  return std::to_string(count) + " " + (count == 1 ? std::string(noun) : plural);
-}
-
 std::string time_text(std::int64_t unix_ms) {
   if (unix_ms == 0) return "-";
   std::string text = iso8601(unix_ms);

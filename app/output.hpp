@@ -10,6 +10,7 @@
 
 #include "base/canonical_json.hpp"
 #include "base/result.hpp"
+#include "base/words.hpp"
 
 namespace hm::app {
 /// Columns as wide as their widest cell, two blanks apart, no trailing blanks; cells are made printable.
@@ -58,10 +59,6 @@ void add_fields(std::string& out, std::size_t width, std::string_view name, cons
     add_field(out, width, name, "and " + std::to_string(list.size() - kFieldsListedMax) + " more; --json lists all");
 }
 
-/// The texts with `between` between them; "" for none.
-std::string joined(const std::vector<std::string>& texts, std::string_view between);
-/// "1 file", "3 files".
-std::string counted(std::uint64_t count, std::string_view noun);
 /// "2026-11-20 15:20:00" in UTC, "-" for 0.
 std::string time_text(std::int64_t unix_ms);
 /// "2.5 s", "3 min 05 s".

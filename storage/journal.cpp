@@ -226,7 +226,7 @@ Result<std::vector<std::string>> Journal::sources(const Index& index) {
   return out;
 }
 
-Result<std::optional<std::uint64_t>> Journal::last_of(const Index& index, std::string_view src, const RepoKey& key) {
-  return within(last_at(index, last_key(src, key)), [&] { return "looking for " + key.rid.text(); });
+Result<std::optional<std::uint64_t>> Journal::last_of(std::string_view src, const RepoKey& key) const {
+  return within(last_at(index_, last_key(src, key)), [&] { return "looking for " + key.rid.text(); });
 }
 }  // namespace hm::storage

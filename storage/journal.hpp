@@ -47,10 +47,7 @@ class Journal {
   Result<std::optional<JournalEntry>> get(std::uint64_t sequence) const;
   Result<std::uint64_t> size() const;
   /// Sequence of the newest entry of a repository of one source.
-  Result<std::optional<std::uint64_t>> last_of(std::string_view src, const RepoKey& key) const {
-    return last_of(index_, src, key);
-  }
-  static Result<std::optional<std::uint64_t>> last_of(const Index& index, std::string_view src, const RepoKey& key);
+  Result<std::optional<std::uint64_t>> last_of(std::string_view src, const RepoKey& key) const;
   /// All entries of a repository of one source, oldest first; of more than `max` the newest.
   static Result<std::vector<JournalEntry>> entries_of(const Index& index, std::string_view src, const RepoKey& key,
                                                       std::size_t max);

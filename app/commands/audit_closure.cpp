@@ -9,10 +9,8 @@ namespace hm::app {
 Result<Exit> run_command(Context& context, const AuditClosureCommand& command) {
   HM_TRY(check_form(context, command.form));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
-  HM_TRY(auto asked, subjects_of(context, *services, command.subjects));
-  const provenance::audit::Subjects subjects{std::move(asked.keys), asked.all, std::move(asked.words),
-                                             std::move(asked.gaps)};
-  HM_TRY(const auto report, provenance::audit::closure(*services->index, subjects));
+  HM_TRY(const auto asked, subjects_of(context, *services, command.subjects));
+  HM_TRY(const auto report, provenance::audit::closure(*services->index, asked));
   return print_report(context, report, command.form);
 }
 }  // namespace hm::app

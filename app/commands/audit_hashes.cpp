@@ -14,9 +14,7 @@ Result<Exit> run_command(Context& context, const AuditHashesCommand& command) {
     HM_TRY(subjects.keys, provenance::audit::with_known_files(*services->index));
     subjects.words += " of which files are known";
   }
-  const provenance::audit::Subjects asked{std::move(subjects.keys), subjects.all, std::move(subjects.words),
-                                          std::move(subjects.gaps)};
-  HM_TRY(const auto report, provenance::audit::hashes(*services->index, asked));
+  HM_TRY(const auto report, provenance::audit::hashes(*services->index, subjects));
   return print_report(context, report, command.form);
 }
 }  // namespace hm::app

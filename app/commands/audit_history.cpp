@@ -4,6 +4,7 @@
 
 #include "app/audit_subjects.hpp"
 #include "app/commands/commands.hpp"
+#include "app/licences.hpp"
 #include "app/report_output.hpp"
 #include "app/services.hpp"
 #include "base/text.hpp"
@@ -48,7 +49,7 @@ Result<Exit> run_command(Context& context, const AuditHistoryCommand& command) {
   if (!command.since.empty()) {
     HM_TRY(since_ms, within(parse_time(command.since), [] { return "reading --since"; }));
   }
-  HM_TRY(const auto catalogue, provenance::licence::Catalogue::built_in());
+  HM_TRY(const auto catalogue, licences_in_force(context.config, context.config_file));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   HM_TRY(auto subjects, subjects_of(context, *services, command.subjects));
   if (subjects.all) {
@@ -59,9 +60,7 @@ Result<Exit> run_command(Context& context, const AuditHistoryCommand& command) {
   const provenance::audit::HistoryQuestion question{
       catalogue, since_ms,
       [&](const RepoKey& repo, const GitOid& older, const GitOid& newer) { return git.descends(repo, older, newer); }};
-  const provenance::audit::Subjects asked{std::move(subjects.keys), subjects.all, std::move(subjects.words),
-                                          std::move(subjects.gaps)};
-  HM_TRY(const auto report, provenance::audit::history(*services->index, question, asked));
+  HM_TRY(const auto report, provenance::audit::history(*services->index, question, subjects));
   return print_report(context, report, command.form);
 }
 }  // namespace hm::app

@@ -21,14 +21,12 @@ Result<Exit> run_command(Context& context, const AuditLicencesCommand& command) 
     question.policy_name = std::filesystem::path(command.accept).filename().string();
   }
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
-  HM_TRY(auto subjects, subjects_of(context, *services, command.subjects));
+  HM_TRY(const auto subjects, subjects_of(context, *services, command.subjects));
   if (subjects.all) {
     HM_TRY(const auto report, provenance::audit::licences_of_all(*services->index, question));
     return print_report(context, report, command.form);
   }
-  const provenance::audit::LicenceSubjects asked{std::move(subjects.keys), std::move(subjects.words),
-                                                 std::move(subjects.gaps)};
-  HM_TRY(const auto report, provenance::audit::licences(*services->index, question, asked));
+  HM_TRY(const auto report, provenance::audit::licences(*services->index, question, subjects));
   return print_report(context, report, command.form);
 }
 }  // namespace hm::app

@@ -125,12 +125,6 @@ std::size_t outcome_of(const licence::Summary& summary) {
   return static_cast<std::size_t>(summary.outcome);
 }
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : "; ") + text;
-  return out;
-}
-
 void LicenceTally::add(const Subject& subject) {
   ++all_;
   const licence::Summary& s = subject.summary;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/words.hpp"
 #include "base/ids.hpp"
 #include "provenance/audit/licences.hpp"
 #include "provenance/licence/lineage.hpp"
@@ -30,7 +31,6 @@ report::Finding finding_of(const licence::Finding& finding, const std::string& s
 inline constexpr std::array<std::string_view, 5> kOutcomes{"compatible", "restricted", "unknown", "possible conflict",
                                                            "conflict"};
 std::size_t outcome_of(const licence::Summary& summary);
-std::string joined(const std::vector<std::string>& texts);  ///< "a; b"
 /// What both forms say at the end of their answer.
 inline constexpr const char* kNoAdvice = "It is a reading of what people declared, not legal advice.";
 

@@ -66,7 +66,7 @@ FigureTable verdicts_table(const std::string& words, bool with_policy) {
 
 class Audit {
  public:
-  Audit(const storage::Index& index, const LicenceQuestion& question, const LicenceSubjects& subjects)
+  Audit(const storage::Index& index, const LicenceQuestion& question, const Subjects& subjects)
       : question_(question), subjects_(subjects), lineage_(index, question.catalogue), judge_(question.catalogue) {}
 
   Result<Report> run() {
@@ -169,7 +169,7 @@ class Audit {
          std::string(rule),
          name,
          "the policy " + question_.policy_name + (refused ? " refuses it: " : " cannot decide: ") +
-             joined(acceptance.reasons),
+             joined(acceptance.reasons, "; "),
          {}});
   }
 
@@ -187,7 +187,7 @@ class Audit {
                             "; whether that reaches weights is not settled.");
     if (acceptance)
       out_.answer.push_back("The policy " + question_.policy_name + ": " + decision_of(*acceptance) +
-                            (acceptance->reasons.empty() ? "" : ", because of " + joined(acceptance->reasons)) + ".");
+                            (acceptance->reasons.empty() ? "" : ", because of " + joined(acceptance->reasons, "; ")) + ".");
     out_.answer.push_back(kNoAdvice);
   }
   void answer_for_all() {
@@ -249,7 +249,7 @@ class Audit {
   }
 
   const LicenceQuestion& question_;
-  const LicenceSubjects& subjects_;
+  const Subjects& subjects_;
   IndexLineage lineage_;
   Judge judge_;
   LicenceTally tally_;
@@ -259,7 +259,7 @@ class Audit {
 };
 }  // namespace
 
-Result<Report> licences(const storage::Index& index, const LicenceQuestion& question, const LicenceSubjects& subjects) {
+Result<Report> licences(const storage::Index& index, const LicenceQuestion& question, const Subjects& subjects) {
   HM_TRY(Report report, Audit(index, question, subjects).run());
   HM_TRY(report.basis, report::basis_of(index));
   return report;

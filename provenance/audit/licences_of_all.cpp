@@ -141,7 +141,7 @@ class AuditOfAll {
                                 std::string(rule),
                                 verdict.name,
                                 std::string(meaning_of(rule)) + " (" + question_.policy_name +
-                                    "): " + joined(accept(*question_.policy, verdict, judge_).reasons),
+                                    "): " + joined(accept(*question_.policy, verdict, judge_).reasons, "; "),
                                 {}});
       }
     }

@@ -42,13 +42,4 @@ Result<> each_mirrored(const storage::Index& index, const std::function<Result<>
     return mirrored ? visit(repo) : Result<>(ok());
   });
 }
-
-std::string counted(std::uint64_t count, std::string_view noun) {
-  std::string plural(noun);
-  if (plural.ends_with('y'))
-    plural.replace(plural.size() - 1, 1, "ies");
-  else
-    plural += "s";
-  return std::to_string(count) + " " + (count == 1 ? std::string(noun) : plural);
-}
 }  // namespace hm::provenance::audit

@@ -7,6 +7,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "base/words.hpp"
 #include "provenance/report/figures.hpp"
 #include "storage/index.hpp"
 
@@ -22,7 +23,4 @@ Result<> each_subject(const storage::Index& index, const Subjects& subjects,
                       const std::function<Result<>(const RepoKey&)>& visit);
 /// Everything of which a revision is published, in key order. Ends with the first error of `visit`.
 Result<> each_mirrored(const storage::Index& index, const std::function<Result<>(const RepoKey&)>& visit);
-
-/// "1 repository", "3 repositories".
-std::string counted(std::uint64_t count, std::string_view noun);
 }  // namespace hm::provenance::audit

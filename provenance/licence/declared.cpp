@@ -193,24 +193,16 @@ class Reading {
     return ok();
   }
 
-  /// Entries that listings made, from the newest back.
+  /// Entries that listings made, oldest first.
   Result<> read_listings() {
-    std::vector<Said> newest_first;
-    std::size_t left = kHistoryMax;
+    std::vector<Said> said;
     for (const std::string& src : sources_) {
-      HM_TRY(auto at, storage::Journal::last_of(index_, src, key_));
-      while (at && left-- > 0) {
-        HM_TRY(const auto bytes, index_.get(Family::Journal, key::u64(*at)));
-        if (!bytes) break;
-        HM_TRY(const auto entry, storage::parse_journal_entry(*at, *bytes));
-        if (text_of(entry.value, "t") == "listed") newest_first.push_back(said_in(entry.value));
-        const std::int64_t prev = number_of(entry.value, "prev");
-        at = prev < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(prev));
-      }
+      HM_TRY(const auto entries, storage::Journal::entries_of(index_, src, key_, kHistoryMax));
+      for (const storage::JournalEntry& entry : entries)
+        if (text_of(entry.value, "t") == "listed") said.push_back(said_in(entry.value));
     }
-    std::stable_sort(newest_first.begin(), newest_first.end(),
-                     [](const Said& a, const Said& b) { return a.seen_ms > b.seen_ms; });
-    for (auto one = newest_first.rbegin(); one != newest_first.rend(); ++one) add(out_.listings, std::move(*one));
+    std::stable_sort(said.begin(), said.end(), [](const Said& a, const Said& b) { return a.seen_ms < b.seen_ms; });
+    for (Said& one : said) add(out_.listings, std::move(one));
     return ok();
   }
   Said said_in(const json::object& entry) const {
