@@ -27,9 +27,9 @@ using report::Severity;
 using storage::Family;
 
 namespace {
-constexpr std::size_t kNamedMax = 5;            // holders that a sentence names
-constexpr std::size_t kEntriesMax = 100'000;    // of one repository
-constexpr std::size_t kPathsMax = 4;            // files that a sentence names
+constexpr std::size_t kNamedMax = 5;          // holders that a sentence names
+constexpr std::size_t kEntriesMax = 100'000;  // of one repository
+constexpr std::size_t kPathsMax = 4;          // files that a sentence names
 
 std::string owner_of(const std::string& name) { return ascii_lower(name.substr(0, name.find('/'))); }
 /// "a, b and 3 more".
@@ -63,7 +63,8 @@ Result<std::optional<storage::Manifest>> manifest_of(const storage::Index& index
 
 class HashesAudit {
  public:
-  HashesAudit(const storage::Index& index, const Subjects& asked) : index_(index), asked_(asked), ancestry_(index, {}) {}
+  HashesAudit(const storage::Index& index, const Subjects& asked)
+      : index_(index), asked_(asked), ancestry_(index, {}) {}
 
   Result<report::Report> run() {
     HM_TRY(out_.basis, report::basis_of(index_));
@@ -147,10 +148,11 @@ class HashesAudit {
       if (owner_of(node.repo.name) != owner_of(self.repo.name)) names.insert(node.repo.text());
     }
     if (names.empty()) return ok();
-    out_.findings.push_back({Severity::Note, "same-file", self.repo.text(),
-                             printable(file.path) + " is also in " +
-                                 counted(names.size(), "repository") + " of other owners: " +
-                                 some_of(names, kNamedMax),
+    out_.findings.push_back({Severity::Note,
+                             "same-file",
+                             self.repo.text(),
+                             printable(file.path) + " is also in " + counted(names.size(), "repository") +
+                                 " of other owners: " + some_of(names, kNamedMax),
                              {"sha256 " + digest.hex()}});
     return ok();
   }
@@ -180,10 +182,14 @@ class HashesAudit {
     if (shared.weights.empty() || relation == "base" || relation == "derivative") return ok();
     const bool odd = relation == "not declared" && !same_owner;
     out_.findings.push_back(
-        {odd ? Severity::Warning : Severity::Note, odd ? "undeclared-copy" : "same-weights", self.repo.text(),
-         counted(shared.weights.size(), "weight file") + (shared.weights.size() == 1 ? " is" : " are") + " also in " + node.repo.text() +
-             (odd ? ", and neither names the other as a base"
-                  : same_owner ? ", of the same owner" : ", which descends from the same base"),
+        {odd ? Severity::Warning : Severity::Note,
+         odd ? "undeclared-copy" : "same-weights",
+         self.repo.text(),
+         counted(shared.weights.size(), "weight file") + (shared.weights.size() == 1 ? " is" : " are") + " also in " +
+             node.repo.text() +
+             (odd          ? ", and neither names the other as a base"
+              : same_owner ? ", of the same owner"
+                           : ", which descends from the same base"),
          {"files: " + some_of(shared.weights, kPathsMax),
           std::string("there: ") + (shared.verified ? "published here, verified" : "as the Hub told")}});
     return ok();
@@ -228,11 +234,13 @@ class HashesAudit {
       const bool weights = is_weight_file(file.path);
       ++(weights ? weights_changed_ : others_changed_);
       if (!weights && !file.is_lfs) continue;
-      out_.findings.push_back({weights ? Severity::Warning : Severity::Note,
-                               weights ? "weights-changed" : "file-changed", self.repo.text(),
-                               printable(file.path) + " of " + ref + " has other bytes at " + to.first + " than at " + from.first,
-                               {"before: sha256 " + old->sha256.hex() + ", " + std::to_string(old->size_bytes) + " bytes",
-                                "after: sha256 " + file.sha256.hex() + ", " + std::to_string(file.size_bytes) + " bytes"}});
+      out_.findings.push_back(
+          {weights ? Severity::Warning : Severity::Note,
+           weights ? "weights-changed" : "file-changed",
+           self.repo.text(),
+           printable(file.path) + " of " + ref + " has other bytes at " + to.first + " than at " + from.first,
+           {"before: sha256 " + old->sha256.hex() + ", " + std::to_string(old->size_bytes) + " bytes",
+            "after: sha256 " + file.sha256.hex() + ", " + std::to_string(file.size_bytes) + " bytes"}});
     }
     return ok();
   }
@@ -244,21 +252,27 @@ class HashesAudit {
     counts.id = "files";
     counts.title = "Large files";
     counts.population = asked_.words;
-    counts.columns = {{"figure", "what is counted"}, {"number", "of it"}, {"share", "of the large files that were looked at"}};
-    counts.rows = {{std::string("looked at"), files_, report::Share{files_, files_}},
-                   {std::string("also in another repository"), files_elsewhere_, report::Share{files_elsewhere_, files_}},
-                   {std::string("weights under the same name with other bytes"), weights_changed_, report::Figure{}},
-                   {std::string("other files under the same name with other bytes"), others_changed_, report::Figure{}},
-                   {std::string("pairs of revisions compared"), revisions_compared_, report::Figure{}}};
+    counts.columns = {
+        {"figure", "what is counted"}, {"number", "of it"}, {"share", "of the large files that were looked at"}};
+    counts.rows = {
+        {std::string("looked at"), files_, report::Share{files_, files_}},
+        {std::string("also in another repository"), files_elsewhere_, report::Share{files_elsewhere_, files_}},
+        {std::string("weights under the same name with other bytes"), weights_changed_, report::Figure{}},
+        {std::string("other files under the same name with other bytes"), others_changed_, report::Figure{}},
+        {std::string("pairs of revisions compared"), revisions_compared_, report::Figure{}}};
     counts.judged = {asked_.keys.size() - without_files_, asked_.keys.size()};
-    counts.gaps = {{"files not known", without_files_, "no revision is published here, and the Hub was not asked for their files, or they have no large ones"},
-                   {"files in too many", files_in_too_many_, "of each, only " + std::to_string(kHoldersMax) + " holders were looked at"},
-                   {"revisions gone", revisions_gone_, "the list of their files is not stored any more"}};
+    counts.gaps = {
+        {"files not known", without_files_,
+         "no revision is published here, and the Hub was not asked for their files, or they have no large ones"},
+        {"files in too many", files_in_too_many_,
+         "of each, only " + std::to_string(kHoldersMax) + " holders were looked at"},
+        {"revisions gone", revisions_gone_, "the list of their files is not stored any more"}};
     counts.gaps.insert(counts.gaps.end(), asked_.gaps.begin(), asked_.gaps.end());
     report::FigureTable others;
     others.id = "others";
     others.title = "Who else has them";
-    others.population = "pairs of a repository that was asked about and another one with at least one of its large files";
+    others.population =
+        "pairs of a repository that was asked about and another one with at least one of its large files";
     others.keys = 2;
     others.columns = {{"repository", "that was asked about"},
                       {"other", "that has the same bytes"},
@@ -278,10 +292,10 @@ class HashesAudit {
     std::size_t undeclared = 0;
     for (const Finding& f : out_.findings) undeclared += f.rule == "undeclared-copy" ? 1 : 0;
     if (files_ == 0) return "No large file of " + asked_.words + " is known.";
-    return std::to_string(files_elsewhere_) + " of " + counted(files_, "large file") +
-           " are also elsewhere, in " + counted(pairs, "pair") + " of repositories; in " +
-           std::to_string(undeclared) + " of these weights are shared and no descent is declared. " +
-           counted(weights_changed_, "weight file") + " changed bytes under the same name.";
+    return std::to_string(files_elsewhere_) + " of " + counted(files_, "large file") + " are also elsewhere, in " +
+           counted(pairs, "pair") + " of repositories; in " + std::to_string(undeclared) +
+           " of these weights are shared and no descent is declared. " + counted(weights_changed_, "weight file") +
+           " changed bytes under the same name.";
   }
 
   const storage::Index& index_;

@@ -31,7 +31,8 @@ struct Rule {
   std::string_view name, meaning;
 };
 constexpr std::array kRules{
-    Rule{"name-replaced", "the name means another repository than before: what a file asks for by name is not what it was"},
+    Rule{"name-replaced",
+         "the name means another repository than before: what a file asks for by name is not what it was"},
     Rule{"licence-changed", "a later published revision of the same ref states another licence"},
     Rule{"listed-licence-changed", "the Hub's listing tells another licence than before"},
     Rule{"history-rewritten", "a branch moved to a commit that does not descend from the one before"},
@@ -180,7 +181,8 @@ class Reader {
     return ok();
   }
   /// Branches go forward; refs/pr and refs/convert are the Hub's own and are made anew each time.
-  void take_move(const JournalEntry& entry, const std::string& ref, const std::string& before, const std::string& after) {
+  void take_move(const JournalEntry& entry, const std::string& ref, const std::string& before,
+                 const std::string& after) {
     if (is_tag(ref)) return changed(entry, Severity::Warning, "tag-moved", ref, before, after);
     if (!is_branch(ref) || number_of(entry.value, "obs") < question_.since_ms) return;
     const auto older = GitOid::parse(before), newer = GitOid::parse(after);
@@ -239,8 +241,8 @@ class Reader {
       const auto &before = stated.bases[i - 1], &after = stated.bases[i];
       if (before == after || !stated.statements[i].readable || !stated.statements[i - 1].readable) continue;
       const bool only_more = std::includes(after.begin(), after.end(), before.begin(), before.end());
-      changed(*stated.entries[i], only_more ? Severity::Note : Severity::Warning, "bases-changed", "base_model of " + ref,
-              list_text(before), list_text(after));
+      changed(*stated.entries[i], only_more ? Severity::Note : Severity::Warning, "bases-changed",
+              "base_model of " + ref, list_text(before), list_text(after));
     }
   }
 
@@ -270,7 +272,9 @@ Result<std::optional<Finding>> taken_name(const storage::Index& index, const std
     for (const JournalEntry& entry : entries) {
       if (text_of(entry.value, "t") != "replaced" || text_of(entry.value, "was") != repo.rid.text()) continue;
       if (number_of(entry.value, "obs") < since_ms) return std::optional<Finding>();
-      return std::optional(Finding{Severity::Problem, "name-replaced", id.text(),
+      return std::optional(Finding{Severity::Problem,
+                                   "name-replaced",
+                                   id.text(),
                                    day(number_of(entry.value, "obs")) + ", entry " + std::to_string(entry.sequence) +
                                        ": the name means " + row.key.text() + " now, and meant this one, " +
                                        repo.text(),
@@ -300,8 +304,8 @@ report::FigureTable rules_table(const std::vector<Finding>& findings) {
     std::uint64_t count = 0;
     for (const Finding& finding : findings)
       if (finding.rule == rule.name) ++count, repositories.insert(finding.subject);
-    table.rows.push_back({std::string(rule.name), std::string(rule.meaning), count,
-                          std::uint64_t{repositories.size()}, std::string(severity_word(findings, rule.name))});
+    table.rows.push_back({std::string(rule.name), std::string(rule.meaning), count, std::uint64_t{repositories.size()},
+                          std::string(severity_word(findings, rule.name))});
   }
   return table;
 }
@@ -311,12 +315,10 @@ std::string answer_of(const std::vector<Finding>& findings, const HistoryQuestio
   std::set<std::string> repositories;
   for (const Finding& f : findings) ++counts[static_cast<std::size_t>(f.severity)], repositories.insert(f.subject);
   if (findings.empty())
-    return "Nothing that matters changed upstream " + since + " in " +
-           counted(asked.keys.size(), "repository") + ".";
-  return counted(findings.size(), "change") + " " + since + " in " + std::to_string(repositories.size()) +
-         " of " + counted(asked.keys.size(), "repository") + ": " +
-         counted(counts[2], "problem") + ", " + counted(counts[1], "warning") + ", " +
-         counted(counts[0], "note") + ".";
+    return "Nothing that matters changed upstream " + since + " in " + counted(asked.keys.size(), "repository") + ".";
+  return counted(findings.size(), "change") + " " + since + " in " + std::to_string(repositories.size()) + " of " +
+         counted(asked.keys.size(), "repository") + ": " + counted(counts[2], "problem") + ", " +
+         counted(counts[1], "warning") + ", " + counted(counts[0], "note") + ".";
 }
 }  // namespace
 
@@ -356,7 +358,8 @@ Result<report::Report> history(const storage::Index& index, const HistoryQuestio
       {"without an entry", silent, "the journal has nothing about them"},
       {"first seen later", late, "what happened between the time that was asked about and then is not known"},
       {"histories that are cut", cut, "only the newest " + std::to_string(kEntriesMax) + " entries were read"},
-      {"moves of branches", untold, "whether the new commit descends from the old one could not be told: one of them is not in git here"}};
+      {"moves of branches", untold,
+       "whether the new commit descends from the old one could not be told: one of them is not in git here"}};
   table.gaps.insert(table.gaps.end(), asked.gaps.begin(), asked.gaps.end());
   out.tables.push_back(std::move(table));
   out.answer = {answer_of(out.findings, question, asked),

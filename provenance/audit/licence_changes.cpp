@@ -94,11 +94,14 @@ std::string_view name_of(LicenceMove move) {
 report::Severity severity_of(LicenceMove move) {
   switch (move) {
     case LicenceMove::Withdrawn:
-    case LicenceMove::Stricter: return report::Severity::Problem;
+    case LicenceMove::Stricter:
+      return report::Severity::Problem;
     case LicenceMove::MoreDuties:
     case LicenceMove::Other:
-    case LicenceMove::Unreadable: return report::Severity::Warning;
-    default: return report::Severity::Note;
+    case LicenceMove::Unreadable:
+      return report::Severity::Warning;
+    default:
+      return report::Severity::Note;
   }
 }
 

@@ -26,15 +26,15 @@ LicenceStatement statement_of(const storage::CardFacts& card, std::string commit
 std::string text_of(const LicenceStatement& statement);
 
 enum class LicenceMove : std::uint8_t {
-  Stated,       ///< none was, one is
-  Withdrawn,    ///< one was, none is
-  Stricter,     ///< another that forbids more
-  MoreDuties,   ///< another that forbids nothing more and asks for more
-  Looser,       ///< another that forbids and asks for nothing more
-  Other,        ///< another, and one of the two is not in the catalogue
-  Respelled,    ///< the same licence, written otherwise; or its link alone changed
-  Unreadable,   ///< the card cannot be read any more
-  ReadAgain,    ///< it can, and states what it did before that
+  Stated,      ///< none was, one is
+  Withdrawn,   ///< one was, none is
+  Stricter,    ///< another that forbids more
+  MoreDuties,  ///< another that forbids nothing more and asks for more
+  Looser,      ///< another that forbids and asks for nothing more
+  Other,       ///< another, and one of the two is not in the catalogue
+  Respelled,   ///< the same licence, written otherwise; or its link alone changed
+  Unreadable,  ///< the card cannot be read any more
+  ReadAgain,   ///< it can, and states what it did before that
 };
 std::string_view name_of(LicenceMove move);  ///< "stated", "withdrawn", …
 

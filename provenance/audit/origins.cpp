@@ -159,25 +159,31 @@ class OriginsAudit {
       missing_.insert(id_of(to));
       out_.findings.push_back({Severity::Note, "base-not-found", name,
                                lineage::text_of(to) + " is not known here: what is behind it cannot be told, and its "
-                                                       "owner counts by the name it was given",
+                                                      "owner counts by the name it was given",
                                way_to(subject, to)});
     }
     if (refused(subject.self))
-      out_.findings.push_back({Severity::Problem, "publisher-refused", name,
-                               "its publisher's jurisdiction is " + subject.self.jurisdiction, {why(subject.self)}});
+      out_.findings.push_back({Severity::Problem,
+                               "publisher-refused",
+                               name,
+                               "its publisher's jurisdiction is " + subject.self.jurisdiction,
+                               {why(subject.self)}});
     for (const Place& root : subject.roots)
-      if (refused(root) && !(root.node == subject.self.node)) found(subject, root, Severity::Problem, "root-refused", "root base");
+      if (refused(root) && !(root.node == subject.self.node))
+        found(subject, root, Severity::Problem, "root-refused", "root base");
     for (const Place& place : subject.between)
       if (refused(place)) found(subject, place, Severity::Warning, "base-refused", "base on the way");
     if (subject.circle && question_.refused.contains(kUnknown))
-      out_.findings.push_back({Severity::Problem, "root-refused", name, "its bases lead in a circle: it has no root", {}});
+      out_.findings.push_back(
+          {Severity::Problem, "root-refused", name, "its bases lead in a circle: it has no root", {}});
   }
   void found(const Subject& subject, const Place& place, Severity severity, const char* rule, const char* what) {
     auto path = way_to(subject, place.node);
     path.push_back(why(place));
-    out_.findings.push_back({severity, rule, subject.self.node.repo.text(),
-                             "its " + std::string(what) + " " + place.node.repo.text() + " is from " + place.jurisdiction,
-                             std::move(path)});
+    out_.findings.push_back(
+        {severity, rule, subject.self.node.repo.text(),
+         "its " + std::string(what) + " " + place.node.repo.text() + " is from " + place.jurisdiction,
+         std::move(path)});
   }
   static std::vector<std::string> way_to(const Subject& subject, const Node& to) {
     for (std::uint32_t i = 0; i < subject.above.size(); ++i)
@@ -232,20 +238,23 @@ class OriginsAudit {
     FigureTable table;
     table.id = id;
     table.title = std::string("Root bases by ") + word;
-    table.columns = {{word, meaning},
-                     {"repositories", "that descend from a root base of it; one with several roots counts in several rows"},
-                     {"share", "of the repositories that were asked about"},
-                     {"alone", "repositories all of whose root bases are of it"},
-                     {"share_alone", "these, of the repositories that were asked about"}};
+    table.columns = {
+        {word, meaning},
+        {"repositories", "that descend from a root base of it; one with several roots counts in several rows"},
+        {"share", "of the repositories that were asked about"},
+        {"alone", "repositories all of whose root bases are of it"},
+        {"share_alone", "these, of the repositories that were asked about"}};
     std::vector<std::pair<std::string, RootCount>> rows(counts.begin(), counts.end());
-    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second.any > b.second.any; });
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const auto& a, const auto& b) { return a.second.any > b.second.any; });
     for (const auto& [key, count] : rows)
       table.rows.push_back({key, count.any, Share{count.any, all}, count.alone, Share{count.alone, all}});
     return table;
   }
   void write_tables() {
     const std::uint64_t all = asked_.keys.size();
-    const char* const jurisdiction = "ISO 3166-1 alpha-2, as the table of origins says of the owner; unknown when it does not";
+    const char* const jurisdiction =
+        "ISO 3166-1 alpha-2, as the table of origins says of the owner; unknown when it does not";
     const char* const sector = "as the table of origins says of the owner; unknown when it does not";
     out_.tables = {publishers(by_publisher_, "publishers_by_jurisdiction", "jurisdiction", jurisdiction, all),
                    publishers(by_publisher_sector_, "publishers_by_sector", "sector", sector, all),
@@ -262,8 +271,9 @@ class OriginsAudit {
                     {"family_origin", "of the owners of these, with shares when there are several"}};
     each.rows = std::move(rows_);
     out_.tables.push_back(std::move(each));
-    const report::Gap publisher{"publisher unknown", unknown_publishers_,
-                                "no row of the table of origins names its jurisdiction; nothing is inferred from a name"};
+    const report::Gap publisher{
+        "publisher unknown", unknown_publishers_,
+        "no row of the table of origins names its jurisdiction; nothing is inferred from a name"};
     const report::Gap root{"root unknown", unknown_roots_,
                            "of at least one root base the table of origins names no jurisdiction, or there is none"};
     for (std::size_t i = 0; i < out_.tables.size(); ++i) {
@@ -293,11 +303,11 @@ class OriginsAudit {
         if (f.severity == Severity::Problem) bad.insert(f.subject);
       std::string refused;
       for (const std::string& word : question_.refused) refused += (refused.empty() ? "" : ", ") + word;
-      out_.answer.push_back(bad.empty() ? "None of " + counted(all, "repository") +
-                                              " has a publisher or a root base from " + refused + "."
-                                        : std::to_string(bad.size()) + " of " +
-                                              counted(all, "repository") + (bad.size() == 1 ? " has" : " have") +
-                                              " a publisher or a root base from " + refused + ".");
+      out_.answer.push_back(
+          bad.empty()
+              ? "None of " + counted(all, "repository") + " has a publisher or a root base from " + refused + "."
+              : std::to_string(bad.size()) + " of " + counted(all, "repository") +
+                    (bad.size() == 1 ? " has" : " have") + " a publisher or a root base from " + refused + ".");
     }
     if (all == 1) {
       const auto& row = out_.tables.back().rows.front();
@@ -305,11 +315,11 @@ class OriginsAudit {
                             "); its root bases are from: " + text_of(row[5]) + ".");
       return;
     }
-    out_.answer.push_back("Publishers of " + counted(all, "repository") + ": " +
-                          shares_text(out_.tables[0], 2) + ".");
+    out_.answer.push_back("Publishers of " + counted(all, "repository") + ": " + shares_text(out_.tables[0], 2) + ".");
     out_.answer.push_back("Root bases: " + shares_text(out_.tables[2], 2) + ".");
-    out_.answer.push_back("Of " + std::to_string(unknown_publishers_) + " the publisher's jurisdiction is unknown, of " +
-                          std::to_string(unknown_roots_) + " that of a root base.");
+    out_.answer.push_back("Of " + std::to_string(unknown_publishers_) +
+                          " the publisher's jurisdiction is unknown, of " + std::to_string(unknown_roots_) +
+                          " that of a root base.");
   }
   static std::string shares_text(const FigureTable& table, std::size_t column) {
     constexpr std::size_t kNamed = 6;

@@ -55,8 +55,9 @@ FigureTable publishers(const report::Population& p, const char* id, const char* 
                             Share{sum[1], p.all_downloads(kind)}});
   }
   table.judged = {all - unknown, all};
-  table.gaps = {{"publisher unknown", unknown,
-                 std::string("no row of the table of origins names its ") + word + "; nothing is inferred from a name"}};
+  table.gaps = {
+      {"publisher unknown", unknown,
+       std::string("no row of the table of origins names its ") + word + "; nothing is inferred from a name"}};
   return table;
 }
 
@@ -79,11 +80,12 @@ FigureTable roots(const report::Population& p, const report::Families& families)
   table.id = "roots_by_jurisdiction";
   table.title = "Root bases by jurisdiction";
   table.population = "models that declare no base and from which others descend, as listings declare it";
-  table.columns = {{"jurisdiction", "of the owner, as the table of origins says; unknown when it does not"},
-                   {"roots", "such models"},
-                   {"direct", "public models that declare one of them as a base; one with several counts several times"},
-                   {"descendants", "public models that descend from one, at any distance; counted likewise"},
-                   {"share", "of the descendants of all roots"}};
+  table.columns = {
+      {"jurisdiction", "of the owner, as the table of origins says; unknown when it does not"},
+      {"roots", "such models"},
+      {"direct", "public models that declare one of them as a base; one with several counts several times"},
+      {"descendants", "public models that descend from one, at any distance; counted likewise"},
+      {"share", "of the descendants of all roots"}};
   std::vector<std::pair<std::string, Sum>> rows(sums.begin(), sums.end());
   std::stable_sort(rows.begin(), rows.end(),
                    [](const auto& a, const auto& b) { return a.second.descendants > b.second.descendants; });
@@ -117,13 +119,16 @@ Result<report::Report> origins_of_all(const storage::Index& index, const OriginQ
     ++refused_roots;
     if (++shown[jurisdiction] > kExamplesMax) continue;
     HM_TRY(std::string name, p.name(root.ordinal));
-    out.findings.push_back({Severity::Problem, "root-refused", std::move(name),
-                            std::to_string(root.descendants) + " public models descend from it, and it is from " +
-                                jurisdiction,
-                            {}});
+    out.findings.push_back(
+        {Severity::Problem,
+         "root-refused",
+         std::move(name),
+         std::to_string(root.descendants) + " public models descend from it, and it is from " + jurisdiction,
+         {}});
   }
   const auto& publishers_table = out.tables[0];
-  out.answer.push_back("Of " + std::to_string(publishers_table.judged.of) + " public repositories the publisher's jurisdiction is known for " +
+  out.answer.push_back("Of " + std::to_string(publishers_table.judged.of) +
+                       " public repositories the publisher's jurisdiction is known for " +
                        report::text_of(report::Figure{publishers_table.judged}) + ".");
   if (!question.refused.empty())
     out.answer.push_back(std::to_string(refused_roots) +

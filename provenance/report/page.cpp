@@ -11,9 +11,9 @@
 
 namespace hm::provenance::report {
 namespace {
-constexpr std::size_t kOpenMax = 12;        // findings that are open to the eye from the beginning
-constexpr std::size_t kRowsOpenMax = 14;    // rows of a table that is open
-constexpr std::size_t kRowsMax = 5'000;     // of a table on a page; --csv has all
+constexpr std::size_t kOpenMax = 12;      // findings that are open to the eye from the beginning
+constexpr std::size_t kRowsOpenMax = 14;  // rows of a table that is open
+constexpr std::size_t kRowsMax = 5'000;   // of a table on a page; --csv has all
 constexpr std::size_t kFindingsMax = 20'000;
 constexpr std::array kSeverities{Severity::Problem, Severity::Warning, Severity::Note};
 
@@ -62,8 +62,9 @@ std::string coverage_of(const Report& report) {
   for (const FigureTable& table : report.tables) {
     const bool gaps = std::any_of(table.gaps.begin(), table.gaps.end(), [](const Gap& gap) { return gap.count != 0; });
     if (table.judged.of == 0 && !gaps) continue;
-    const double part =
-        table.judged.of == 0 ? 0 : 1000.0 * static_cast<double>(table.judged.part) / static_cast<double>(table.judged.of);
+    const double part = table.judged.of == 0
+                            ? 0
+                            : 1000.0 * static_cast<double>(table.judged.part) / static_cast<double>(table.judged.of);
     out += "<li><div class=\"row\"><bdi>" + escaped(table.title) +
            "</bdi><svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" "
            "width=\"1000\" height=\"10\"/><rect class=\"c0\" width=\"" +
@@ -176,10 +177,10 @@ std::string table_of(const FigureTable& table) {
 }
 
 std::string basis_text(const Basis& basis) {
-  std::string out = "</main>\n<footer><p>What this page rests on. The same state gives the same page.</p><dl>\n"
-                    "<dt>journal</dt><dd>" +
-                    grouped_digits(basis.journal_entries) + (basis.journal_entries == 1 ? " entry" : " entries") +
-                    "</dd>\n";
+  std::string out =
+      "</main>\n<footer><p>What this page rests on. The same state gives the same page.</p><dl>\n"
+      "<dt>journal</dt><dd>" +
+      grouped_digits(basis.journal_entries) + (basis.journal_entries == 1 ? " entry" : " entries") + "</dd>\n";
   if (basis.journal_entries != 0)
     out += "<dt>last observed</dt><dd>" + escaped(iso8601(basis.journal_last_ms)) +
            "</dd>\n<dt>sha256 of the last</dt><dd class=\"mono\">" + escaped(basis.journal_last_sha256) + "</dd>\n";
@@ -196,12 +197,23 @@ std::string escaped(std::string_view raw) {
   out.reserve(text.size() + text.size() / 8);
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

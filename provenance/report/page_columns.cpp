@@ -1,4 +1,5 @@
-// A small graph in columns: a column for each level, order within it by barycentres, heights by the means of neighbours.
+// A small graph in columns: a column for each level, order within it by barycentres, heights by the means of
+// neighbours.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -53,8 +54,9 @@ class Columns {
       const GraphNode& node = lineage_.graph.nodes[i];
       const auto slash = node.label.rfind('/');
       const bool split = slash != node.label.npos && slash + 1 < node.label.size();
-      item_of_[i] = add(std::move(item), {split ? shortened(node.label.substr(0, slash), kLabelColumns) : "",
-                                          shortened(split ? node.label.substr(slash + 1) : node.label, kLabelColumns)},
+      item_of_[i] = add(std::move(item),
+                        {split ? shortened(node.label.substr(0, slash), kLabelColumns) : "",
+                         shortened(split ? node.label.substr(slash + 1) : node.label, kLabelColumns)},
                         node.subject);
     }
     for (std::size_t b = 0; b < buckets_.size(); ++b) {
@@ -69,7 +71,8 @@ class Columns {
   std::size_t column_of(std::size_t node) const {
     if (!lineage_.parents[node].empty() || lineage_.is_leaf(node)) return lineage_.level[node];
     std::size_t first = kNone;
-    for (const std::size_t i : lineage_.children[node]) first = std::min(first, lineage_.level[lineage_.links[i].child]);
+    for (const std::size_t i : lineage_.children[node])
+      first = std::min(first, lineage_.level[lineage_.links[i].child]);
     return first - 1;
   }
   /// What is written in a box, in two lines.
@@ -165,7 +168,8 @@ class Columns {
       const auto& by = by_parents ? items_[i].up : items_[i].down;
       double sum = 0;
       for (const std::size_t n : by) sum += static_cast<double>(place_in_order_[n]);
-      keyed.emplace_back(by.empty() ? static_cast<double>(place_in_order_[i]) : sum / static_cast<double>(by.size()), i);
+      keyed.emplace_back(by.empty() ? static_cast<double>(place_in_order_[i]) : sum / static_cast<double>(by.size()),
+                         i);
     }
     std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (std::size_t i = 0; i < keyed.size(); ++i) {
@@ -223,8 +227,8 @@ class Columns {
     }
     width_ = x - kColumnGap + kMargin;
   }
-  /// As near to the neighbours as the order and the distances within the column allow, by least squares: neighbours that
-  /// would come too near to each other move as one.
+  /// As near to the neighbours as the order and the distances within the column allow, by least squares: neighbours
+  /// that would come too near to each other move as one.
   void settle(const std::vector<std::size_t>& column, bool both, bool by_parents) {
     struct Block {
       double sum;
@@ -235,8 +239,7 @@ class Columns {
     std::vector<double> offsets;
     for (std::size_t at = 0; at < column.size(); ++at) {
       const Item& item = items_[column[at]];
-      offsets.push_back(at == 0 ? 0
-                                : offsets.back() + (items_[column[at - 1]].height + item.height) / 2 + kRowGap);
+      offsets.push_back(at == 0 ? 0 : offsets.back() + (items_[column[at - 1]].height + item.height) / 2 + kRowGap);
       double sum = 0;
       std::size_t count = 0;
       for (const auto* by : {by_parents || both ? &item.up : nullptr, !by_parents || both ? &item.down : nullptr})

@@ -12,10 +12,11 @@
 
 namespace hm::provenance::report {
 namespace {
-constexpr std::size_t kBarsMax = 12;       // more are in the table
-constexpr std::size_t kEdgesListed = 200;  // of a graph as text
+constexpr std::size_t kBarsMax = 12;             // more are in the table
+constexpr std::size_t kEdgesListed = 200;        // of a graph as text
 constexpr double kGrowMax = 1.4, kGrowTo = 960;  // of a small drawing in rings, whose dots are tiny
-constexpr double kRingsMin = 640, kShrinkMin = 0.85;        // smaller, and the text of a drawing could not be read: it scrolls instead
+constexpr double kRingsMin = 640,
+                 kShrinkMin = 0.85;  // smaller, and the text of a drawing could not be read: it scrolls instead
 
 /// With one digit after the point; the same everywhere.
 std::string px(double value) {
@@ -55,8 +56,7 @@ std::string box_svg(const PlacedNode& node) {
   const double x = node.at.x - node.width / 2, y = node.at.y - node.height / 2;
   std::string out = node.subject ? "<g class=\"n subject\">" : "<g class=\"n\">";
   if (node.form == PlacedNode::Form::Stack)
-    for (const double off : {2 * kBehind, kBehind})
-      out += rectangle(x + off, y + off, node.width, node.height, "box");
+    for (const double off : {2 * kBehind, kBehind}) out += rectangle(x + off, y + off, node.width, node.height, "box");
   out += rectangle(x, y, node.width, node.height, "box");
   out += "<circle class=\"" + colour_class(node.colour) + "\"" + attribute("cx", x + kSpot) +
          attribute("cy", node.at.y) + attribute("r", kSpotRadius) + "/>";
@@ -102,9 +102,10 @@ std::string legend_of(const Layout& layout, const Graph& graph) {
 }
 
 std::string caption_of(const Layout& layout, const Graph& graph) {
-  std::string out = layout.rings ? "Bases are in the middle, what was made from them outwards. A dot is a repository from "
-                                   "which nothing else shown descends, beside what it was made from."
-                                 : "Bases are on the left, what was made from them on the right.";
+  std::string out = layout.rings
+                        ? "Bases are in the middle, what was made from them outwards. A dot is a repository from "
+                          "which nothing else shown descends, beside what it was made from."
+                        : "Bases are on the left, what was made from them on the right.";
   if (layout.each_dot > 1) out += " A dot stands for up to " + grouped_digits(layout.each_dot) + ".";
   out += " " + grouped_digits(layout.shown) + (layout.shown == 1 ? " repository" : " repositories");
   if (graph.left_out != 0) out += "; " + grouped_digits(graph.left_out) + " more are left out";
@@ -139,11 +140,13 @@ std::string drawing_of(const Graph& graph) {
   std::string out = "<figure class=\"graph\">\n<h3>" + escaped(graph.title) + "</h3>\n" + legend_of(layout, graph);
   out += "<div class=\"scroll\"><svg viewBox=\"0 0 " + px(layout.width) + " " + px(layout.height) +
          "\" role=\"img\" aria-label=\"" + escaped(graph.title) + "\" style=\"max-width:" + px(widest) +
-         "px;min-width:" + px(std::min(layout.rings ? kRingsMin : layout.width * kShrinkMin, layout.width)) + "px\">\n<g>\n";
+         "px;min-width:" + px(std::min(layout.rings ? kRingsMin : layout.width * kShrinkMin, layout.width)) +
+         "px\">\n<g>\n";
   for (const PlacedEdge& edge : layout.edges) out += edge_svg(edge);
   out += "</g>\n";
   for (const PlacedNode& node : layout.nodes)
-    out += node.form == PlacedNode::Form::Box || node.form == PlacedNode::Form::Stack ? box_svg(node) : circle_svg(node);
+    out +=
+        node.form == PlacedNode::Form::Box || node.form == PlacedNode::Form::Stack ? box_svg(node) : circle_svg(node);
   for (const PlacedLabel& label : layout.labels) out += label_svg(label);
   return out + "</svg></div>\n<figcaption>" + escaped(caption_of(layout, graph)) + "</figcaption>\n" +
          edges_as_text(graph) + "</figure>\n";
@@ -169,8 +172,9 @@ double part_of(const Share& share) {
 
 std::string strip_svg(const std::vector<Bar>& bars, const std::vector<std::size_t>& colours) {
   constexpr double kWhole = 1000;
-  std::string out = "<svg class=\"strip\" viewBox=\"0 0 1000 20\" preserveAspectRatio=\"none\" role=\"img\" "
-                    "aria-label=\"shares of the whole\">";
+  std::string out =
+      "<svg class=\"strip\" viewBox=\"0 0 1000 20\" preserveAspectRatio=\"none\" role=\"img\" "
+      "aria-label=\"shares of the whole\">";
   double at = 0;
   for (std::size_t i = 0; i < bars.size(); ++i) {
     const double wide = kWhole * part_of(bars[i].share);

@@ -118,8 +118,7 @@ void Lineage::count_levels() {
     parents[links[i].child].push_back(i);
   }
   for (const std::size_t node : order)
-    for (const std::size_t i : children[node])
-      level[links[i].child] = std::max(level[links[i].child], level[node] + 1);
+    for (const std::size_t i : children[node]) level[links[i].child] = std::max(level[links[i].child], level[node] + 1);
 }
 
 void Lineage::give_colours() {
@@ -164,7 +163,8 @@ std::vector<Bucket> gathered(const Lineage& lineage) {
     if (link.back) has_way_back[link.parent] = true;
   std::map<std::tuple<std::size_t, std::string, bool>, std::vector<std::size_t>> by;
   for (std::size_t i = 0; i < lineage.size(); ++i) {
-    if (!lineage.is_leaf(i) || has_way_back[i] || lineage.parents[i].size() != 1 || lineage.graph.nodes[i].subject) continue;
+    if (!lineage.is_leaf(i) || has_way_back[i] || lineage.parents[i].size() != 1 || lineage.graph.nodes[i].subject)
+      continue;
     const Link& link = lineage.links[lineage.parents[i].front()];
     by[{link.parent, lineage.graph.nodes[i].group, link.weak}].push_back(i);
   }

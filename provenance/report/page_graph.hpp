@@ -10,12 +10,12 @@
 #include "provenance/report/figures.hpp"
 
 namespace hm::provenance::report {
-inline constexpr std::size_t kColours = 7;         ///< groups with a colour of their own, the largest ones
-inline constexpr std::size_t kGrey = kColours;     ///< no group, unknown, and groups beyond the seventh
-inline constexpr std::size_t kGatherMin = 30;      ///< so many leaves of one parent and group are drawn singly
-inline constexpr std::size_t kColumnsMax = 72;     ///< nodes that stand in columns; more stand on rings
-inline constexpr std::size_t kDotsMax = 6'000;     ///< more leaves than this share dots
-inline constexpr std::size_t kLabelsMax = 32;      ///< of a drawing in rings
+inline constexpr std::size_t kColours = 7;      ///< groups with a colour of their own, the largest ones
+inline constexpr std::size_t kGrey = kColours;  ///< no group, unknown, and groups beyond the seventh
+inline constexpr std::size_t kGatherMin = 30;   ///< so many leaves of one parent and group are drawn singly
+inline constexpr std::size_t kColumnsMax = 72;  ///< nodes that stand in columns; more stand on rings
+inline constexpr std::size_t kDotsMax = 6'000;  ///< more leaves than this share dots
+inline constexpr std::size_t kLabelsMax = 32;   ///< of a drawing in rings
 
 struct Point {
   double x = 0, y = 0;

@@ -22,9 +22,9 @@ struct Lineage {
   std::string title_of(std::size_t node) const;
 
   const Graph& graph;
-  std::vector<Link> links;                                ///< each pair once
+  std::vector<Link> links;                                  ///< each pair once
   std::vector<std::vector<std::size_t>> children, parents;  ///< links, those that close cycles left out
-  std::vector<std::size_t> order;                         ///< parents before their children
+  std::vector<std::size_t> order;                           ///< parents before their children
   std::vector<std::size_t> level;
   std::vector<std::size_t> colour;
   std::vector<LegendEntry> legend;

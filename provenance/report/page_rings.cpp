@@ -1,5 +1,5 @@
-// A large graph as heads on rings: what has children is a head, its childless children are dots around it like the seeds
-// of a sunflower, and heads stand on the ring of their level, bases in the middle.
+// A large graph as heads on rings: what has children is a head, its childless children are dots around it like the
+// seeds of a sunflower, and heads stand on the ring of their level, bases in the middle.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -13,7 +13,8 @@ namespace hm::provenance::report {
 namespace {
 constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 constexpr double kHubRadius = 5, kSmallHubRadius = 3.5, kSubjectRadius = 8, kDotRadius = 2.2, kSeedPitch = 3.1,
-                 kHeadGap = 5, kRingGap = 26, kMargin = 18, kLabelHeight = 15, kLabelOff = 5, kSlant = 0.72, kWideHead = 36;
+                 kHeadGap = 5, kRingGap = 26, kMargin = 18, kLabelHeight = 15, kLabelOff = 5, kSlant = 0.72,
+                 kWideHead = 36;
 constexpr double kPi = std::numbers::pi, kGoldenAngle = kPi * (3 - 2.23606797749978969);
 constexpr std::size_t kLabelColumns = 34;
 constexpr std::size_t kTriedMax = 400;
@@ -25,13 +26,13 @@ struct Box {
 };
 struct Head {
   std::size_t node = kNone;
-  std::size_t parent = kNone;         ///< head
+  std::size_t parent = kNone;  ///< head
   std::size_t parent_link = kNone;
   std::vector<std::size_t> children;  ///< heads
   std::vector<std::size_t> leaves;    ///< nodes, by colour
   std::size_t ring = 0;
   double hub = 0, radius = 0;
-  double need = 0;   ///< of the circle, in radians, with all that stands outwards of it
+  double need = 0;  ///< of the circle, in radians, with all that stands outwards of it
   double angle = 0;
   Point at;
   std::uint64_t below = 0;  ///< nodes on the way outwards
@@ -111,10 +112,10 @@ class Rings {
         return counts[ca] != counts[cb] ? counts[ca] > counts[cb] : ca < cb;
       });
       const bool subject = head.node != kNone && lineage_.graph.nodes[head.node].subject;
-      head.hub = subject             ? kSubjectRadius
-                 : head.node == kNone ? 0
+      head.hub = subject                                                          ? kSubjectRadius
+                 : head.node == kNone                                             ? 0
                  : head.leaves.size() + head.children.size() >= kNamedHubChildren ? kHubRadius
-                                                                                   : kSmallHubRadius;
+                                                                                  : kSmallHubRadius;
       const std::size_t dots = dots_of(head).size();
       head.radius = dots == 0 ? head.hub : seed(head, dots - 1) + kDotRadius + 1;
       head.radius = std::max(head.radius, kSmallHubRadius);
@@ -309,12 +310,20 @@ class Rings {
     const bool to_right = p.x >= 0, down = p.y >= 0;
     const double slant = off * kSlant;
     const auto aslant = [&](bool r, bool d) {
-      return PlacedLabel{{p.x + (r ? slant : -slant), p.y + (d ? slant : -slant) + (d ? kLabelHeight : -kLabelHeight) / 2},
-                         r ? Anchor::Start : Anchor::End, subject, text};
+      return PlacedLabel{
+          {p.x + (r ? slant : -slant), p.y + (d ? slant : -slant) + (d ? kLabelHeight : -kLabelHeight) / 2},
+          r ? Anchor::Start : Anchor::End,
+          subject,
+          text};
     };
     // The last lies on its own dots: where what was asked about has its name when nothing else is free.
-    const std::array ways{to_right ? right : left, down ? below : above, to_right ? left : right, down ? above : below,
-                          aslant(to_right, down), aslant(to_right, !down), aslant(!to_right, down),
+    const std::array ways{to_right ? right : left,
+                          down ? below : above,
+                          to_right ? left : right,
+                          down ? above : below,
+                          aslant(to_right, down),
+                          aslant(to_right, !down),
+                          aslant(!to_right, down),
                           aslant(!to_right, !down),
                           PlacedLabel{{p.x, p.y + head.hub + kLabelHeight}, Anchor::Middle, subject, text}};
     const auto box_of = [&](const PlacedLabel& label) {

@@ -6,13 +6,16 @@ namespace hm::provenance::report {
 std::string_view page_style() {
   return R"css(
 :root{color-scheme:light dark;--ground:#fff;--panel:#f6f7f9;--ink:#16191d;--soft:#5b6470;--line:#dfe3e8;--track:#e9ecf0;
---edge:#9aa4b0;--accent:#0b62a8;--problem:#b3261e;--warning:#8a5a00;--note:#47606f;--problem-ground:#fdecea;--warning-ground:#fff4dc;--note-ground:#eaf1f5;
+--edge:#9aa4b0;--accent:#0b62a8;--problem:#b3261e;--warning:#8a5a00;--note:#47606f;--problem-ground:#fdecea;--warning-ground:#fff4dc;
+--note-ground:#eaf1f5;
 --c0:#0072b2;--c1:#e69f00;--c2:#009e73;--c3:#d55e00;--c4:#cc79a7;--c5:#56b4e9;--c6:#a89600;--c7:#9aa1ab}
 @media (prefers-color-scheme:dark){:root{--ground:#14171b;--panel:#1c2026;--ink:#e9ecf0;--soft:#9ea8b4;--line:#2f353d;--track:#262b32;
---edge:#5f6a77;--accent:#6db6f2;--problem:#ff8a80;--warning:#f2bd57;--note:#9dbdcf;--problem-ground:#3a1d1c;--warning-ground:#352a14;--note-ground:#1d2a33;
+--edge:#5f6a77;--accent:#6db6f2;--problem:#ff8a80;--warning:#f2bd57;--note:#9dbdcf;--problem-ground:#3a1d1c;--warning-ground:#352a14;
+--note-ground:#1d2a33;
 --c0:#3d9bdb;--c1:#e8a920;--c2:#1fb98d;--c3:#ee7a33;--c4:#d995ba;--c5:#7cc8f4;--c6:#d3c33a;--c7:#7d8693}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--ground);color:var(--ink);
+font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;overflow-wrap:anywhere}
 main,header,footer{max-width:1080px;margin:0 auto;padding:0 28px}
 header{padding-top:52px}
 .kicker{margin:0;color:var(--soft);font-size:13px;letter-spacing:.06em;text-transform:uppercase}
@@ -80,7 +83,8 @@ svg .owner{font-size:11px;fill:var(--soft)}
 .ground{fill:var(--ground)}
 circle:hover{stroke:var(--ink);stroke-width:2}
 .label{paint-order:stroke;stroke:var(--ground);stroke-width:4px;stroke-linejoin:round;pointer-events:none}
-.c0{fill:var(--c0)}.c1{fill:var(--c1)}.c2{fill:var(--c2)}.c3{fill:var(--c3)}.c4{fill:var(--c4)}.c5{fill:var(--c5)}.c6{fill:var(--c6)}.c7{fill:var(--c7)}
+.c0{fill:var(--c0)}.c1{fill:var(--c1)}.c2{fill:var(--c2)}.c3{fill:var(--c3)}.c4{fill:var(--c4)}.c5{fill:var(--c5)}.c6{fill:var(--c6)}
+.c7{fill:var(--c7)}
 .track{fill:var(--track)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:28px 44px;margin:16px 0 8px}
 .charts figure{margin:0}
@@ -118,9 +122,12 @@ footer dl{font-size:13px}
 @media (max-width:620px){main,header,footer{padding-left:18px;padding-right:18px}header{padding-top:32px}section{margin-top:44px}
 .bars ul{display:block}.bars li{grid-template-columns:1fr 4.4em;column-gap:14px}.bars li bdi{grid-column:1/-1}.bars li svg{grid-row:2}
 .coverage .row{grid-template-columns:1fr auto}.coverage .row svg{grid-column:1/-1;grid-row:2}dl{grid-template-columns:1fr}dd{margin-bottom:8px}}
-@media print{:root{--ground:#fff;--panel:#f6f7f9;--ink:#000;--soft:#444;--line:#ccc;--track:#eee}body{font-size:10.5pt}main,header,footer{max-width:none;padding:0}header{padding-top:0}
-.answer{font-size:18pt}section{margin-top:26pt}figure,.findings>li{break-inside:avoid}h2,h3{break-after:avoid}.graph .scroll{border:0;padding:0;overflow:visible}.graph svg{min-width:0!important}
-*{print-color-adjust:exact;-webkit-print-color-adjust:exact;content-visibility:visible}details::details-content{content-visibility:visible;display:block;height:auto}.rule>summary::after{content:""!important}}
+@media print{:root{--ground:#fff;--panel:#f6f7f9;--ink:#000;--soft:#444;--line:#ccc;--track:#eee}body{font-size:10.5pt}
+main,header,footer{max-width:none;padding:0}header{padding-top:0}
+.answer{font-size:18pt}section{margin-top:26pt}figure,.findings>li{break-inside:avoid}h2,h3{break-after:avoid}
+.graph .scroll{border:0;padding:0;overflow:visible}.graph svg{min-width:0!important}
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact;content-visibility:visible}
+details::details-content{content-visibility:visible;display:block;height:auto}.rule>summary::after{content:""!important}}
 )css";
 }
 }  // namespace hm::provenance::report

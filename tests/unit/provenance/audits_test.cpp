@@ -37,11 +37,12 @@ class AuditsTest : public testing::Test {
     index_ = storage::open_index(dir_.string(), storage::Index::Mode::Write, {}).value();
     journal_.emplace(*index_);
     recorder_.emplace(*index_, *journal_, clock_, "node-a");
-    EXPECT_TRUE(origins_.add("owner,entity,jurisdiction,sector,source,read,note\n"
-                             "Qwen,Alibaba Cloud,CN,industry,https://a.example,2026-11-28,\n"
-                             "mistralai,Mistral AI,FR,industry,https://a.example,2026-11-28,\n"
-                             "tuni,A University,DE,academic,https://a.example,2026-11-28,\n",
-                             "test.csv"));
+    EXPECT_TRUE(
+        origins_.add("owner,entity,jurisdiction,sector,source,read,note\n"
+                     "Qwen,Alibaba Cloud,CN,industry,https://a.example,2026-11-28,\n"
+                     "mistralai,Mistral AI,FR,industry,https://a.example,2026-11-28,\n"
+                     "tuni,A University,DE,academic,https://a.example,2026-11-28,\n",
+                     "test.csv"));
   }
   ~AuditsTest() override {
     index_.reset();
@@ -52,7 +53,8 @@ class AuditsTest : public testing::Test {
     return {RepoKind::Model, *Rid::parse(std::string(24 - hex.size(), '0') + hex)};
   }
   /// A model as listed; `bases` by name; `more` fields.
-  void list(int number, const std::string& name, const std::vector<std::string>& bases = {}, const std::string& more = "") {
+  void list(int number, const std::string& name, const std::vector<std::string>& bases = {},
+            const std::string& more = "") {
     std::string models;
     for (const std::string& base : bases) models += (models.empty() ? "" : ",") + ("{\"id\":\"" + base + "\"}");
     const std::string text =
@@ -67,7 +69,8 @@ class AuditsTest : public testing::Test {
   }
   /// Files as "path=content"; those that end in .md are in git, the others are large.
   void publish(int number, const std::string& name, char commit, const std::string& card,
-               const std::vector<std::pair<std::string, std::string>>& files = {}, const std::string& ref = "refs/heads/main") {
+               const std::vector<std::pair<std::string, std::string>>& files = {},
+               const std::string& ref = "refs/heads/main") {
     Observation seen;
     seen.src = kSrc, seen.repo = {RepoKind::Model, name}, seen.rid = repo(number).rid, seen.head = "refs/heads/main";
     PublishedRevision revision;
@@ -120,7 +123,8 @@ class AuditsTest : public testing::Test {
   /// "problem root-refused org/name".
   static std::vector<std::string> found(const Report& report) {
     std::vector<std::string> out;
-    for (const Finding& f : report.findings) out.push_back(std::string(name_of(f.severity)) + " " + f.rule + " " + f.subject);
+    for (const Finding& f : report.findings)
+      out.push_back(std::string(name_of(f.severity)) + " " + f.rule + " " + f.subject);
     return out;
   }
 
@@ -261,9 +265,8 @@ TEST_F(AuditsTest, ARewriteIsToldWhenGitSaysSoAndNeverGuessed) {
   const Report unknown = history({1});
   EXPECT_THAT(found(unknown), IsEmpty());
   EXPECT_EQ(unknown.tables[0].gaps[3].count, 2U);
-  const Report known = history({1}, 0, [](const RepoKey&, const GitOid&, const GitOid& newer) {
-    return std::optional(newer.hex()[0] != '3');
-  });
+  const Report known = history(
+      {1}, 0, [](const RepoKey&, const GitOid&, const GitOid& newer) { return std::optional(newer.hex()[0] != '3'); });
   EXPECT_THAT(found(known), ElementsAre("warning history-rewritten org/a"));
   EXPECT_EQ(known.tables[0].gaps[3].count, 0U);
 }
@@ -284,7 +287,8 @@ TEST_F(AuditsTest, SharedWeightsOfStrangersAreAWarning) {
                                                   "note same-file b/copy"));
   EXPECT_THAT(found(hashes({3})), ElementsAre("warning undeclared-copy c/declared")) << "of b alone; a is its base";
   EXPECT_EQ(*report.table("others")->find({"b/copy", "a/base"}, "weights"), report::Figure(std::uint64_t{1}));
-  EXPECT_EQ(*hashes({3}).table("others")->find({"c/declared", "a/base"}, "relation"), report::Figure(std::string("base")));
+  EXPECT_EQ(*hashes({3}).table("others")->find({"c/declared", "a/base"}, "relation"),
+            report::Figure(std::string("base")));
 }
 
 TEST_F(AuditsTest, FilesThatTheHubToldOfCountToo) {

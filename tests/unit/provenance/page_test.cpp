@@ -97,8 +97,8 @@ TEST(Page, HasTheAnswerTheFindingsTheFiguresAndWhatCouldNotBeJudged) {
   table.gaps = {{"publisher unknown", 3, "no row"}, {"none of these", 0, "never shown"}};
   report.tables = {table};
   const std::string html = page(report);
-  for (const char* const part : {"<p class=\"answer\">Yes.</p>", "root-refused", "org/a &lt;- org/b", "25.0 %", "1 of 4",
-                                 "publisher unknown", "class=\"strip\""})
+  for (const char* const part : {"<p class=\"answer\">Yes.</p>", "root-refused", "org/a &lt;- org/b", "25.0 %",
+                                 "1 of 4", "publisher unknown", "class=\"strip\""})
     EXPECT_THAT(html, HasSubstr(part));
   EXPECT_THAT(html, Not(HasSubstr("never shown")));
 }
@@ -181,7 +181,8 @@ TEST(PageGraph, ManyNodesStandOnRingsAndEachIsThere) {
     if (node.form == PlacedNode::Form::Head) heads.push_back(&node);
   for (std::size_t i = 0; i < heads.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
-      EXPECT_GT(std::hypot(heads[i]->at.x - heads[j]->at.x, heads[i]->at.y - heads[j]->at.y), heads[i]->width / 2 + heads[j]->width / 2 - 0.01);
+      EXPECT_GT(std::hypot(heads[i]->at.x - heads[j]->at.x, heads[i]->at.y - heads[j]->at.y),
+                heads[i]->width / 2 + heads[j]->width / 2 - 0.01);
 }
 
 TEST(PageGraph, WhatIsAloneIsDrawnToo) {
@@ -196,7 +197,8 @@ TEST(PageGraph, TheLargestGroupsHaveColoursAndUnknownHasNone) {
   Graph graph;
   for (int group = 0; group < 10; ++group)
     for (int i = 0; i <= group; ++i)
-      graph.nodes.push_back({std::to_string(group) + "." + std::to_string(i), "n", "g" + std::to_string(group), false, ""});
+      graph.nodes.push_back(
+          {std::to_string(group) + "." + std::to_string(i), "n", "g" + std::to_string(group), false, ""});
   graph.nodes.push_back({"u", "n", "unknown", false, ""});
   const Layout layout = lay_out(graph);
   ASSERT_EQ(layout.legend.size(), kColours + 2);
