@@ -101,7 +101,7 @@ class AuditHistoryCorpus : public CardHistories {
   storage::Journal journal_{*index_};
   SetClock clock_;
   Recorder recorder_{*index_, journal_, clock_, "node-a"};
-  Asked asked_{{}, "all cards", {}};
+  Subjects asked_{{}, false, "all cards", {}};
   std::map<std::string, std::string> path_of_, source_of_;
   std::size_t revisions_ = 0;
 };

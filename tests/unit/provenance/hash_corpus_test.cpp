@@ -51,7 +51,7 @@ class HashCorpus : public test::CorpusTest {
     test::ManualClock clock;
     Recorder recorder(index, journal, clock, "node-a");
     std::vector<Listing> items;
-    audit::Asked asked{{}, "all datasets", {}};
+    audit::Subjects asked{{}, false, "all datasets", {}};
     for (const auto& [key, name] : names_) {
       items.push_back(read_listing({RepoKind::Dataset, name + "/data"}, key.rid, {}));
       asked.keys.push_back(key);
