@@ -73,7 +73,9 @@ bool same(const LicenceStatement& a, const LicenceStatement& b) {
 }  // namespace
 
 LicenceStatement statement_of(const storage::CardFacts& card, std::string commit, std::int64_t time_ms) {
-  return {std::move(commit), time_ms, card.licences, card.licence_name, card.licence_link, card.problem.empty()};
+  // A card that is broken elsewhere still states its licence.
+  const bool readable = card.problem.empty() || !card.licences.empty();
+  return {std::move(commit), time_ms, card.licences, card.licence_name, card.licence_link, readable};
 }
 
 std::string text_of(const LicenceStatement& statement) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The figures of a published report, planted in a generated Hub (tests/hub_at_scale/plant.hpp), are recovered exactly by the real program:
-crawl, then `report ecosystem`. What is true is asked of the generator, row by row.
+crawl, then `report ecosystem`, and `lineage --down` of each family. What is true is asked of the generator, row by row.
 
 As a test a Hub of 20,000 models. At the size of the report, where the figures are its own (49.6 %, 41 %, 39 % and 37 %, 113,000, 1,145 and
 26,991), by hand; 3.8 million repositories want 4 GB of disk:
@@ -82,7 +82,8 @@ class Truth:
 
 
 class Check:
-    def __init__(self, report):
+    def __init__(self, report, planted):
+        self.planted = planted
         self.tables = {table["id"]: table["rows"] for table in report["tables"]}
         self.wrong, self.right = [], 0
 
@@ -103,7 +104,7 @@ class Check:
 
 
 def check_report(report, truth, options):
-    check, planted = Check(report), truth.planted
+    check, planted = Check(report, truth.planted), truth.planted
     downloads = truth.downloads["model"]
     check.equal("all downloads", downloads, planted["downloads"])
     for kind in KINDS:
@@ -176,6 +177,10 @@ def main():
         run("crawl", "--once")
         report = json.loads(run("report", "ecosystem"))
         check = check_report(report, Truth(hub), options)
+        for family, row in enumerate(check.tables["families"]):
+            edges = json.loads(run("lineage", row["root"], "--down"))["edges"]
+            check.equal(f"{row['root']}: descendants by lineage", len({edge["id"] for edge in edges}), check.planted["descendants"][family])
+            check.equal(f"{row['root']}: depth", max(edge["depth"] for edge in edges), check.planted["depth"][family])
     finally:
         hub.stop()
         if not options.keep:

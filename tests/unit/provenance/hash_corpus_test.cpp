@@ -5,8 +5,13 @@
 #include <map>
 #include <set>
 
+#include "provenance/audit/hashes.hpp"
+#include "provenance/listing.hpp"
+#include "provenance/record.hpp"
 #include "storage/file_holders.hpp"
+#include "storage/journal.hpp"
 #include "storage/survey_row.hpp"
+#include "tests/support/manual_clock.hpp"
 #include "tests/unit/provenance/corpus.hpp"
 
 namespace hm::provenance {
@@ -40,6 +45,27 @@ class HashCorpus : public test::CorpusTest {
     }
     return it->second;
   }
+  /// The digests that `audit hashes` finds in several of these repositories, each of another owner.
+  std::set<std::string> shared_in_audit(storage::Index& index) {
+    storage::Journal journal(index);
+    test::ManualClock clock;
+    Recorder recorder(index, journal, clock, "node-a");
+    std::vector<Listing> items;
+    audit::Subjects asked{{}, false, "all datasets", {}};
+    for (const auto& [key, name] : names_) {
+      items.push_back(read_listing({RepoKind::Dataset, name + "/data"}, key.rid, {}));
+      asked.keys.push_back(key);
+    }
+    EXPECT_TRUE(recorder.record_listing("hub.example", items, std::nullopt, {}));
+    const auto report = audit::hashes(index, asked);
+    EXPECT_TRUE(report) << (report ? "" : report.error().what);
+    std::set<std::string> out;
+    for (const report::Finding& finding : report.value().findings) {
+      EXPECT_EQ(finding.rule, "same-file");
+      out.insert(finding.path.at(0).substr(std::string_view("sha256 ").size()));
+    }
+    return out;
+  }
   std::map<std::string, RepoKey> keys_;
   std::map<RepoKey, std::string> names_;
 };
@@ -48,16 +74,18 @@ TEST_F(HashCorpus, EveryOwnerOfEverySharedFileIsFound) {
   const auto index = storage::open_index((dir_ / "index").string(), storage::Index::Mode::Write, {}).value();
   std::map<Sha256, std::set<std::string>> owners;
   std::map<Sha256, std::uint64_t> sizes;
-  std::map<std::string, std::map<std::string, storage::SurveyedFile>> files;  // dataset → path → file
+  std::map<std::string, std::map<std::string, storage::SurveyedFile>> files;  // dataset → URL → file
   const std::vector<Download> all = downloads();
   for (const Download& each : all) {
     owners[each.digest].insert(each.dataset);
     sizes[each.digest] = each.size_bytes;
-    files[each.dataset][each.url] = {each.url, each.size_bytes, each.digest};
+    auto& of_dataset = files[each.dataset];
+    of_dataset.try_emplace(
+        each.url, storage::SurveyedFile{"file " + std::to_string(of_dataset.size()), each.size_bytes, each.digest});
   }
-  for (const auto& [dataset, by_path] : files) {
+  for (const auto& [dataset, by_url] : files) {
     storage::SurveyRow row{dataset, *Commit::parse(std::string(40, 'c')), 1, {}};
-    for (const auto& [path, file] : by_path) row.files.push_back(file);
+    for (const auto& [url, file] : by_url) row.files.push_back(file);
     storage::Batch batch;
     ASSERT_TRUE(storage::put_survey(*index, batch, key_of(dataset), "", row));
     ASSERT_TRUE(index->commit(batch));
@@ -67,7 +95,7 @@ TEST_F(HashCorpus, EveryOwnerOfEverySharedFileIsFound) {
   EXPECT_EQ(owners.size(), 27'349U);
 
   std::size_t shared = 0, most = 0;
-  std::set<std::string> sharing;
+  std::set<std::string> sharing, shared_digests;
   for (const auto& [digest, wanted] : owners) {
     std::set<std::string> found;
     ASSERT_TRUE(storage::each_holder(*index, digest, [&](const storage::FileHolder& holder) {
@@ -79,10 +107,12 @@ TEST_F(HashCorpus, EveryOwnerOfEverySharedFileIsFound) {
     EXPECT_EQ(found, wanted) << digest.hex();
     if (found.size() < 2) continue;
     ++shared;
+    shared_digests.insert(digest.hex());
     most = std::max(most, found.size());
     sharing.insert(found.begin(), found.end());
   }
   EXPECT_EQ(shared, 37U);
+  EXPECT_EQ(shared_in_audit(*index), shared_digests);
   EXPECT_EQ(most, 4U);
   EXPECT_EQ(sharing.size(), 23U);
 }
