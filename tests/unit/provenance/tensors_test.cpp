@@ -148,7 +148,7 @@ class TensorsTest : public testing::Test {
   }
 
   const fs::path dir_;
-  ManualClock clock_;
+  test::ManualClock clock_;
   std::unique_ptr<storage::Index> index_;
   std::optional<storage::Journal> journal_;
   std::optional<Recorder> recorder_;
