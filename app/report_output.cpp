@@ -65,8 +65,12 @@ std::string basis_text(const provenance::report::Basis& basis) {
 }
 
 Result<> write_page(const std::string& path, const Report& report) {
-  return within(replace_file(real_file_system(), path, provenance::report::page(report)),
-                [&] { return "writing the page " + printable(path); });
+  auto written = within(replace_file(real_file_system(), path, provenance::report::page(report)),
+                        [&] { return "writing the page " + printable(path); });
+  // Exit code 1 is for findings.
+  if (!written && written.assume_error().code == Errc::NotFound)
+    return Error{Errc::BadInput, written.assume_error().what + "; make the folder, or name another with --html"};
+  return written;
 }
 
 Result<Exit> print_report(Context& context, const Report& report, const ReportForm& form) {

@@ -47,6 +47,7 @@ class Gathered {
     edge.statements.push_back(std::move(statement));
   }
   std::vector<Edge> take(const Node& from, const Walk& walk) {
+    join_unspecified();
     std::vector<Edge> out;
     for (auto& [id, edge] : edges_) {
       std::stable_sort(edge.statements.begin(), edge.statements.end(),
@@ -62,6 +63,21 @@ class Gathered {
   }
 
  private:
+  /// A base of which nobody says in which way is no second edge beside one that says it.
+  void join_unspecified() {
+    for (auto at = edges_.begin(); at != edges_.end();) {
+      const auto next = std::next(at);
+      const bool told = at->first.second == Relation::DerivedFrom && next != edges_.end() &&
+                        next->first.first == at->first.first && next->first.second <= Relation::Converted;
+      if (told) {
+        auto& statements = next->second.statements;
+        statements.insert(statements.end(), std::make_move_iterator(at->second.statements.begin()),
+                          std::make_move_iterator(at->second.statements.end()));
+        edges_.erase(at);
+      }
+      at = next;
+    }
+  }
   static void extend(Statement& known, const Statement& more) {
     if (!more.first) return;
     if (!known.first || more.first_ms < known.first_ms) known.first = more.first, known.first_ms = more.first_ms;
@@ -145,10 +161,17 @@ Result<Node> Graph::resolved(const EdgeTarget& target, std::string_view text) co
 Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) const {
   if (!node.key) return std::vector<Edge>();
   Gathered gathered;
+  std::map<std::string, Node> only_ids;  // bases that the Hub gives an id for and nobody here knows, by name
   auto add = [&](const std::vector<Claim>& claims, const Statement& seen) -> Result<> {
     for (const Claim& claim : claims) {
       if (!follows(walk, claim.relation)) continue;
-      HM_TRY(const Node to, resolved(claim.to, claim.text));
+      HM_TRY(Node to, resolved(claim.to, claim.text));
+      if (!to.key) {
+        const auto same = only_ids.find(key::name(to.repo));
+        if (same != only_ids.end()) to = same->second;
+      } else if (claim.to.rid) {
+        only_ids.emplace(key::name(to.repo), to);
+      }
       // Where a file was loaded from is often the repository itself.
       if (claim.evidence == Evidence::Inferred && to == node) continue;
       Statement statement = seen;

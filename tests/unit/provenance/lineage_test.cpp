@@ -194,6 +194,19 @@ TEST_F(LineageTest, WhatFilesOfARetiredRevisionSaidIsGone) {
   EXPECT_THAT(up("org/child"), ElementsAre("1 merge org/two (dangling)"));
 }
 
+TEST_F(LineageTest, StatementsOfOneBaseAreOneEdge) {
+  list(1, "org/root");
+  list(2, "org/child", {"1"}, "finetune");
+  publish(2, "org/child", "base_model: org/root\n");
+  EXPECT_THAT(up("org/child"), ElementsAre("1 finetune org/root"));
+  EXPECT_EQ(graph().parents(node("org/child"), {}).value()[0].statements.size(), 2U);
+  // Of a base that is gone the Hub still gives the id.
+  list(3, "org/orphan", {"77"}, "finetune");
+  publish(3, "org/orphan", "base_model: x/77\n");
+  EXPECT_THAT(up("org/orphan"), ElementsAre("1 finetune x/77"));
+  EXPECT_EQ(graph().parents(node("org/orphan"), {}).value()[0].statements.size(), 2U);
+}
+
 TEST_F(LineageTest, LoopsAndCyclesEnd) {
   list(1, "org/itself", {"1", "org/itself"});
   list(2, "org/a", {"3"});
