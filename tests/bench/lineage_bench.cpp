@@ -1,3 +1,4 @@
+// hm_lineage_bench FOLDER ROOT: the index in the folder, and a model of it with many descendants. Or
 // hm_lineage_bench FOLDER [FAMILY] [OTHERS]: a family of FAMILY (113,000) descendants up to twelve levels deep among
 // OTHERS (100,000) repositories without bases, listed page by page; then how long it takes to see all of them, and the
 // ancestors of one. Medians of nine, in milliseconds; the first time apart, because the index was just opened then.
@@ -89,31 +90,38 @@ void measure(const char* what, const Run& run) {
   std::printf("%-28s first %8.2f ms, median %8.2f ms, maximum %8.2f ms\n", what, first, times[kRounds / 2],
               times.back());
 }
-}  // namespace
 
-int main(int argc, char** argv) {
-  if (argc < 2) return std::fprintf(stderr, "usage: hm_lineage_bench FOLDER [FAMILY] [OTHERS]\n"), 2;
-  const std::string folder = argv[1];
-  const auto rows = family(argc > 2 ? std::atoi(argv[2]) : 113'000);
-  if (!std::filesystem::exists(folder)) fill(folder, rows, argc > 3 ? std::atoi(argv[3]) : 100'000);
-  const auto index = storage::open_index(folder, storage::Index::Mode::Read, {}).value();
-  const provenance::lineage::Graph graph(*index);
-  const auto root = graph.find(RepoKey{RepoKind::Model, rid(0)}).value();
+void measure_graph(const provenance::lineage::Graph& graph, const provenance::lineage::Node& root) {
   std::size_t seen = 0, bytes = 0;
+  std::string deepest;
+  int depth = 0;
   measure("all descendants of the root", [&] {
     seen = bytes = 0;
     const auto done = graph.descendants(root, {}, [&](const provenance::lineage::Descendant& d) {
       ++seen;
       bytes += d.name.size();
+      if (d.depth > depth) depth = d.depth, deepest = d.key;
       return true;
     });
     if (!done) std::abort();
   });
-  std::printf("%zu descendants, %zu bytes of names\n", seen, bytes);
-  const auto deepest =
-      std::max_element(rows.begin(), rows.end(), [](const Made& a, const Made& b) { return a.depth < b.depth; });
-  const auto node = graph.find(RepoKey{RepoKind::Model, rid(deepest->number)}).value();
+  std::printf("%zu descendants, %zu bytes of names, %d levels\n", seen, bytes, depth);
+  if (deepest.empty()) return;
+  const auto node = graph.find(*storage::key::parse_repo(deepest)).value();
   std::size_t steps = 0;
   measure("ancestors of the deepest", [&] { steps = graph.ancestors(node, {}).value().size(); });
   std::printf("%zu ancestors\n", steps);
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return std::fprintf(stderr, "usage: hm_lineage_bench FOLDER [FAMILY [OTHERS] | ROOT]\n"), 2;
+  const std::string folder = argv[1], second = argc > 2 ? argv[2] : "";
+  const bool of_root = second.find('/') != std::string::npos;
+  if (!of_root && !std::filesystem::exists(folder))
+    fill(folder, family(argc > 2 ? std::atoi(argv[2]) : 113'000), argc > 3 ? std::atoi(argv[3]) : 100'000);
+  const auto index = storage::open_index(folder, storage::Index::Mode::Read, {}).value();
+  const provenance::lineage::Graph graph(*index);
+  measure_graph(graph, of_root ? graph.find(RepoId{RepoKind::Model, second}).value()
+                               : graph.find(RepoKey{RepoKind::Model, rid(0)}).value());
 }

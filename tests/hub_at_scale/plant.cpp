@@ -6,6 +6,7 @@
 #include "tests/hub_at_scale/draws.hpp"
 
 namespace hm::test::scale {
+static_assert(static_cast<int>(Relation::Merge) == 3);
 namespace {
 constexpr std::uint64_t kMeanDownloads = 1'000, kHeadPermille = 496, kHeadFraction = 10'000, kHeadMax = 200;
 constexpr std::uint32_t kTail = 200;  // downloads that half of the models do not have
@@ -131,15 +132,17 @@ void plant_families(const Scale& scale, std::vector<Repo>& repos) {
       --wanted;
       Repo& repo = repos[free[n]];
       repo.family = static_cast<std::uint16_t>(f + 1);
-      std::size_t parent = members.size() - 1;  // the first of them are one line, which is as long as any will be
-      if (members.size() > truth.depth[f]) {
+      // The first of them are one line, which is as long as any will be; a merge in it would name a grandparent too.
+      const bool in_line = members.size() <= truth.depth[f];
+      std::size_t parent = members.size() - 1;
+      if (!in_line) {
         const bool of_root = draw.unit(For::Parent) < 0.6;
         parent = of_root ? 0 : below(draw.bits(For::Parent, 50), static_cast<std::uint32_t>(members.size()));
         if (generation[parent] >= truth.depth[f]) parent = 0;
       }
       repo.parent = members[parent];
       generation.push_back(generation[parent] + 1);
-      repo.relation = static_cast<Relation>(draw.below(For::Relation, 4));
+      repo.relation = static_cast<Relation>(draw.below(For::Relation, in_line ? 3 : 4));
       members.push_back(free[n]);
     }
     free = std::move(others);

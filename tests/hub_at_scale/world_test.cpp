@@ -449,14 +449,17 @@ TEST(PopulationTest, HalfOfTheModelsNameABaseAndFamiliesAreDeep) {
   EXPECT_NEAR(static_cast<double>(without_licence) / n, 0.60, 0.02);
 }
 
-/// Of each planted family: descendants, and the steps of the longest way down.
+/// Of each planted family: descendants, and how many steps the deepest is from the root.
 std::array<std::pair<std::uint64_t, std::uint64_t>, 3> families_in(const std::vector<Repo>& repos) {
   std::array<std::pair<std::uint64_t, std::uint64_t>, 3> out{};
   std::vector<std::uint32_t> generation(repos.size());
   for (std::uint32_t slot = 0; slot < repos.size(); ++slot) {  // a base is older than what is made of it
     if (repos[slot].parent == kNobody) continue;
     EXPECT_LT(repos[slot].parent, slot);
-    generation[slot] = generation[repos[slot].parent] + 1;
+    const Repo& parent = repos[repos[slot].parent];  // a merge names its base's base too
+    generation[slot] =
+        1 + (repos[slot].relation == Relation::Merge && parent.parent != kNobody ? generation[parent.parent]
+                                                                                 : generation[repos[slot].parent]);
     auto& [members, depth] = out.at(repos[slot].family - 1U);
     ++members;
     depth = std::max<std::uint64_t>(depth, generation[slot]);
