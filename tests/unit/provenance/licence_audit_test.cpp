@@ -53,7 +53,7 @@ class LicenceAuditTest : public CrawlTest {
     return std::move(report).value();
   }
   Report of(std::vector<RepoKey> keys, bool with_policy = false) {
-    auto report = audit::licences(*index_, question(with_policy), {std::move(keys), "these", {}});
+    auto report = audit::licences(*index_, question(with_policy), {std::move(keys), false, "these", {}});
     EXPECT_TRUE(report) << report.error().what;
     return std::move(report).value();
   }
