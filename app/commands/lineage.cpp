@@ -120,12 +120,18 @@ Result<> print_down(std::ostream& out, const storage::Index& index, const rp::Ba
       HM_TRY(above.add(graph, seen));
       HM_TRY(const bool mirrored, ln::is_mirrored(index, seen.key));
       const ln::Node child = above.node(i);
+      storage::Relation relation = seen.relation;
+      storage::Evidence evidence = seen.evidence;
+      if (mirrored) {
+        HM_TRY(const auto edge, above.edge(graph, i, node));
+        if (edge) relation = edge->relation, evidence = edge->evidence();
+      }
       list.add({{"depth", seen.depth},
-                {"evidence", name_of(seen.evidence)},
+                {"evidence", name_of(evidence)},
                 {"from", json_text(child.repo.text())},
                 {"id", id_json(child)},
                 {"mirrored", mirrored},
-                {"relation", name_of(seen.relation)},
+                {"relation", name_of(relation)},
                 {"to", json_text(seen.parent == ln::Descendant::kRoot ? node.repo.text()
                                                                       : above.node(seen.parent).repo.text())}});
       return ok();
