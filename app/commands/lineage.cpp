@@ -156,6 +156,12 @@ std::string seen_text(std::string_view what, const Commit& commit, std::int64_t 
   return std::string(what) + " " + time_text(ms) + " at commit " + commit.hex().substr(0, 12);
 }
 
+/// "card, base_model"; the field of a file names it.
+std::string said_by(const ln::Statement& s) {
+  const std::string_view speaker = ln::speaker_of(s);
+  return (speaker == name_of(s.evidence) ? "" : std::string(speaker) + ", ") + printable(s.field);
+}
+
 std::string way_text(const std::vector<ln::Edge>& way) {
   std::string out;
   for (std::size_t i = 0; i < way.size(); ++i) {
@@ -164,9 +170,8 @@ std::string way_text(const std::vector<ln::Edge>& way) {
            "- " + ln::text_of(edge.to) + "  (" +
            (edge.to.key ? edge.to.key->text() : std::string("a name that nobody has here")) + ")\n";
     for (const ln::Statement& s : edge.statements) {
-      out += "     " + std::string(name_of(s.evidence)) + ": " + std::string(ln::speaker_of(s)) + ", " +
-             printable(s.field) + ": \"" + printable(s.text) + "\", read as " + provenance::audit::normalised(edge, s) +
-             "\n";
+      out += "     " + std::string(name_of(s.evidence)) + ": " + said_by(s) + ": \"" + printable(s.text) +
+             "\", read as " + provenance::audit::normalised(edge, s) + "\n";
       if (s.first) out += "       " + seen_text("first seen", *s.first, s.first_ms) + "\n";
       if (s.last && s.last != s.first) out += "       " + seen_text("last seen", *s.last, s.last_ms) + "\n";
     }

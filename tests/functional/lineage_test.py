@@ -78,7 +78,7 @@ class LineageTest(HubTest):
         run = self.hm("why", "org/adapter", "org/root")
         self.assertIn("org/adapter descends from org/root in 2 steps; the weakest evidence on the way: declared.", run.out)
         self.assertRegex(run.out, r"1\. org/adapter <-adapter- org/child  \(model:[0-9a-f]{24}\)")
-        self.assertRegex(run.out, r'files: files, adapter_config\.json /base_model_name_or_path: "org/child", read as org/child')
+        self.assertRegex(run.out, r'files: adapter_config\.json /base_model_name_or_path: "org/child", read as org/child')
         self.assertRegex(run.out, r"first seen \d{4}-.* at commit [0-9a-f]{12}")
         report = self.hm("--json", "why", "org/adapter", "org/root").json
         self.assertEqual({r["hop"] for t in report["tables"] for r in t["rows"]}, {1, 2})
