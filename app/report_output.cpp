@@ -1,6 +1,8 @@
 #include "app/report_output.hpp"
 
+#include <algorithm>
 #include <ostream>
+#include <variant>
 
 #include "app/output.hpp"
 #include "base/file.hpp"
@@ -18,8 +20,12 @@ constexpr std::size_t kFindingsShownMax = 200, kRowsShownMax = 100;
 std::string table_text(const FigureTable& figures) {
   std::string out = "\n" + figures.title + "\n  over " + figures.population + "\n";
   std::vector<Table::Column> columns;
-  for (std::size_t i = 0; i < figures.columns.size(); ++i)
-    columns.push_back({figures.columns[i].name, i < figures.keys ? Table::Align::Left : Table::Align::Right});
+  for (std::size_t i = 0; i < figures.columns.size(); ++i) {
+    const bool is_text = std::all_of(figures.rows.begin(), figures.rows.end(), [i](const auto& row) {
+      return std::holds_alternative<std::string>(row[i]) || std::holds_alternative<std::monostate>(row[i]);
+    });
+    columns.push_back({figures.columns[i].name, i < figures.keys || is_text ? Table::Align::Left : Table::Align::Right});
+  }
   Table table(std::move(columns));
   for (std::size_t i = 0; i < figures.rows.size() && i < kRowsShownMax; ++i) {
     std::vector<std::string> cells;

@@ -120,12 +120,18 @@ Result<> print_down(std::ostream& out, const storage::Index& index, const rp::Ba
       HM_TRY(above.add(graph, seen));
       HM_TRY(const bool mirrored, ln::is_mirrored(index, seen.key));
       const ln::Node child = above.node(i);
+      storage::Relation relation = seen.relation;
+      storage::Evidence evidence = seen.evidence;
+      if (mirrored) {
+        HM_TRY(const auto edge, above.edge(graph, i, node));
+        if (edge) relation = edge->relation, evidence = edge->evidence();
+      }
       list.add({{"depth", seen.depth},
-                {"evidence", name_of(seen.evidence)},
+                {"evidence", name_of(evidence)},
                 {"from", json_text(child.repo.text())},
                 {"id", id_json(child)},
                 {"mirrored", mirrored},
-                {"relation", name_of(seen.relation)},
+                {"relation", name_of(relation)},
                 {"to", json_text(seen.parent == ln::Descendant::kRoot ? node.repo.text()
                                                                       : above.node(seen.parent).repo.text())}});
       return ok();
@@ -150,6 +156,12 @@ std::string seen_text(std::string_view what, const Commit& commit, std::int64_t 
   return std::string(what) + " " + time_text(ms) + " at commit " + commit.hex().substr(0, 12);
 }
 
+/// "card, base_model"; the field of a file names it.
+std::string said_by(const ln::Statement& s) {
+  const std::string_view speaker = ln::speaker_of(s);
+  return (speaker == name_of(s.evidence) ? "" : std::string(speaker) + ", ") + printable(s.field);
+}
+
 std::string way_text(const std::vector<ln::Edge>& way) {
   std::string out;
   for (std::size_t i = 0; i < way.size(); ++i) {
@@ -158,9 +170,8 @@ std::string way_text(const std::vector<ln::Edge>& way) {
            "- " + ln::text_of(edge.to) + "  (" +
            (edge.to.key ? edge.to.key->text() : std::string("a name that nobody has here")) + ")\n";
     for (const ln::Statement& s : edge.statements) {
-      out += "     " + std::string(name_of(s.evidence)) + ": " + std::string(ln::speaker_of(s)) + ", " +
-             printable(s.field) + ": \"" + printable(s.text) + "\", read as " + provenance::audit::normalised(edge, s) +
-             "\n";
+      out += "     " + std::string(name_of(s.evidence)) + ": " + said_by(s) + ": \"" + printable(s.text) +
+             "\", read as " + provenance::audit::normalised(edge, s) + "\n";
       if (s.first) out += "       " + seen_text("first seen", *s.first, s.first_ms) + "\n";
       if (s.last && s.last != s.first) out += "       " + seen_text("last seen", *s.last, s.last_ms) + "\n";
     }

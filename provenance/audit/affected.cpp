@@ -108,6 +108,12 @@ Result<> Affected::look_up() {
   HM_TRY(downloads_, downloads_of(index_, keys));
   HM_TRY(is_mirrored_, mirrored_of(index_, keys));
   mirrored_ = static_cast<std::uint64_t>(std::count(is_mirrored_.begin(), is_mirrored_.end(), 1));
+  const ln::Graph graph(index_);
+  for (const std::size_t i : mirrored_rows()) {
+    const Row& row = rows_[i];
+    HM_TRY(auto edge, descent_of(row).edge(graph, row.place, roots_[row.descent]));
+    if (edge) edges_.emplace(std::pair(row.descent, row.place), std::move(*edge));
+  }
   return ok();
 }
 
@@ -119,12 +125,20 @@ std::vector<std::string> Affected::path(const Row& row) const {
   std::string above = ln::text_of(roots_[row.descent]);
   for (const std::uint32_t place : descent.way_to(row.place)) {
     std::string below = ln::text_of(descent.node(place));
-    out.push_back(below + " <-" + std::string(storage::name_of(descent[place].relation)) + " " +
-                  std::string(storage::name_of(descent[place].evidence)) + "- " + above);
+    if (const ln::Edge* said = edge(row.descent, place); said != nullptr)
+      out.push_back(ln::hop_text(*said));
+    else
+      out.push_back(below + " <-" + std::string(storage::name_of(descent[place].relation)) + " " +
+                    std::string(storage::name_of(descent[place].evidence)) + "- " + above);
     above = std::move(below);
   }
   std::reverse(out.begin(), out.end());
   return out;
+}
+
+const ln::Edge* Affected::edge(std::uint32_t descent, std::uint32_t place) const {
+  const auto at = edges_.find({descent, place});
+  return at == edges_.end() ? nullptr : &at->second;
 }
 
 std::vector<std::size_t> Affected::mirrored_rows() const {
@@ -219,7 +233,9 @@ FigureTable Affected::mirrored_table() const {
                  {"downloads", "of the last 30 days, as last listed"}};
   for (const std::size_t i : mirrored_rows()) {
     const auto& row = descent_of(rows_[i])[rows_[i].place];
-    out.rows.push_back({name(i), std::string(storage::name_of(row.relation)), std::string(storage::name_of(row.evidence)),
+    const ln::Edge* said = edge(rows_[i].descent, rows_[i].place);
+    const storage::Evidence evidence = said == nullptr ? row.evidence : said->evidence();
+    out.rows.push_back({name(i), std::string(storage::name_of(row.relation)), std::string(storage::name_of(evidence)),
                         std::uint64_t{row.depth}, downloads_[i]});
   }
   sort_by_name(out);
@@ -265,11 +281,13 @@ report::Graph Affected::graph(std::string title) const {
       const std::size_t before = out.nodes.size();
       add_node(node, here.contains(std::string(descent.key(place))), false);
       std::string id = ln::id_of(node);
+      const ln::Edge* const said = edge(rows_[i].descent, place);
+      const storage::Evidence evidence = said == nullptr ? descent[place].evidence : said->evidence();
       if (out.nodes.size() != before)
         out.edges.push_back({id, above,
                              std::string(storage::name_of(descent[place].relation)) + ", " +
-                                 std::string(storage::name_of(descent[place].evidence)),
-                             descent[place].evidence < storage::Evidence::Declared});
+                                 std::string(storage::name_of(evidence)),
+                             evidence < storage::Evidence::Declared});
       above = std::move(id);
     }
   }

@@ -2,9 +2,11 @@
 // and those that are mirrored with the path on which they are affected. Layer 4. Threads: used by one.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -53,6 +55,8 @@ class Affected {
   std::string name(std::size_t i) const;
   std::vector<std::string> path(const Row& row) const;
   std::vector<std::size_t> mirrored_rows() const;
+  /// Of one that is mirrored, in its own words; null of others.
+  const lineage::Edge* edge(std::uint32_t descent, std::uint32_t place) const;
 
   const storage::Index& index_;
   std::vector<lineage::Node> roots_;
@@ -61,6 +65,7 @@ class Affected {
   std::unordered_set<std::string> seen_;
   std::vector<std::uint64_t> downloads_;
   std::vector<char> is_mirrored_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, lineage::Edge> edges_;  ///< of those, by descent and place
   std::uint64_t mirrored_ = 0;
 };
 }  // namespace hm::provenance::audit

@@ -51,6 +51,21 @@ Node Descent::node(std::uint32_t i) const {
   const auto repo = storage::key::parse_repo(key(i));
   return {repo, {repo->kind, std::string(name(i))}};
 }
+Result<std::optional<Edge>> Descent::edge(const Graph& graph, std::uint32_t i, const Node& root) const {
+  const Row& row = rows_[i];
+  const Node above = row.parent == Descendant::kRoot ? root : node(row.parent);
+  Walk all;
+  for (int relation = 0; relation < storage::kRelationCount; ++relation)
+    all.relations.push_back(static_cast<storage::Relation>(relation));
+  HM_TRY(auto edges, graph.parents(node(i), all));
+  std::optional<Edge> out;
+  for (Edge& edge : edges) {
+    if (!(edge.to == above)) continue;
+    if (edge.relation == row.relation) return std::optional(std::move(edge));
+    if (!out || edge.evidence() > out->evidence()) out = std::move(edge);
+  }
+  return out;
+}
 std::vector<std::uint32_t> Descent::way_to(std::uint32_t i) const {
   std::vector<std::uint32_t> out;
   for (; i != Descendant::kRoot; i = rows_[i].parent) out.push_back(i);

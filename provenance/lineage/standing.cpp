@@ -82,7 +82,9 @@ std::string_view speaker_of(const Statement& statement) {
 }
 
 std::string said_text(const Edge& edge, const Statement& statement) {
-  std::string out = std::string(speaker_of(statement)) + " " + printable(statement.field);
+  const std::string_view speaker = speaker_of(statement);
+  std::string out = speaker == "files" ? "" : std::string(speaker) + " ";  // the field names the file
+  out += printable(statement.field);
   if (!ascii_equal_fold(trim(statement.text), edge.to.repo.name)) out += ": \"" + printable(statement.text) + "\"";
   return out;
 }

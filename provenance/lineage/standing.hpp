@@ -32,7 +32,8 @@ std::string id_of(const Node& node);
 std::string text_of(const Node& node);
 /// One hop as findings show it: "org/child <-finetune declared- org/base (card base_model: "Org/Base")".
 std::string hop_text(const Edge& edge);
-/// Who says it, where, and in which words where these are not the name itself: "card base_model", "listing baseModels".
+/// Who says it, where, and in which words where these are not the name itself: "listing baseModels", "card base_model",
+/// "adapter_config.json /base_model_name_or_path".
 std::string said_text(const Edge& edge, const Statement& statement);
 /// "listing", "card", "files": who made a statement.
 std::string_view speaker_of(const Statement& statement);

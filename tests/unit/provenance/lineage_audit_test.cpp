@@ -248,7 +248,7 @@ TEST_F(AuditTest, ImpactOfARepositoryIsTwofold) {
   EXPECT_EQ(report.answer[0], "org/root affects 3 repositories, of which 1 is mirrored here.");
   EXPECT_EQ(report.answer[1], "2 descend from it; 1 use it or one of these.");
   EXPECT_THAT(shown(report), ElementsAre("warning org/grandchild affected"));
-  EXPECT_THAT(report.findings[0].path, ElementsAre("org/grandchild <-quantized declared- org/child",
+  EXPECT_THAT(report.findings[0].path, ElementsAre("org/grandchild <-quantized declared- org/child (listing baseModels: \"x/2\")",
                                                    "org/child <-finetune declared- org/root"));
   EXPECT_EQ(cell(report, "relations", {"uses"}, "hub"), "1");
   EXPECT_EQ(cell(report, "depths", {"2"}, "mirrored"), "1");

@@ -42,7 +42,9 @@ TEST_F(DrawingTest, TreesSayWhoSaysItAndWhatIsHere) {
   EXPECT_EQ(tree("org/root", Direction::Down),
             "org/root  (mirrored)\n"
             "└─ merge  org/middle  [declared]\n"
-            "   └─ finetune  org/child  [declared]  (mirrored)\n");
+            "   └─ finetune  org/child  [declared: listing baseModels: \"x/3\"; card base_model: "
+            "\"https://huggingface.co/Org/Middle/tree/main\"]  (mirrored)\n")
+      << "what is mirrored tells in whose words";
 }
 
 TEST_F(DrawingTest, WhatWasThereBeforeIsMarkedAndCyclesEnd) {
