@@ -70,7 +70,7 @@ class OriginsAudit {
     write_tables();
     write_answer();
     if (!drawing_.nodes.empty()) {
-      drawing_.title = "From whom " + asked_.words + (asked_.keys.size() == 1 ? " descends" : " descend");
+      drawing_.title = "The descent of " + asked_.words;
       out_.graphs.push_back(std::move(drawing_));
     }
     finish_findings(out_);

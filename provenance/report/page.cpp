@@ -11,9 +11,10 @@
 
 namespace hm::provenance::report {
 namespace {
-constexpr std::size_t kOpenMax = 12;      // findings that are open to the eye from the beginning
-constexpr std::size_t kRowsOpenMax = 14;  // rows of a table that is open
-constexpr std::size_t kRowsMax = 5'000;   // of a table on a page; --csv has all
+constexpr std::size_t kOpenMax = 12;       // findings that are open to the eye from the beginning
+constexpr std::size_t kAnswerShort = 130;  // bytes of a sentence that is easy to read in the largest type
+constexpr std::size_t kRowsOpenMax = 14;   // rows of a table that is open
+constexpr std::size_t kRowsMax = 5'000;    // of a table on a page; --csv has all
 constexpr std::size_t kFindingsMax = 20'000;
 constexpr std::array kSeverities{Severity::Problem, Severity::Warning, Severity::Note};
 
@@ -34,11 +35,12 @@ std::string head_of(const Report& report) {
          "</style></head>\n<body>\n";
 }
 std::string answer_of(const Report& report) {
-  std::string out = "<header>\n<p class=\"kicker\">hubmirror · " + escaped(report.id) + "</p>\n<h1>" +
-                    escaped(report.title) + "</h1>\n";
+  std::string out = "<header>\n<p class=\"kicker\">hubmirror · " + escaped(report.id) + "</p>\n<h1" +
+                    (report.answer.empty() ? " class=\"answer\"" : "") + ">" + escaped(report.title) + "</h1>\n";
   for (std::size_t i = 0; i < report.answer.size(); ++i) {
     if (i == 0)
-      out += "<p class=\"answer\">" + escaped(report.answer[0]) + "</p>\n";
+      out += std::string("<p class=\"answer") + (report.answer[0].size() > kAnswerShort ? " long" : "") + "\">" +
+             escaped(report.answer[0]) + "</p>\n";
     else
       out += (i == 1 ? "<div class=\"rest\"><p>" : "<p>") + escaped(report.answer[i]) + "</p>\n";
   }

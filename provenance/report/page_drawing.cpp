@@ -186,13 +186,14 @@ std::string strip_svg(const std::vector<Bar>& bars, const std::vector<std::size_
   }
   return out + "</svg>";
 }
-std::string bar_row(const Bar& bar, std::size_t colour) {
+/// @param whole what the full width stands for: 1, or more where there is growth beyond it
+std::string bar_row(const Bar& bar, std::size_t colour, double whole) {
   constexpr double kWhole = 1000;
   const std::string counts = grouped_digits(bar.share.part) + " of " + grouped_digits(bar.share.of);
   return "<li title=\"" + escaped(bar.label + ": " + counts) + "\"><bdi>" + escaped(bar.label) +
          "</bdi><svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" "
          "width=\"1000\" height=\"10\"/><rect class=\"" +
-         colour_class(colour) + "\"" + attribute("width", kWhole * std::min(1.0, part_of(bar.share))) +
+         colour_class(colour) + "\"" + attribute("width", kWhole * part_of(bar.share) / whole) +
          " height=\"10\"/></svg><b>" + escaped(text_of(bar.share)) + "</b></li>";
 }
 
@@ -211,7 +212,8 @@ std::vector<std::size_t> colours_of(const std::vector<Bar>& bars, bool partition
   std::vector<std::size_t> out;
   std::size_t next = 0;
   for (const Bar& bar : bars) {
-    const bool unknown = bar.label == "unknown" || bar.label.starts_with("unknown ·");
+    const bool unknown =
+        bar.label == "unknown" || bar.label.starts_with("unknown ·") || bar.label.ends_with("· unknown");
     out.push_back(unknown ? kGrey : !partition ? 0 : std::min(next++, kGrey));
   }
   return out;
@@ -227,8 +229,10 @@ std::string bars_of(const FigureTable& table) {
     const auto colours = colours_of(bars, partition);
     out += "<figure class=\"bars\"><h4>" + escaped(table.columns[column].meaning) + "</h4>";
     if (partition) out += strip_svg(bars, colours);
+    double whole = 1;
+    for (const Bar& bar : bars) whole = std::max(whole, part_of(bar.share));
     out += "<ul>";
-    for (std::size_t i = 0; i < bars.size() && i < kBarsMax; ++i) out += bar_row(bars[i], colours[i]);
+    for (std::size_t i = 0; i < bars.size() && i < kBarsMax; ++i) out += bar_row(bars[i], colours[i], whole);
     out += "</ul>";
     if (bars.size() > kBarsMax)
       out += "<figcaption>the first " + std::to_string(kBarsMax) + " of " + grouped_digits(bars.size()) +

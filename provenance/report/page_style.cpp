@@ -21,11 +21,12 @@ header{padding-top:52px}
 .kicker{margin:0;color:var(--soft);font-size:13px;letter-spacing:.06em;text-transform:uppercase}
 h1{margin:.25em 0 .9em;font-size:20px;line-height:1.3;font-weight:600}
 .answer{margin:0;font-size:clamp(22px,3.6vw,34px);line-height:1.24;font-weight:600;letter-spacing:-.012em;max-width:30em;text-wrap:balance}
+.answer.long{font-size:clamp(19px,2.5vw,25px);max-width:42em}
 .answer+.rest{margin-top:18px}
 .rest{max-width:68ch;color:var(--soft);font-size:17px}
 .rest p{margin:.35em 0}
 .tiles{display:flex;flex-wrap:wrap;gap:12px;margin:32px 0 0;padding:0;list-style:none}
-.tiles li{flex:1 1 88px;padding:14px 18px;border-radius:10px;background:var(--panel)}
+.tiles li{flex:1 1 88px;max-width:330px;padding:14px 18px;border-radius:10px;background:var(--panel)}
 .tiles b{display:block;font-size:26px;line-height:1.2;font-variant-numeric:tabular-nums}
 .tiles span{color:var(--soft);font-size:14px}
 .tiles .problem{background:var(--problem-ground)}.tiles .problem b{color:var(--problem)}
