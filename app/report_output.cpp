@@ -24,7 +24,8 @@ std::string table_text(const FigureTable& figures) {
     const bool is_text = std::all_of(figures.rows.begin(), figures.rows.end(), [i](const auto& row) {
       return std::holds_alternative<std::string>(row[i]) || std::holds_alternative<std::monostate>(row[i]);
     });
-    columns.push_back({figures.columns[i].name, i < figures.keys || is_text ? Table::Align::Left : Table::Align::Right});
+    columns.push_back(
+        {figures.columns[i].name, i < figures.keys || is_text ? Table::Align::Left : Table::Align::Right});
   }
   Table table(std::move(columns));
   for (std::size_t i = 0; i < figures.rows.size() && i < kRowsShownMax; ++i) {

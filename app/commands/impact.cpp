@@ -1,11 +1,11 @@
 // hubmirror impact: what is affected if a repository, a file, a licence or an owner were bad news.
+#include "provenance/audit/impact.hpp"
 #include "app/audit_subjects.hpp"
 #include "app/commands/commands.hpp"
 #include "app/origins.hpp"
 #include "app/report_output.hpp"
 #include "app/services.hpp"
 #include "base/text.hpp"
-#include "provenance/audit/impact.hpp"
 
 namespace hm::app {
 namespace {
@@ -19,8 +19,7 @@ std::optional<std::string> behind(const std::string& text, std::string_view pref
 }
 
 Result<provenance::report::Report> answer(Context& context, const storage::Index& index, const std::string& what) {
-  if (const auto file = Sha256::parse(ascii_lower(what)))
-    return audit::impact_of_file(index, *file);
+  if (const auto file = Sha256::parse(ascii_lower(what))) return audit::impact_of_file(index, *file);
   for (const std::string_view prefix : {"licence:", "license:"})
     if (const auto id = behind(what, prefix)) return audit::impact_of_licence(index, *id);
   if (const auto which = behind(what, "origin:")) {

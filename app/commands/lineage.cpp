@@ -19,8 +19,8 @@ namespace rp = provenance::report;
 namespace {
 Result<storage::Evidence> evidence_of(const std::string& word) {
   if (const auto evidence = storage::parse_evidence(word)) return *evidence;
-  return Error{Errc::BadInput, "--min-evidence: \"" + printable(word) +
-                                   "\" is none of inferred, declared, files, signed, identical"};
+  return Error{Errc::BadInput,
+               "--min-evidence: \"" + printable(word) + "\" is none of inferred, declared, files, signed, identical"};
 }
 
 Result<ln::Walk> walk_of(const LineageCommand& command) {
@@ -182,7 +182,8 @@ std::string way_text(const std::vector<ln::Edge>& way) {
 
 Result<Exit> run_command(Context& context, const LineageCommand& command) {
   if (context.options.json && command.format != "tree")
-    return Error{Errc::BadInput, "--format " + command.format + " and --json are two forms of the same; say one of them"};
+    return Error{Errc::BadInput,
+                 "--format " + command.format + " and --json are two forms of the same; say one of them"};
   HM_TRY(const ln::Walk walk, walk_of(command));
   HM_TRY(const auto services, ReadServices::open(context.config, context.data_dir));
   const storage::Index& index = *services->index;

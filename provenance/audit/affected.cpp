@@ -168,7 +168,8 @@ FigureTable Affected::relations_table() const {
     ++all;
     here += is_mirrored_[i] != 0 ? 1 : 0;
   }
-  FigureTable out = counted_table(counts, size(), [](auto relation) { return std::string(storage::name_of(relation)); });
+  FigureTable out =
+      counted_table(counts, size(), [](auto relation) { return std::string(storage::name_of(relation)); });
   out.id = "relations";
   out.title = "Affected by relation";
   out.columns = {{"relation", "of the nearest statement on the shortest way"},
@@ -284,10 +285,10 @@ report::Graph Affected::graph(std::string title) const {
       const ln::Edge* const said = edge(rows_[i].descent, place);
       const storage::Evidence evidence = said == nullptr ? descent[place].evidence : said->evidence();
       if (out.nodes.size() != before)
-        out.edges.push_back({id, above,
-                             std::string(storage::name_of(descent[place].relation)) + ", " +
-                                 std::string(storage::name_of(evidence)),
-                             evidence < storage::Evidence::Declared});
+        out.edges.push_back(
+            {id, above,
+             std::string(storage::name_of(descent[place].relation)) + ", " + std::string(storage::name_of(evidence)),
+             evidence < storage::Evidence::Declared});
       above = std::move(id);
     }
   }

@@ -1,5 +1,5 @@
-// provenance/audit/affected.hpp: what descends from some repositories, as `impact` tells it: counts, the most downloaded,
-// and those that are mirrored with the path on which they are affected. Layer 4. Threads: used by one.
+// provenance/audit/affected.hpp: what descends from some repositories, as `impact` tells it: counts, the most
+// downloaded, and those that are mirrored with the path on which they are affected. Layer 4. Threads: used by one.
 #pragma once
 #include <cstdint>
 #include <map>

@@ -1,5 +1,5 @@
-// provenance/audit/ancestry.hpp: the ancestors of many repositories one after the other; most descend from the same few,
-// whose edges are read once. Layer 4. Threads: used by one.
+// provenance/audit/ancestry.hpp: the ancestors of many repositories one after the other; most descend from the same
+// few, whose edges are read once. Layer 4. Threads: used by one.
 #pragma once
 #include <cstdint>
 #include <memory>

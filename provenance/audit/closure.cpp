@@ -37,9 +37,9 @@ constexpr auto kRules = std::to_array<RuleText>(
 
 ln::Walk walk_of_needs() {
   ln::Walk walk;
-  walk.relations = {Relation::DerivedFrom, Relation::Finetune,  Relation::Adapter,   Relation::Quantized,
-                    Relation::Merge,       Relation::Converted, Relation::TrainedOn, Relation::Uses,
-                    Relation::FromDataset};
+  walk.relations = {Relation::DerivedFrom, Relation::Finetune, Relation::Adapter,
+                    Relation::Quantized,   Relation::Merge,    Relation::Converted,
+                    Relation::TrainedOn,   Relation::Uses,     Relation::FromDataset};
   return walk;
 }
 /// @param running what leads there is needed to run
@@ -124,7 +124,8 @@ Result<> Audit::look_at(const RepoKey& repo) {
   kind.not_here += own.mirrored ? 0 : 1;
   // What runs only with something needs that too; the bases of weights that are whole are not needed to run.
   std::vector<bool> running(steps.size());
-  std::map<std::string, std::pair<Role, std::uint32_t>> roles;  // of what is missing: the most pressing role, which step
+  std::map<std::string, std::pair<Role, std::uint32_t>>
+      roles;  // of what is missing: the most pressing role, which step
   std::unordered_map<std::string, bool> runs{{ln::id_of(node), true}};
   for (std::uint32_t i = 0; i < steps.size(); ++i) {
     const ln::Edge& edge = steps[i].edge();
@@ -162,9 +163,11 @@ report::Finding Audit::finding_of(const Missing& missing) const {
   if (missing.needed_by > missing.named.size())
     who += " and " + std::to_string(missing.needed_by - missing.named.size()) + " more";
   const bool gone = missing.standing.gone_status != 0;
-  std::string what = "not mirrored: " + std::string(kRoleWords[static_cast<std::size_t>(missing.role)]) + ", for " + who;
+  std::string what =
+      "not mirrored: " + std::string(kRoleWords[static_cast<std::size_t>(missing.role)]) + ", for " + who;
   if (gone)
-    what += "; it is gone upstream (HTTP " + std::to_string(missing.standing.gone_status) + ") and cannot be fetched any more";
+    what += "; it is gone upstream (HTTP " + std::to_string(missing.standing.gone_status) +
+            ") and cannot be fetched any more";
   else if (!missing.standing.known)
     what += is_valid_repo_name(missing.node.repo.name) ? "; it is not known here: deleted, private, or misspelled"
                                                        : "; that is no name of a repository";

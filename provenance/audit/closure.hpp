@@ -1,5 +1,5 @@
-// provenance/audit/closure.hpp: what repositories are made from and need that is not published here. Layer 4. Threads: safe;
-// blocks on the index. docs/lineage.md
+// provenance/audit/closure.hpp: what repositories are made from and need that is not published here. Layer 4. Threads:
+// safe; blocks on the index. docs/lineage.md
 #pragma once
 #include "base/result.hpp"
 #include "provenance/audit/subjects.hpp"

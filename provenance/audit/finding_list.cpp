@@ -23,13 +23,14 @@ report::FigureTable FindingList::table(const std::vector<RuleText>& rules, std::
       const auto at = counts_.find({std::string(rule), severity});
       return at == counts_.end() ? 0 : at->second;
     };
-    out.rows.push_back({std::string(rule), of(Severity::Problem), of(Severity::Warning), of(Severity::Note),
-                        std::string(meaning)});
+    out.rows.push_back(
+        {std::string(rule), of(Severity::Problem), of(Severity::Warning), of(Severity::Note), std::string(meaning)});
   }
   out.judged = judged;
   if (left_out_ != 0)
-    out.gaps.push_back({"findings that are counted and not listed", left_out_,
-                        "of each rule the first " + std::to_string(max_) + " are listed; ask about fewer repositories"});
+    out.gaps.push_back(
+        {"findings that are counted and not listed", left_out_,
+         "of each rule the first " + std::to_string(max_) + " are listed; ask about fewer repositories"});
   return out;
 }
 

@@ -1,5 +1,5 @@
-// provenance/audit/finding_list.hpp: findings of an audit while they come in: all are counted, the first of each rule are
-// kept. Layer 4; used by one thread.
+// provenance/audit/finding_list.hpp: findings of an audit while they come in: all are counted, the first of each rule
+// are kept. Layer 4; used by one thread.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -46,7 +46,7 @@ class FindingList {
 };
 
 inline constexpr std::size_t kReportFindingsMax = 20'000;  ///< of one report; nobody reads more
-/// For findings that were gathered without a list: orders them and keeps the first kReportFindingsMax; how many were left
-/// out is a gap of the first table.
+/// For findings that were gathered without a list: orders them and keeps the first kReportFindingsMax; how many were
+/// left out is a gap of the first table.
 void finish_findings(report::Report& report);
 }  // namespace hm::provenance::audit

@@ -68,8 +68,7 @@ Result<report::Report> impact_of_repository(const storage::Index& index, const l
                     (own.gone_status != 0 ? ", and gone upstream." : ".")};
   add_tables(affected, out);
   out.findings = affected.findings("affected");
-  if (own.mirrored)
-    out.findings.push_back({Severity::Warning, "affected", name, "it is mirrored here itself", {}});
+  if (own.mirrored) out.findings.push_back({Severity::Warning, "affected", name, "it is mirrored here itself", {}});
   out.sort_findings();
   out.graphs.push_back(affected.graph(out.title));
   return out;
@@ -135,8 +134,8 @@ Result<report::Report> impact_of_file(const storage::Index& index, const Sha256&
 namespace {
 /// Everything under a licence, or of some owners: a property of listed repositories that is found in a column.
 struct Property {
-  std::string title;                 ///< "the licence mit"
-  std::string holds;                 ///< of one repository: "stands under mit"
+  std::string title;  ///< "the licence mit"
+  std::string holds;  ///< of one repository: "stands under mit"
   Column column = Column::Licence;
   std::vector<std::uint64_t> folds;  ///< values of the column
   Filter filter;                     ///< the same for a search
@@ -193,7 +192,8 @@ FigureTable hub_table(const HubCount& count, const Property& property) {
                  {"downloads", "of the affected, in the last 30 days"}};
   for (const RepoKind kind : report::kAllKinds) {
     const std::size_t k = report::index_of(kind);
-    out.rows.push_back({std::string(name_of(kind)), count.all[k], Share{count.with[k], count.all[k]}, count.downloads[k]});
+    out.rows.push_back(
+        {std::string(name_of(kind)), count.all[k], Share{count.with[k], count.all[k]}, count.downloads[k]});
     out.judged.of += count.all[k];
   }
   out.judged.part = out.judged.of;
@@ -261,8 +261,8 @@ Result<Inheritors> inheritors_of(const storage::Index& index, const Property& pr
       if (!above) continue;
       ++out.inherit;
       const std::string from = ln::text_of(steps[i].edge().to);
-      add(name, from, static_cast<std::uint64_t>(steps[i].depth), "it descends from " + from + ", which " + property.holds,
-          path_to(steps, i));
+      add(name, from, static_cast<std::uint64_t>(steps[i].depth),
+          "it descends from " + from + ", which " + property.holds, path_to(steps, i));
       return ok();
     }
     return ok();
@@ -289,8 +289,8 @@ Result<report::Report> impact_of(const storage::Index& index, const Property& pr
   out.title = "What is affected: " + property.title;
   HM_TRY(out.basis, report::basis_of(index));
   out.answer = {"Of " + counted(here.mirrored, "repository") + " that " + (here.mirrored == 1 ? "is" : "are") +
-                    " mirrored here, " + std::to_string(here.themselves) + " themselves (" + property.title + "), and " +
-                    std::to_string(here.inherit) + " descend from such.",
+                    " mirrored here, " + std::to_string(here.themselves) + " themselves (" + property.title +
+                    "), and " + std::to_string(here.inherit) + " descend from such.",
                 "In the whole Hub: " + counted(all, "repository") + "."};
   HM_TRY(auto top, top_table(index, property, all));
   out.tables.push_back(std::move(here.table));
@@ -319,7 +319,8 @@ Result<report::Report> impact_of_licence(const storage::Index& index, const std:
 
 Result<report::Report> impact_of_origin(const storage::Index& index, const OriginTable& origins,
                                         const std::string& which) {
-  const bool is_jurisdiction = which.size() == 2 && std::all_of(which.begin(), which.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+  const bool is_jurisdiction =
+      which.size() == 2 && std::all_of(which.begin(), which.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
   Property property;
   property.column = Column::Owner;
   std::vector<std::string> owners;

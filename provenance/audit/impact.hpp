@@ -1,6 +1,6 @@
-// provenance/audit/impact.hpp: everything that is affected if a repository, a file, a licence or an owner were bad news:
-// among what is mirrored here, and in the whole Hub as far as it is known. Layer 4. Threads: safe; blocks on the index.
-// docs/lineage.md
+// provenance/audit/impact.hpp: everything that is affected if a repository, a file, a licence or an owner were bad
+// news: among what is mirrored here, and in the whole Hub as far as it is known. Layer 4. Threads: safe; blocks on the
+// index. docs/lineage.md
 //
 // Each repository that is mirrored here and affected is a finding: a warning, with the path on which it is.
 #pragma once

@@ -31,7 +31,8 @@ constexpr std::size_t kHoldersMax = 1'000;    // of one file; the first are enou
 constexpr std::size_t kWeightFilesMax = 256;  // of one revision; a sharded model shares all its files or none
 
 constexpr auto kRules = std::to_array<RuleText>({
-    {"base-contradicted", "the files name another base than the card or the listing, and neither descends from the other"},
+    {"base-contradicted",
+     "the files name another base than the card or the listing, and neither descends from the other"},
     {"base-indirect", "the files name a base that is not declared and is related to the declared one"},
     {"base-excluded", "type or hidden size of the model and of its declared base exclude each other"},
     {"relation-contradicted", "the files show another relation than the one that is declared"},
@@ -55,7 +56,7 @@ bool keeps_shape(Relation relation) {
 }
 ln::Walk walk_of_bases() {
   ln::Walk walk;
-  walk.relations = {Relation::DerivedFrom, Relation::Finetune,  Relation::Adapter,    Relation::Quantized,
+  walk.relations = {Relation::DerivedFrom, Relation::Finetune,  Relation::Adapter,   Relation::Quantized,
                     Relation::Merge,       Relation::Converted, Relation::TrainedOn, Relation::FromDataset};
   return walk;
 }
@@ -174,7 +175,8 @@ Result<> Audit::judge_targets(const Subject& subject) {
       if (is_data(edge.relation))
         find(Severity::Note, "dangling-dataset", subject, "its data " + name + " " + how, path);
       else
-        find(is_said ? Severity::Warning : Severity::Note, "dangling-base", subject, "its base " + name + " " + how, path);
+        find(is_said ? Severity::Warning : Severity::Note, "dangling-base", subject, "its base " + name + " " + how,
+             path);
     } else if (standing.gone_status != 0 && is_base(edge.relation)) {
       find(standing.mirrored ? Severity::Note : Severity::Warning, "base-gone", subject,
            "its base " + name + " is gone upstream (HTTP " + std::to_string(standing.gone_status) + ")" +
@@ -269,10 +271,11 @@ void Audit::judge_relations(const Subject& subject) {
       return s.evidence == Evidence::Declared && is_current(s, subject.snapshot->observed_ms);
     });
     if (!declared || !is_base(edge.relation) || edge.relation == Relation::DerivedFrom) continue;
-    const std::string said = "declared is " + std::string(storage::name_of(edge.relation)) + " of " + ln::text_of(edge.to);
+    const std::string said =
+        "declared is " + std::string(storage::name_of(edge.relation)) + " of " + ln::text_of(edge.to);
     if (adapter != nullptr && edge.relation != Relation::Adapter)
-      find(Severity::Warning, "relation-contradicted", subject, said + ", but " + adapter->file + " makes it an adapter",
-           path_to(subject.steps, i));
+      find(Severity::Warning, "relation-contradicted", subject,
+           said + ", but " + adapter->file + " makes it an adapter", path_to(subject.steps, i));
     else if (adapter == nullptr && merge != nullptr && edge.relation != Relation::Merge &&
              edge.relation != Relation::Quantized)
       find(Severity::Warning, "relation-contradicted", subject, said + ", but " + merge->file + " makes it a merge",
@@ -382,9 +385,9 @@ Result<> Audit::judge_files(const Subject& subject) {
   const Same& same = others.at(oldest->second);
   HM_TRY(const std::string theirs, path_of(index_, same.file->sha256, same.holder));
   find(Severity::Warning, "undeclared-parent", subject,
-       "its file " + printable(same.file->path) + " is byte for byte " + (theirs.empty() ? "a file" : printable(theirs)) + " of " +
-           ln::text_of(origin) + ", made on " + iso8601(oldest->first).substr(0, 10) +
-           ", from which it is not said to descend");
+       "its file " + printable(same.file->path) + " is byte for byte " +
+           (theirs.empty() ? "a file" : printable(theirs)) + " of " + ln::text_of(origin) + ", made on " +
+           iso8601(oldest->first).substr(0, 10) + ", from which it is not said to descend");
   return ok();
 }
 

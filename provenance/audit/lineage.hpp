@@ -1,5 +1,5 @@
-// provenance/audit/lineage.hpp: what is wrong with what repositories say they are made from. Layer 4. Threads: safe; blocks
-// on the index. docs/lineage.md
+// provenance/audit/lineage.hpp: what is wrong with what repositories say they are made from. Layer 4. Threads: safe;
+// blocks on the index. docs/lineage.md
 #pragma once
 #include "base/result.hpp"
 #include "provenance/audit/subjects.hpp"

@@ -27,8 +27,8 @@ Result<std::string> path_of(const storage::Index& index, const Sha256& file, con
 
 bool is_weight_file(std::string_view path) {
   static constexpr auto kEndings =
-      std::to_array<std::string_view>({".safetensors", ".gguf", ".onnx", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".keras",
-                                       ".msgpack", ".npz", ".tflite", ".nemo", ".pdparams", ".mlmodel"});
+      std::to_array<std::string_view>({".safetensors", ".gguf", ".onnx", ".bin", ".pt", ".pth", ".ckpt", ".h5",
+                                       ".keras", ".msgpack", ".npz", ".tflite", ".nemo", ".pdparams", ".mlmodel"});
   const std::string lower = ascii_lower(path);
   const std::string_view name = std::string_view(lower).substr(lower.rfind('/') + 1);
   // What trainers leave beside the weights is no model.

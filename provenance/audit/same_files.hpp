@@ -1,5 +1,5 @@
-// provenance/audit/same_files.hpp: the large files that repositories share, byte for byte. Layer 4. Threads: safe; calls
-// block on the index.
+// provenance/audit/same_files.hpp: the large files that repositories share, byte for byte. Layer 4. Threads: safe;
+// calls block on the index.
 #pragma once
 #include <string>
 #include <string_view>

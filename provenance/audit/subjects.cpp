@@ -14,7 +14,8 @@ Result<> each_key(const storage::Index& index, Family family,
     if (const auto repo = storage::key::parse_repo(k))
       outcome = visit(k, *repo);
     else
-      outcome = Error{Errc::Corrupt, "the index holds a repository under a malformed key; run: hubmirror index rebuild"};
+      outcome =
+          Error{Errc::Corrupt, "the index holds a repository under a malformed key; run: hubmirror index rebuild"};
     return outcome.has_value();
   }));
   return outcome;

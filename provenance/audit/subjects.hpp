@@ -1,5 +1,5 @@
-// provenance/audit/subjects.hpp: which repositories an audit is about, and how all of them are visited. Layer 4. Threads:
-// safe; calls block on the index.
+// provenance/audit/subjects.hpp: which repositories an audit is about, and how all of them are visited. Layer 4.
+// Threads: safe; calls block on the index.
 #pragma once
 #include <functional>
 #include <string>
@@ -13,9 +13,9 @@
 
 namespace hm::provenance::audit {
 struct Subjects {
-  std::vector<RepoKey> keys;  ///< in ascending order, each once; empty with `all`
-  bool all = false;           ///< everything that a listing or a visit told of
-  std::string words;          ///< "everything that is mirrored"
+  std::vector<RepoKey> keys;      ///< in ascending order, each once; empty with `all`
+  bool all = false;               ///< everything that a listing or a visit told of
+  std::string words;              ///< "everything that is mirrored"
   std::vector<report::Gap> gaps;  ///< chosen, and not to be found here
 };
 /// The listed ones first, in key order, then what was only visited. Ends with the first error of `visit`.

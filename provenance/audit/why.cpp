@@ -46,11 +46,10 @@ FigureTable statements_table(const std::vector<ln::Edge>& way) {
       const ln::Statement& s = edge.statements[i];
       out.rows.push_back({std::uint64_t{hop + 1}, std::uint64_t{i + 1}, ln::text_of(edge.from),
                           std::string(storage::name_of(edge.relation)), ln::text_of(edge.to),
-                          or_nothing(edge.to.key ? edge.to.key->text() : ""),
-                          std::string(storage::name_of(s.evidence)), std::string(ln::speaker_of(s)),
-                          printable(s.field), printable(s.text), normalised(edge, s), or_nothing(hex_of(s.first)),
-                          or_nothing(date_of(s.first, s.first_ms)), or_nothing(hex_of(s.last)),
-                          or_nothing(date_of(s.last, s.last_ms))});
+                          or_nothing(edge.to.key ? edge.to.key->text() : ""), std::string(storage::name_of(s.evidence)),
+                          std::string(ln::speaker_of(s)), printable(s.field), printable(s.text), normalised(edge, s),
+                          or_nothing(hex_of(s.first)), or_nothing(date_of(s.first, s.first_ms)),
+                          or_nothing(hex_of(s.last)), or_nothing(date_of(s.last, s.last_ms))});
     }
   out.judged = {out.rows.size(), out.rows.size()};
   return out;
@@ -69,10 +68,10 @@ Result<report::Graph> graph_of_way(const storage::Index& index, const std::vecto
       HM_TRY(add(edge.from));
     }
     HM_TRY(add(edge.to));
-    out.edges.push_back({ln::id_of(edge.from), ln::id_of(edge.to),
-                         std::string(storage::name_of(edge.relation)) + ", " +
-                             std::string(storage::name_of(edge.evidence())),
-                         edge.evidence() < storage::Evidence::Declared});
+    out.edges.push_back(
+        {ln::id_of(edge.from), ln::id_of(edge.to),
+         std::string(storage::name_of(edge.relation)) + ", " + std::string(storage::name_of(edge.evidence())),
+         edge.evidence() < storage::Evidence::Declared});
   }
   return out;
 }
@@ -139,7 +138,8 @@ Result<report::Report> lineage_report(const storage::Index& index, const ln::Nod
     for (std::uint32_t i = 0; i < below.size(); ++i) ++counts[below[i].relation];
     all = below.size();
   }
-  out.answer = {name + (up ? " descends from " + counted(all, "repository") + "." : " has " + counted(all, "descendant") + ".")};
+  out.answer = {
+      name + (up ? " descends from " + counted(all, "repository") + "." : " has " + counted(all, "descendant") + ".")};
   FigureTable table;
   table.id = "relations";
   table.title = out.title;

@@ -33,7 +33,8 @@ Result<> Descent::add(const Graph& graph, const Descendant& seen) {
     name = looked_up;
   }
   constexpr int kDepthMax = std::numeric_limits<std::uint8_t>::max();
-  rows_.push_back({seen.relation, seen.evidence, static_cast<std::uint8_t>(std::min(seen.depth, kDepthMax)), seen.parent});
+  rows_.push_back(
+      {seen.relation, seen.evidence, static_cast<std::uint8_t>(std::min(seen.depth, kDepthMax)), seen.parent});
   keys_.append(seen.key);
   names_.append(name);
   ends_.push_back(static_cast<std::uint32_t>(names_.size()));

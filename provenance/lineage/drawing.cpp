@@ -159,8 +159,7 @@ class Canvas {
   void add(const Edge& edge) {
     report::GraphEdge drawn{id_of(edge.from), id_of(edge.to), {}, edge.evidence() < storage::Evidence::Declared};
     if (!ids_.contains(drawn.from) || !ids_.contains(drawn.to)) return;
-    drawn.label =
-        std::string(storage::name_of(edge.relation)) + ", " + std::string(storage::name_of(edge.evidence()));
+    drawn.label = std::string(storage::name_of(edge.relation)) + ", " + std::string(storage::name_of(edge.evidence()));
     graph_.edges.push_back(std::move(drawn));
   }
   report::Graph take(std::string title, std::uint64_t more_left_out) {

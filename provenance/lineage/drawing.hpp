@@ -18,8 +18,9 @@ inline constexpr std::size_t kDrawnMax = 2'000;  ///< nodes of a drawing; in mor
 using Out = std::function<void(std::string_view)>;
 
 /// The node on a line, then what it is made from (or what is made from it) line by line, depth first: relation, name,
-/// evidence and who says it, and whether it is mirrored. Upwards what was there before is marked and not followed again;
-/// downwards each repository is there once, below the nearest of its parents, and only mirrored ones say who says it.
+/// evidence and who says it, and whether it is mirrored. Upwards what was there before is marked and not followed
+/// again; downwards each repository is there once, below the nearest of its parents, and only mirrored ones say who
+/// says it.
 /// @returns how many lines below the first.
 Result<std::size_t> write_tree(const storage::Index& index, const Node& node, Direction direction, const Walk& walk,
                                const Out& out);

@@ -141,7 +141,8 @@ class LineageTest(HubTest):
         self.family()
 
         def answers():
-            asked = (("lineage", "org/adapter"), ("lineage", "org/root", "--down"), ("audit", "lineage", "--all"), ("audit", "closure"), ("impact", "org/root"), ("why", "org/adapter", "org/root"))
+            asked = [("lineage", "org/adapter"), ("lineage", "org/root", "--down"), ("audit", "lineage", "--all")]
+            asked += [("audit", "closure"), ("impact", "org/root"), ("why", "org/adapter", "org/root")]
             return [self.hm("--json", *a, code=(0, 1)).out_bytes for a in asked]
 
         before = answers()

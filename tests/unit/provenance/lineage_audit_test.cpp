@@ -36,7 +36,8 @@ class AuditTest : public LineageWorld {
     return said("adapter_config.json", {claim(ClaimKind::AdapterBase, "/base_model_name_or_path", base)});
   }
   static FileFacts config(const std::string& type, const std::string& hidden) {
-    return said("config.json", {claim(ClaimKind::ModelType, "/model_type", type), claim(ClaimKind::Shape, "/hidden_size", hidden)});
+    return said("config.json",
+                {claim(ClaimKind::ModelType, "/model_type", type), claim(ClaimKind::Shape, "/hidden_size", hidden)});
   }
   void list_made(int number, const std::string& name, const std::string& created,
                  const std::vector<std::string>& bases = {}) {
@@ -81,7 +82,8 @@ TEST_F(AuditTest, BasesThatNobodyHasAreFoundAndWhatIsWhereItWasIsNot) {
   const auto report = lineage_of(all());
   EXPECT_THAT(shown(report), ElementsAre("warning org/by-id dangling-base", "warning org/dangling dangling-base",
                                          "warning org/folder base-is-no-repository", "warning org/orphan base-gone"));
-  EXPECT_THAT(report.findings[1].path, ElementsAre("org/dangling <-finetune declared- org/deleted (listing baseModels)"));
+  EXPECT_THAT(report.findings[1].path,
+              ElementsAre("org/dangling <-finetune declared- org/deleted (listing baseModels)"));
   EXPECT_THAT(report.findings[3].what, HasSubstr("gone upstream (HTTP 410)"));
   EXPECT_EQ(cell(report, "subjects", {"model"}, "subjects"), "9");
   EXPECT_EQ(cell(report, "subjects", {"model"}, "with_base"), "66.7 %");
@@ -112,9 +114,9 @@ TEST_F(AuditTest, FilesThatNameAnotherBaseThanTheCardContradictIt) {
   publish_said(7, "org/folder", "base_model: org/root\nbase_model_relation: adapter\n", adapter_of("/home/me/model"));
   publish_said(8, "org/silent", "", adapter_of("org/other"));
   const auto report = lineage_of(mirrored());
-  EXPECT_THAT(shown(report), ElementsAre("problem org/contradicts base-contradicted",
-                                         "warning org/folder base-is-no-repository",
-                                         "note org/indirect base-indirect"));
+  EXPECT_THAT(shown(report),
+              ElementsAre("problem org/contradicts base-contradicted", "warning org/folder base-is-no-repository",
+                          "note org/indirect base-indirect"));
   EXPECT_EQ(report.findings[0].what, "its files name org/other, declared is org/root");
   EXPECT_EQ(cell(report, "subjects", {"model"}, "from_files"), "100.0 %");
 }
@@ -175,7 +177,8 @@ TEST_F(AuditTest, EqualWeightsOfAnOlderStrangerAreAnUndeclaredParent) {
   list_made(3, "org/declared", "2026-02-02T00:00:00.000Z", {"1"});
   list_made(4, "org/sibling", "2026-02-03T00:00:00.000Z", {"3"});
   list_made(5, "org/trainer", "2026-02-04T00:00:00.000Z");
-  for (const auto& [number, name] : {std::pair{1, "org/origin"}, {2, "org/copy"}, {3, "org/declared"}, {4, "org/sibling"}})
+  for (const auto& [number, name] :
+       {std::pair{1, "org/origin"}, {2, "org/copy"}, {3, "org/declared"}, {4, "org/sibling"}})
     publish_files(number, name, {{"model.safetensors", "weights"}, {"training_args.bin", "arguments"}});
   publish_files(5, "org/trainer", {{"training_args.bin", "arguments"}, {"data.parquet", "weights"}});
   const auto report = lineage_of(mirrored());
@@ -207,10 +210,9 @@ TEST_F(AuditTest, TheClosureTellsWhatIsMissingAndHowMuchThatMatters) {
   mirror(12, "org/whole");
   mirror(13, "org/of-gone", "base_model: org/gone\nbase_model_relation: finetune\n");
   const auto report = closure_of(mirrored());
-  EXPECT_THAT(shown(report),
-              ElementsAre("problem org/base adapter-base-missing", "problem org/code code-missing",
-                          "problem org/gone base-missing", "warning org/root base-missing",
-                          "note datasets/org/data data-missing"));
+  EXPECT_THAT(shown(report), ElementsAre("problem org/base adapter-base-missing", "problem org/code code-missing",
+                                         "problem org/gone base-missing", "warning org/root base-missing",
+                                         "note datasets/org/data data-missing"));
   EXPECT_EQ(report.findings[0].what, "not mirrored: the base of an adapter, for org/adapter");
   EXPECT_THAT(report.findings[1].what, HasSubstr("it is not known here"));
   EXPECT_THAT(report.findings[2].what, HasSubstr("gone upstream (HTTP 404) and cannot be fetched any more"));
@@ -248,8 +250,9 @@ TEST_F(AuditTest, ImpactOfARepositoryIsTwofold) {
   EXPECT_EQ(report.answer[0], "org/root affects 3 repositories, of which 1 is mirrored here.");
   EXPECT_EQ(report.answer[1], "2 descend from it; 1 use it or one of these.");
   EXPECT_THAT(shown(report), ElementsAre("warning org/grandchild affected"));
-  EXPECT_THAT(report.findings[0].path, ElementsAre("org/grandchild <-quantized declared- org/child (listing baseModels: \"x/2\")",
-                                                   "org/child <-finetune declared- org/root"));
+  EXPECT_THAT(report.findings[0].path,
+              ElementsAre("org/grandchild <-quantized declared- org/child (listing baseModels: \"x/2\")",
+                          "org/child <-finetune declared- org/root"));
   EXPECT_EQ(cell(report, "relations", {"uses"}, "hub"), "1");
   EXPECT_EQ(cell(report, "depths", {"2"}, "mirrored"), "1");
   EXPECT_EQ(report.graphs[0].nodes.size(), 3U) << "the way to what is here";
@@ -272,7 +275,8 @@ TEST_F(AuditTest, ImpactOfAFileIsThatOfAllWhoHaveIt) {
   publish_files(4, "org/stranger", {{"model.safetensors", "clean"}});
   mirror(3, "org/child");
   const auto report = impact_of_file(*index_, sha256("poisoned")).value();
-  EXPECT_THAT(shown(report), ElementsAre("warning org/child affected", "warning org/one has-file", "warning org/two has-file"));
+  EXPECT_THAT(shown(report),
+              ElementsAre("warning org/child affected", "warning org/one has-file", "warning org/two has-file"));
   EXPECT_EQ(cell(report, "holders", {"org/two"}, "path"), "copy.safetensors");
   EXPECT_THAT(impact_of_file(*index_, sha256("nobody has it")).value().answer[0], HasSubstr("Nobody is known to have"));
 }
@@ -293,14 +297,16 @@ TEST_F(AuditTest, ImpactOfALicenceReachesThoseWhoInheritIt) {
   EXPECT_EQ(report.findings[0].what, "it descends from org/strict, which stands under cc-by-nc-4.0");
   EXPECT_EQ(cell(report, "hub", {"model"}, "affected"), "50.0 %");
   EXPECT_EQ(report.table("most_downloaded")->rows.size(), 2U);
-  EXPECT_THAT(shown(impact_of_licence(*index_, "MIT").value()), UnorderedElementsAre("warning org/two affected", "warning org/free affected"));
+  EXPECT_THAT(shown(impact_of_licence(*index_, "MIT").value()),
+              UnorderedElementsAre("warning org/two affected", "warning org/free affected"));
 }
 
 TEST_F(AuditTest, ImpactOfAnOriginReachesThoseWhoDescendFromItsOwners) {
   OriginTable origins;
-  ASSERT_TRUE(origins.add("owner,entity,jurisdiction,sector,source,read,note\n"
-                          "Lab,A Lab,DE,public,https://lab.example,2026-11-28,\n",
-                          "test"));
+  ASSERT_TRUE(
+      origins.add("owner,entity,jurisdiction,sector,source,read,note\n"
+                  "Lab,A Lab,DE,public,https://lab.example,2026-11-28,\n",
+                  "test"));
   list(1, "lab/base");
   list(2, "org/child", {"1"});
   list(3, "org/stranger");

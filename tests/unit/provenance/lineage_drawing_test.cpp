@@ -52,7 +52,8 @@ TEST_F(DrawingTest, WhatWasThereBeforeIsMarkedAndCyclesEnd) {
   list(2, "org/left", {"1"});
   list(3, "org/right", {"1"});
   list(4, "org/merge", {"2", "3"}, "merge");
-  EXPECT_THAT(tree("org/merge", Direction::Up), HasSubstr("org/root  [declared: listing baseModels: \"x/1\"]  (again, see above)"));
+  EXPECT_THAT(tree("org/merge", Direction::Up),
+              HasSubstr("org/root  [declared: listing baseModels: \"x/1\"]  (again, see above)"));
   list(5, "org/a", {"6"});
   list(6, "org/b", {"5"});
   EXPECT_EQ(tree("org/a", Direction::Up),
@@ -60,7 +61,8 @@ TEST_F(DrawingTest, WhatWasThereBeforeIsMarkedAndCyclesEnd) {
             "└─ finetune  org/b  [declared: listing baseModels: \"x/6\"]\n"
             "   └─ finetune  org/a  [declared: listing baseModels: \"x/5\"]  (again, see above: a cycle)\n");
   list(7, "org/itself", {"7"});
-  EXPECT_THAT(tree("org/itself", Direction::Up), HasSubstr("org/itself  [declared: listing baseModels: \"x/7\"]  (again, see above: a cycle)"));
+  EXPECT_THAT(tree("org/itself", Direction::Up),
+              HasSubstr("org/itself  [declared: listing baseModels: \"x/7\"]  (again, see above: a cycle)"));
 }
 
 TEST_F(DrawingTest, HostileNamesStayLabels) {
@@ -73,7 +75,8 @@ TEST_F(DrawingTest, HostileNamesStayLabels) {
   const std::string dot = to_dot(drawn);
   EXPECT_THAT(dot, HasSubstr(R"(label="x\"];evil -&gt; y;&lt;b&gt;&amp;lt;\\n`#quot;]--&gt;")"));
   const std::string mermaid = to_mermaid(drawn);
-  EXPECT_THAT(mermaid, HasSubstr(R"(n1["x#34;#93;#59;evil -#62; y#59;#60;b#62;#38;lt#59;#92;n#96;#35;quot#59;#93;--#62;"])"));
+  EXPECT_THAT(mermaid,
+              HasSubstr(R"(n1["x#34;#93;#59;evil -#62; y#59;#60;b#62;#38;lt#59;#92;n#96;#35;quot#59;#93;--#62;"])"));
   EXPECT_THAT(mermaid, HasSubstr("n0 -->|\"finetune, declared\"| n1\n"));
 }
 
@@ -95,7 +98,8 @@ TEST_F(DrawingTest, DownwardsASecondParentAndACycleAreDrawnToo) {
   const report::Graph drawn = graph("org/root", Direction::Down);
   EXPECT_EQ(drawn.nodes.size(), 4U);
   std::vector<std::string> edges;
-  for (const report::GraphEdge& edge : drawn.edges) edges.push_back(edge.from.back() + std::string(">") + edge.to.back());
+  for (const report::GraphEdge& edge : drawn.edges)
+    edges.push_back(edge.from.back() + std::string(">") + edge.to.back());
   EXPECT_THAT(edges, testing::UnorderedElementsAre("2>1", "3>1", "4>2", "4>3"));
   EXPECT_TRUE(drawn.nodes[0].subject);
 }
@@ -119,7 +123,8 @@ TEST_F(DrawingTest, WhyTellsEveryStatementOnTheWay) {
   list(3, "org/grandchild", {"org/child"}, "quantized");
   const auto why = audit::why(*index_, node("org/grandchild"), node("org/new"), {}).value();
   ASSERT_EQ(why.way.size(), 2U);
-  EXPECT_THAT(why.report.answer[0], HasSubstr("org/grandchild descends from org/new in 2 steps; the weakest evidence on the way: declared"));
+  EXPECT_THAT(why.report.answer[0],
+              HasSubstr("org/grandchild descends from org/new in 2 steps; the weakest evidence on the way: declared"));
   const auto* table = why.report.table("statements");
   ASSERT_EQ(table->rows.size(), 3U);
   auto cell = [&](const char* hop, const char* number, const char* column) {

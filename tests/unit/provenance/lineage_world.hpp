@@ -1,5 +1,5 @@
-// tests/unit/provenance/lineage_world.hpp: a small Hub in an index of its own: models that are listed, mirrored, renamed,
-// gone, or only named by others.
+// tests/unit/provenance/lineage_world.hpp: a small Hub in an index of its own: models that are listed, mirrored,
+// renamed, gone, or only named by others.
 #pragma once
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -22,9 +22,8 @@ namespace hm::provenance {
 class LineageWorld : public testing::Test {
  protected:
   LineageWorld()
-      : dir_(std::filesystem::temp_directory_path() /
-             ("hm-world-" + std::to_string(::getpid()) +
-              testing::UnitTest::GetInstance()->current_test_info()->name())) {
+      : dir_(std::filesystem::temp_directory_path() / ("hm-world-" + std::to_string(::getpid()) +
+                                                       testing::UnitTest::GetInstance()->current_test_info()->name())) {
     std::filesystem::remove_all(dir_);
     index_ = storage::open_index(dir_.string(), storage::Index::Mode::Write, {}).value();
     journal_.emplace(*index_);
@@ -56,8 +55,7 @@ class LineageWorld : public testing::Test {
                        : "\"id\":\"" + base + "\"}");
     }
     std::string text = R"({"_id":")" + rid(number).text() + R"(","id":")" + name + "\"";
-    if (!as.bases.empty())
-      text += R"(,"baseModels":{"relation":")" + as.relation + R"(","models":[)" + models + "]}";
+    if (!as.bases.empty()) text += R"(,"baseModels":{"relation":")" + as.relation + R"(","models":[)" + models + "]}";
     const auto parsed = parse_json(text + as.more + "}");
     const std::vector<Listing> page{read_listing({as.kind, name}, rid(number), parsed.value().as_object())};
     ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
