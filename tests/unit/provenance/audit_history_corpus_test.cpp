@@ -27,10 +27,12 @@ class SetClock final : public Clock {
 
 class AuditHistoryCorpus : public CardHistories {
  protected:
-  /// "model_cards/org/name/README.md" → "org/name"
+  /// "model_cards/org/name/README.md" → "org/name", "model_cards/name-README.md" → "name-README"
   static std::string name_of_card(const std::string& path) {
-    const std::size_t from = path.find('/') + 1, end = path.rfind('/');
-    return end < from ? "no-name" : path.substr(from, end - from);
+    std::string name = path.substr(path.find('/') + 1);
+    for (const std::string_view end : {".md", "/README"})
+      if (name.ends_with(end)) name.resize(name.size() - end.size());
+    return name;
   }
   void publish(const std::string& kind) {
     const auto edits = edits_of(kind);
@@ -45,7 +47,7 @@ class AuditHistoryCorpus : public CardHistories {
                         *Rid::parse(std::string(24 - number.size(), '0') + number)};
       asked_.keys.push_back(key);
       const RepoId repo{key.kind, name_of_card(path)};
-      path_of_[repo.text()] = path;
+      EXPECT_TRUE(path_of_.emplace(repo.text(), path).second) << path;
       for (const CardEdit& edit : list) publish_one(key, repo, edit, blobs);
     }
     std::sort(asked_.keys.begin(), asked_.keys.end());
