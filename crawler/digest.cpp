@@ -185,8 +185,7 @@ class Digestion {
     if (!document) {
       const Error& error = document.assume_error();
       if (error.code == Errc::Cancelled) return error;
-      report_.undigested.push_back(
-          {repo.name, printable(wanted.file.path), error.what, error.code != Errc::BadInput});
+      report_.undigested.push_back({repo.name, printable(wanted.file.path), error.what, error.code != Errc::BadInput});
       return ok();
     }
     HM_CRASH_POINT("digest.file_read");

@@ -42,10 +42,10 @@ struct DigestReport {
   /// Repositories with model files, in the order in which they were looked at.
   struct Repo {
     RepoKey key;
-    std::string name;                      ///< printable
-    std::uint64_t files = 0, bytes = 0;    ///< digested now
-    std::uint64_t tensors = 0;             ///< of them
-    std::uint64_t known = 0;               ///< files whose digests were known already
+    std::string name;                    ///< printable
+    std::uint64_t files = 0, bytes = 0;  ///< digested now
+    std::uint64_t tensors = 0;           ///< of them
+    std::uint64_t known = 0;             ///< files whose digests were known already
   };
   std::vector<Repo> repos;
   std::vector<Undigested> undigested;
@@ -53,8 +53,8 @@ struct DigestReport {
 /// One file after the other; each is recorded when it was read, so that a run that was cut short goes on where it was.
 /// Files whose bytes have digests, from whatever repository, are not read. Bytes are taken as they lie: whether they
 /// are those that were recorded is verify's question.
-/// @param progress called on digesting threads, one at a time. @returns Cancelled, NotFound for a repository or revision
-/// that is not here, what the index and the recorder return.
+/// @param progress called on digesting threads, one at a time. @returns Cancelled, NotFound for a repository or
+/// revision that is not here, what the index and the recorder return.
 Result<DigestReport> digest(const DigestParts& parts, const DigestOptions& options,
                             const std::function<void(const DigestProgress&)>& progress, std::stop_token stop);
 }  // namespace hm::crawler

@@ -17,7 +17,8 @@
 #include "storage/rows.hpp"
 
 namespace hm::provenance {
-inline constexpr std::size_t kDigestedTensorsMax = 100'000;  ///< of one file: bounds its document, and one batch of rows
+inline constexpr std::size_t kDigestedTensorsMax =
+    100'000;  ///< of one file: bounds its document, and one batch of rows
 
 struct DigestedFile {
   std::string format;  ///< "safetensors", "gguf"

@@ -1,5 +1,5 @@
-// storage/tensor_rows.hpp: which files have digests of their tensors, and which files have a tensor of a digest. Layer 3;
-// values, rows in Family::Tensors. docs/formats/index_keys.md
+// storage/tensor_rows.hpp: which files have digests of their tensors, and which files have a tensor of a digest. Layer
+// 3; values, rows in Family::Tensors. docs/formats/index_keys.md
 //
 // What is said of a file is true of its bytes, whoever holds them, so rows name a file by its SHA-256. Only the rows
 // `0` know repositories.
@@ -21,7 +21,7 @@ namespace hm::storage {
 inline constexpr std::size_t kTensorPrefixBytes = 16;  ///< of a digest in a key; who wants certainty reads the document
 
 namespace key {
-std::string digested_file(const Sha256& file);                       ///< prefix: all repositories in which it was digested
+std::string digested_file(const Sha256& file);  ///< prefix: all repositories in which it was digested
 std::string digested_file(const Sha256& file, const RepoKey& repo);  ///< → the document, 32 bytes
 std::string tensor(const Sha256& digest);                            ///< prefix: all files with such a tensor
 std::string tensor(const Sha256& digest, const Sha256& file);        ///< → u64 length of the tensor in bytes

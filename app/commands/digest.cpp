@@ -29,7 +29,8 @@ struct Outcome {
 Result<crawler::DigestOptions> options_of(const Context& context, const DigestCommand& command) {
   crawler::DigestOptions options;
   options.threads = std::max(1U, std::thread::hardware_concurrency());
-  if (context.options.jobs) options.threads = std::min(options.threads, static_cast<std::size_t>(*context.options.jobs));
+  if (context.options.jobs)
+    options.threads = std::min(options.threads, static_cast<std::size_t>(*context.options.jobs));
   for (const std::string& text : command.repos) {
     HM_TRY(RepoSpec spec, repo_spec_of(text));
     options.only.push_back(std::move(spec));

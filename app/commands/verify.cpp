@@ -61,7 +61,8 @@ Result<crawler::VerifyReport> verify_drawing(Context& context, const Stores& sto
   BytesDisplay display(context.io.err, "verifying", context.shows_progress(), context.io.err_is_terminal);
   const crawler::VerifyParts parts = stores.parts();
   auto work = std::async(std::launch::async, [&] {
-    return crawler::verify(parts, options, [&](const crawler::VerifyProgress& p) { display.apply(p.bytes_done, p.bytes_total); }, stop);
+    return crawler::verify(
+        parts, options, [&](const crawler::VerifyProgress& p) { display.apply(p.bytes_done, p.bytes_total); }, stop);
   });
   while (work.wait_for(std::chrono::milliseconds(1000 / kDrawsPerSecond)) != std::future_status::ready)
     display.draw(system_clock().monotonic_ms());

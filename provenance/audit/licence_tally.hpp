@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/words.hpp"
 #include "base/ids.hpp"
+#include "base/words.hpp"
 #include "provenance/audit/licences.hpp"
 #include "provenance/licence/lineage.hpp"
 #include "provenance/report/figures.hpp"

@@ -187,7 +187,8 @@ class Audit {
                             "; whether that reaches weights is not settled.");
     if (acceptance)
       out_.answer.push_back("The policy " + question_.policy_name + ": " + decision_of(*acceptance) +
-                            (acceptance->reasons.empty() ? "" : ", because of " + joined(acceptance->reasons, "; ")) + ".");
+                            (acceptance->reasons.empty() ? "" : ", because of " + joined(acceptance->reasons, "; ")) +
+                            ".");
     out_.answer.push_back(kNoAdvice);
   }
   void answer_for_all() {

@@ -18,8 +18,7 @@ struct LicenceQuestion {
 };
 /// Each of them with all its findings and their paths; of one alone also a drawing of its ancestry. About a millisecond
 /// for each. @returns Corrupt.
-Result<report::Report> licences(const storage::Index& index, const LicenceQuestion& question,
-                                const Subjects& subjects);
+Result<report::Report> licences(const storage::Index& index, const LicenceQuestion& question, const Subjects& subjects);
 /// Everything that is listed or mirrored: counts, and of each rule the findings of those with the most downloads.
 /// @returns Corrupt.
 Result<report::Report> licences_of_all(const storage::Index& index, const LicenceQuestion& question);

@@ -51,9 +51,8 @@ Result<std::vector<Digested>> digested_revisions(const storage::Index& index, co
   std::vector<Digested> out;
   for (storage::SnapshotRow& row : rows) {
     HM_TRY(auto files, digested_files_of(index, row));
-    const bool is_new = std::none_of(out.begin(), out.end(), [&](const Digested& other) {
-      return other.files.digested == files.digested;
-    });
+    const bool is_new = std::none_of(out.begin(), out.end(),
+                                     [&](const Digested& other) { return other.files.digested == files.digested; });
     if (is_new && !files.digested.empty()) out.push_back({std::move(row), std::move(files)});
   }
   return out;
@@ -187,16 +186,15 @@ Result<std::optional<SharedWith>> compare(const storage::Index& index, const Own
 
   SharedWith out{other, own.revision.snapshot.commit, theirs->snapshot.commit, best.common_bytes, best.smaller_bytes};
   out.tensors = best.tensors.size();
-  out.by_cast = static_cast<std::uint64_t>(std::count_if(best.tensors.begin(), best.tensors.end(), [](const auto& t) {
-    return t.by == formats::SharedTensor::By::Cast;
-  }));
+  out.by_cast = static_cast<std::uint64_t>(std::count_if(
+      best.tensors.begin(), best.tensors.end(), [](const auto& t) { return t.by == formats::SharedTensor::By::Cast; }));
   out.kinship = kinship_of(best);
   out.declared = declared_between(own.node, own.ancestry, node, ancestry);
   if (own.made_ms != 0 && made_ms != 0 && own.made_ms != made_ms)
     out.order = made_ms < own.made_ms ? Order::OtherFirst : Order::OtherLater;
 
-  const bool other_is_child = out.declared == Declared::Descendant ||
-                              (out.declared != Declared::Ancestor && out.order == Order::OtherLater);
+  const bool other_is_child =
+      out.declared == Declared::Descendant || (out.declared != Declared::Ancestor && out.order == Order::OtherLater);
   const Digested& child = other_is_child ? *theirs : own.revision;
   out.edge.from = other_is_child ? node : own.node;
   out.edge.to = other_is_child ? own.node : node;

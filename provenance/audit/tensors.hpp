@@ -40,7 +40,8 @@ struct SharedWith {
   /// From the one that came later, or declares the other, to the other: relation SharesTensors, evidence Identical, the
   /// share in words. Where neither is known, from the repository that was asked for.
   lineage::Edge edge;
-  /// The other one may be a parent that nobody named: kin, unexplained by what is declared, and not known to be younger.
+  /// The other one may be a parent that nobody named: kin, unexplained by what is declared, and not known to be
+  /// younger.
   bool may_be_undeclared_parent() const {
     return kinship != Kinship::Part && declared == Declared::Nothing && order != Order::OtherLater;
   }
@@ -50,7 +51,8 @@ inline constexpr std::size_t kSharersMax = 200;  ///< compared exactly; those wi
 /// other tensors in common too.
 inline constexpr std::size_t kFilesOfTensorMax = 4'000;
 
-/// Compares the newest revision with digests with those of others. The most shared bytes first. Empty when nothing is shared, and when has_tensor_digests() is false.
+/// Compares the newest revision with digests with those of others. The most shared bytes first. Empty when nothing is
+/// shared, and when has_tensor_digests() is false.
 Result<std::vector<SharedWith>> who_shares_tensors(const storage::Index& index, const RepoKey& key);
 /// Whether a published revision of the repository has a model file with digests: `hubmirror digest` makes them.
 Result<bool> has_tensor_digests(const storage::Index& index, const RepoKey& key);

@@ -8,8 +8,8 @@
 // - Five owners have all models (planted_owners()). Of the downloads China has 41 %; industry has 37 %, independents
 //   39 %, academia 24 %.
 // - Three families, one root each, of 113,000, 72,000 and 46,000 descendants among 2,300,000 models (or Scale::family
-//   for the first). The deepest descendant is Scale::depth steps below the root on the shortest way, or as many as there
-//   are descendants. Nobody else names a base.
+//   for the first). The deepest descendant is Scale::depth steps below the root on the shortest way, or as many as
+//   there are descendants. Nobody else names a base.
 // - Robotics datasets: 1,145 at the end of 2024 and 26,991 at the end of 2025 of 500,000; none later.
 #pragma once
 #include <array>

@@ -108,8 +108,8 @@ class TensorsTest : public testing::Test {
   }
   void record(int number, const Files& files, char commit = 'a') {
     for (const auto& [path, bytes] : files) {
-      const auto done = recorder_->record_digests(row_of(number), *Commit::parse(std::string(40, commit)), sha256(bytes),
-                                                  render_digests(digested(path, bytes)));
+      const auto done = recorder_->record_digests(row_of(number), *Commit::parse(std::string(40, commit)),
+                                                  sha256(bytes), render_digests(digested(path, bytes)));
       ASSERT_TRUE(done) << done.error().what;
     }
   }
@@ -120,8 +120,8 @@ class TensorsTest : public testing::Test {
   }
   void list(int number, const std::string& created) {
     const std::string name = "org/m" + std::to_string(number);
-    const auto parsed =
-        parse_json(R"({"_id":")" + key_of(number).rid.text() + R"(","id":")" + name + R"(","createdAt":")" + created + R"("})");
+    const auto parsed = parse_json(R"({"_id":")" + key_of(number).rid.text() + R"(","id":")" + name +
+                                   R"(","createdAt":")" + created + R"("})");
     const std::vector<Listing> page{
         read_listing({RepoKind::Model, name}, key_of(number).rid, parsed.value().as_object())};
     ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
