@@ -115,13 +115,14 @@ Outline outline_of(const Descent& descent) {
 
 Result<std::size_t> write_down(const storage::Index& index, const Node& node, const Walk& walk, const Out& out) {
   HM_TRY(const auto descent, Descent::read(index, node, walk));
+  HM_TRY(const auto mirrored_ones, MirroredAmong::read(index));
   const Graph graph(index);
   return write_outline(
       outline_of(descent),
       [&](const Branch& branch, Seen) -> Result<std::string> {
         const Descent::Row& row = descent[branch.what];
         const std::string name = lineage::text_of(descent.node(branch.what));
-        HM_TRY(const bool mirrored, is_mirrored(index, descent.key(branch.what)));
+        HM_TRY(const bool mirrored, mirrored_ones.has(descent.key(branch.what)));
         std::string text = std::string(storage::name_of(row.relation)) + "  " + name + "  [" +
                            std::string(storage::name_of(row.evidence)) + "]";
         if (!mirrored) return text;

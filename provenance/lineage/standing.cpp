@@ -1,5 +1,8 @@
 #include "provenance/lineage/standing.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "base/text.hpp"
 #include "storage/key_space.hpp"
 #include "storage/listing_row.hpp"
@@ -26,6 +29,19 @@ Result<bool> is_mirrored(const storage::Index& index, std::string_view repo_key)
     return false;
   }));
   return published;
+}
+
+Result<MirroredAmong> MirroredAmong::read(const storage::Index& index) {
+  MirroredAmong out(index);
+  HM_TRY(index.scan(Family::Repos, {}, [&](std::string_view k, std::string_view) {
+    out.visited_.emplace_back(k);
+    return true;
+  }));
+  return out;
+}
+Result<bool> MirroredAmong::has(std::string_view repo_key) const {
+  if (!std::binary_search(visited_.begin(), visited_.end(), repo_key, std::less<>())) return false;
+  return is_mirrored(*index_, repo_key);
 }
 
 Result<Standing> standing_of(const storage::Index& index, const Node& node) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
@@ -22,6 +23,17 @@ struct Standing {
 Result<Standing> standing_of(const storage::Index& index, const Node& node);
 /// @param repo_key key::repo()
 Result<bool> is_mirrored(const storage::Index& index, std::string_view repo_key);
+/// is_mirrored() for very many, of which few are: what was never visited costs no look into the index.
+class MirroredAmong {
+ public:
+  static Result<MirroredAmong> read(const storage::Index& index);
+  Result<bool> has(std::string_view repo_key) const;
+
+ private:
+  explicit MirroredAmong(const storage::Index& index) : index_(&index) {}
+  const storage::Index* index_;
+  std::vector<std::string> visited_;  ///< key::repo(), ascending
+};
 /// What the default branch was at the last visit; without one the revision that was seen last. nullopt: nothing is
 /// published.
 Result<std::optional<storage::SnapshotRow>> current_snapshot(const storage::Index& index, const RepoKey& key);
