@@ -144,7 +144,6 @@ void Audit::count(const Subject& subject) {
     EdgeCount& count = edges_[edge.relation];
     ++count.edges;
     ++count.by_evidence[static_cast<std::size_t>(edge.evidence())];
-    if (!edge.to.key) ++count.dangling;
     base |= is_base(edge.relation);
     data |= is_data(edge.relation);
     from_files |= is_base(edge.relation) && edge.evidence() >= Evidence::Derived;
@@ -164,6 +163,7 @@ Result<> Audit::judge_targets(const Subject& subject) {
   for (std::uint32_t i = 0; i < subject.steps.size() && subject.steps[i].depth == 1; ++i) {
     const ln::Edge& edge = subject.steps[i].edge();
     HM_TRY(const ln::Standing standing, ln::standing_of(index_, edge.to));
+    if (!standing.known) ++edges_[edge.relation].dangling;
     const std::string name = ln::text_of(edge.to);
     const auto path = path_to(subject.steps, i);
     const bool is_said = edge.evidence() >= Evidence::Declared;  // else it is where a file happened to be loaded from

@@ -131,7 +131,8 @@ Result<report::Report> lineage_report(const storage::Index& index, const ln::Nod
     for (const ln::Ancestor& step : above) {
       if (step.again) continue;
       ++counts[step.edge.relation], ++all;
-      dangling += step.edge.to.key ? 0 : 1;
+      HM_TRY(const ln::Standing standing, ln::standing_of(index, step.edge.to));
+      dangling += standing.known ? 0 : 1;
     }
   } else {
     HM_TRY(const auto below, ln::Descent::read(index, node, walk));
