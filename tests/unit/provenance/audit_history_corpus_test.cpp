@@ -27,12 +27,11 @@ class SetClock final : public Clock {
 
 class AuditHistoryCorpus : public CardHistories {
  protected:
-  /// "model_cards/org/name/README.md" → "org/name", "model_cards/name-README.md" → "name-README"
+  /// "model_cards/org/name/README.md" → "org/name"; older cards are files beside each other: "org/name.md"
   static std::string name_of_card(const std::string& path) {
-    std::string name = path.substr(path.find('/') + 1);
-    for (const std::string_view end : {".md", "/README"})
-      if (name.ends_with(end)) name.resize(name.size() - end.size());
-    return name;
+    constexpr std::string_view kFile = "/README.md";
+    const std::string name = path.substr(path.find('/') + 1);
+    return name.ends_with(kFile) ? name.substr(0, name.size() - kFile.size()) : name;
   }
   void publish(const std::string& kind) {
     const auto edits = edits_of(kind);
