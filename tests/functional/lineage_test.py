@@ -49,9 +49,6 @@ class LineageTest(HubTest):
         self.assertIn("org/child", proven)
         self.assertNotIn("org/root", proven)
         dot = self.hm("lineage", "org/loose", "--format", "dot").out
-        self.assertIn(r'label="ba\\\"];d&lt;--&gt;"', dot)  # the backslash is the card's: this Hub reads escapes as they stand
-        mermaid = self.hm("lineage", "org/loose", "--format", "mermaid").out
-        self.assertRegex(mermaid, r'\["ba[^"]*#34;#93;#59;d#60;--#62;"\]')
         self.assertIn(r'label="ba\\\"];d&lt;--&gt;"', dot)  # the fake Hub leaves the escape of the card in the name
         mermaid = self.hm("lineage", "org/loose", "--format", "mermaid").out
         self.assertIn('["ba#92;#34;#93;#59;d#60;--#62;"]', mermaid)
