@@ -100,7 +100,8 @@ Result<std::vector<CsvRow>> parse_csv(std::string_view text, const CsvLimits& li
 void append_csv_row(std::string& out, const std::vector<std::string>& fields) {
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (i != 0) out.push_back(',');
-    if (fields[i].find_first_of(",\"\r\n") == std::string::npos) {
+    // A byte order mark is a field's own only behind a quote: a reader passes over one that begins the text.
+    if (fields[i].find_first_of(",\"\r\n") == std::string::npos && !fields[i].starts_with(kByteOrderMark)) {
       out += fields[i];
       continue;
     }

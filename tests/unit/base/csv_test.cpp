@@ -64,5 +64,13 @@ TEST(Csv, WhatIsWrittenIsReadAsItWas) {
   append_csv_row(text, fields);
   EXPECT_EQ(rows_of(text), (Rows{fields, fields}));
 }
+
+TEST(Csv, AFieldThatBeginsWithAByteOrderMarkKeepsIt) {
+  const Rows rows = rows_of("\xef\xbb\xbf\xef\xbb\xbfname,b\n");
+  EXPECT_EQ(rows, (Rows{{"\xef\xbb\xbfname", "b"}})) << "one is the file's, the other the field's";
+  std::string text;
+  append_csv_row(text, rows[0]);
+  EXPECT_EQ(rows_of(text), rows);
+}
 }  // namespace
 }  // namespace hm

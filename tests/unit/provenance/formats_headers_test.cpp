@@ -110,6 +110,10 @@ TEST(Safetensors, SaysWhatIsWrongWithTheHeader) {
               HasSubstr("tensor \"a\" ends behind"));
   EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcde"),
               HasSubstr("1 bytes lie behind"));
+  EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", "abcdefgh"),
+              HasSubstr("its shape needs 4"));
+  EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", "abcdefgh"),
+              HasSubstr("its shape needs 12"));
   EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", "abcd"),
               HasSubstr("unknown field"));
   EXPECT_THAT(with(R"({"a":{"dtype":"F32","shape":[1]}})", "abcd"), HasSubstr("missing"));
