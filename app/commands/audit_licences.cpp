@@ -10,13 +10,26 @@
 #include "provenance/audit/licences.hpp"
 
 namespace hm::app {
+namespace {
+/// Exit code 1 is for findings: a file that is not there is a mistake of the command line.
+Result<provenance::licence::LicencePolicy> policy_named(const provenance::licence::Catalogue& catalogue,
+                                                        const std::string& path) {
+  auto policy = provenance::licence::load_licence_policy(catalogue, path);
+  if (!policy && policy.assume_error().code == Errc::NotFound)
+    return Error{Errc::BadInput,
+                 "--accept: " + policy.assume_error().what +
+                     "; name a licence policy, docs/licences.md shows what to write and where examples lie"};
+  return policy;
+}
+}  // namespace
+
 Result<Exit> run_command(Context& context, const AuditLicencesCommand& command) {
   HM_TRY(check_form(context, command.form));
   HM_TRY(const auto catalogue, licences_in_force(context.config, context.config_file));
   provenance::audit::LicenceQuestion question{catalogue, nullptr, {}};
   std::optional<provenance::licence::LicencePolicy> policy;
   if (!command.accept.empty()) {
-    HM_TRY(policy, provenance::licence::load_licence_policy(catalogue, command.accept));
+    HM_TRY(policy, policy_named(catalogue, command.accept));
     question.policy = &*policy;
     question.policy_name = std::filesystem::path(command.accept).filename().string();
   }

@@ -32,6 +32,7 @@ class AuditTourTest(HubTest):
         self.assertIn("no licence declared: 1; neither listing nor card nor files say one", answer)
         self.assertIn("ancestors without a known licence: 1", answer)
         self.ask("audit", "licences", "--accept", COMMERCIAL, "Qwen/Qwen2.5-0.5B")
+        self.hm("audit", "licences", "--accept", os.path.join(self.dir, "not-there.toml"), code=2)
         answer = self.ask("impact", "Qwen/Qwen2.5-0.5B")
         self.assertIn("affects 3 repositories, of which 2 are mirrored here", answer)
         answer = self.ask("audit", "origins", "--refuse", "CN", code=1)
