@@ -62,11 +62,11 @@ class Reader {
     for (++at_; !at_end(); ++at_) {
       const char c = text_[at_];
       if (c == '\0') return fault("a control byte");
-      if (out.size() == limits_.field_bytes_max && c != '"') return too_long();
       if (c == '"') {
         ++at_;
         if (at_end() || text_[at_] != '"') return out;
       }
+      if (out.size() == limits_.field_bytes_max) return too_long();
       out.push_back(c);
       if (c == '\n') ++line_, line_at_ = at_ + 1;
     }

@@ -89,7 +89,7 @@ class ConstantCheck {
  public:
   explicit ConstantCheck(std::size_t element_bytes) : element_bytes_(element_bytes) {}
   void update(std::span<const std::byte> chunk) {
-    if (!constant_) return;
+    if (!constant_ || chunk.empty()) return;
     if (seen_ == 0)
       first_.assign(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(std::min(element_bytes_, chunk.size())));
     const std::size_t phase = static_cast<std::size_t>(seen_ % element_bytes_),

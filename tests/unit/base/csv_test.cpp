@@ -57,6 +57,11 @@ TEST(Csv, EverythingIsBounded) {
   EXPECT_THAT(fault_of("a\nb\nc\n", limits), testing::HasSubstr("line 3: more than 2 rows"));
 }
 
+TEST(Csv, AQuoteInAFieldCountsAsTheOneByteThatItIs) {
+  EXPECT_EQ(parse_csv("\"abc\"\"\"", {10, 10, 4}).value()[0].fields[0], "abc\"");
+  EXPECT_FALSE(parse_csv("\"abcd\"\"\"", {10, 10, 4}));
+}
+
 TEST(Csv, WhatIsWrittenIsReadAsItWas) {
   const std::vector<std::string> fields{"plain", "", "with,comma", "with \"quotes\"", "two\nlines", "\r"};
   std::string text;
