@@ -28,6 +28,7 @@ namespace {
 constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::size_t kFactsKept = 1'000;     // bases whose files are remembered: some 10 KiB each
 constexpr std::size_t kHoldersMax = 1'000;    // of one file; the first are enough to name one
+constexpr std::size_t kComparedMax = 200;     // holders of a file; each may take a walk upwards
 constexpr std::size_t kWeightFilesMax = 256;  // of one revision; a sharded model shares all its files or none
 
 constexpr auto kRules = std::to_array<RuleText>({
@@ -370,15 +371,17 @@ Result<> Audit::judge_files(const Subject& subject) {
       return ++count < kHoldersMax;
     }));
   }
-  // The oldest of those that are not related is named; it is the likeliest origin.
+  // Where somebody related has the file too, that explains it. Else the oldest stranger is named: the likeliest origin.
   std::optional<std::pair<std::int64_t, RepoKey>> oldest;
+  std::size_t compared = 0;
   for (const auto& [repo, same] : others) {
-    HM_TRY(const std::int64_t other_ms, created_ms(repo));
-    if (other_ms == 0 || subject.created_ms == 0 || other_ms >= subject.created_ms) continue;
-    if (oldest && oldest->first <= other_ms) continue;
+    if (++compared > kComparedMax) break;
     HM_TRY(const ln::Node other, ancestry_.graph().find(repo));
     HM_TRY(const bool related, are_related(subject, other));
-    if (!related) oldest = {other_ms, repo};
+    if (related) return ok();
+    HM_TRY(const std::int64_t other_ms, created_ms(repo));
+    if (other_ms == 0 || subject.created_ms == 0 || other_ms >= subject.created_ms) continue;
+    if (!oldest || other_ms < oldest->first) oldest = {other_ms, repo};
   }
   if (!oldest) return ok();
   HM_TRY(const ln::Node origin, ancestry_.graph().find(oldest->second));

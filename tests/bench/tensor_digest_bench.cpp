@@ -2,7 +2,8 @@
 //   hm_tensor_digest_bench [MiB] [threads]
 // Prints bytes/s of one thread that does nothing but SHA-256 in memory, then for each case the throughput and its ratio
 // to that × threads. "all threads at once" is the same plain SHA-256 on all threads: what the machine gives. "of its
-// time": processor time of the plain SHA-256 of the same bytes over that of the case, which holds beside other work too.
+// time": processor time of the plain SHA-256 of the same bytes over that of the case, which holds beside other work
+// too.
 #include <unistd.h>
 
 #include <algorithm>
@@ -98,8 +99,7 @@ int main(int argc, char** argv) {
     for (const std::size_t count : {std::size_t{1}, threads}) {
       DigestOptions options = one.options;
       options.threads = count;
-      const Cost cost =
-          best_of([&] { static_cast<void>(digest_tensors(*one.source, tensors, options).value()); });
+      const Cost cost = best_of([&] { static_cast<void>(digest_tensors(*one.source, tensors, options).value()); });
       const double rate = gigabytes / cost.seconds;
       std::printf("%-44s %6.2f GB/s on %zu thread(s), ratio %.2f, %.0f %% of its time\n", one.name, rate, count,
                   rate / plain / static_cast<double>(count),
