@@ -26,7 +26,7 @@ h1{margin:.25em 0 .9em;font-size:20px;line-height:1.3;font-weight:600}
 .rest{max-width:68ch;color:var(--soft);font-size:17px}
 .rest p{margin:.35em 0}
 .tiles{display:flex;flex-wrap:wrap;gap:12px;margin:32px 0 0;padding:0;list-style:none}
-.tiles li{flex:1 1 88px;max-width:330px;padding:14px 18px;border-radius:10px;background:var(--panel)}
+.tiles li{flex:1 1 88px;max-width:334px;padding:14px 18px;border-radius:10px;background:var(--panel)}
 .tiles b{display:block;font-size:26px;line-height:1.2;font-variant-numeric:tabular-nums}
 .tiles span{color:var(--soft);font-size:14px}
 .tiles .problem{background:var(--problem-ground)}.tiles .problem b{color:var(--problem)}
@@ -46,7 +46,7 @@ summary{cursor:pointer}
 .rule[open]>summary::after{content:"\2212"}
 .rule>summary b{font-weight:600}
 .rule>summary .count{color:var(--soft);font-variant-numeric:tabular-nums}
-.pill{padding:1px 10px 2px;border-radius:99px;font-size:13px;font-weight:600}
+.pill{flex:none;padding:1px 10px 2px;border-radius:99px;font-size:13px;font-weight:600}
 .pill.problem{color:var(--problem);background:var(--problem-ground)}
 .pill.warning{color:var(--warning);background:var(--warning-ground)}
 .pill.note{color:var(--note);background:var(--note-ground)}

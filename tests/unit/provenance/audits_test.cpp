@@ -267,7 +267,8 @@ TEST_F(AuditsTest, ARewriteIsToldWhenGitSaysSoAndNeverGuessed) {
   EXPECT_EQ(unknown.tables[0].gaps[3].count, 2U);
   const Report known = history(
       {1}, 0, [](const RepoKey&, const GitOid&, const GitOid& newer) { return std::optional(newer.hex()[0] != '3'); });
-  EXPECT_THAT(found(known), ElementsAre("warning history-rewritten org/a"));
+  ASSERT_THAT(found(known), ElementsAre("warning history-rewritten org/a"));
+  EXPECT_THAT(known.findings[0].path, ElementsAre("before: " + std::string(40, '2'), "after: " + std::string(40, '3')));
   EXPECT_EQ(known.tables[0].gaps[3].count, 0U);
 }
 
