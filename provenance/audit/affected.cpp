@@ -117,6 +117,37 @@ Result<> Affected::look_up() {
   return ok();
 }
 
+Result<std::uint64_t> Affected::only_users() const {
+  const ln::Graph graph(index_);
+  const ln::Descent& descent = descents_.front();
+  std::vector<char> uses(descent.size(), 0);
+  std::unordered_set<std::string> descend{ln::id_of(roots_.front())};
+  std::vector<std::uint32_t> undecided;
+  for (std::uint32_t i = 0; i < descent.size(); ++i) {
+    const ln::Descent::Row& row = descent[i];
+    uses[i] = row.relation == storage::Relation::Uses || (row.parent != ln::Descendant::kRoot && uses[row.parent] != 0);
+    // A space is made from nothing; what else was met as a user first may be made from another of them.
+    if (uses[i] != 0 && descent.node(i).repo.kind != RepoKind::Space) undecided.push_back(i);
+  }
+  if (!undecided.empty())
+    for (std::uint32_t i = 0; i < descent.size(); ++i)
+      if (uses[i] == 0) descend.insert(ln::id_of(descent.node(i)));
+  for (bool found = true; found;) {
+    found = false;
+    for (const std::uint32_t i : undecided) {
+      if (uses[i] == 0) continue;
+      HM_TRY(const auto edges, graph.parents(descent.node(i), {}));
+      if (std::none_of(edges.begin(), edges.end(),
+                       [&](const ln::Edge& e) { return descend.contains(ln::id_of(e.to)); }))
+        continue;
+      uses[i] = 0;
+      descend.insert(ln::id_of(descent.node(i)));
+      found = true;
+    }
+  }
+  return static_cast<std::uint64_t>(std::count(uses.begin(), uses.end(), 1));
+}
+
 std::string Affected::name(std::size_t i) const { return ln::text_of(descent_of(rows_[i]).node(rows_[i].place)); }
 
 std::vector<std::string> Affected::path(const Row& row) const {

@@ -35,6 +35,8 @@ class Affected {
   /// Looks up what is mirrored and downloaded. To be called once, before what follows.
   Result<> look_up();
 
+  /// How many do not descend from the first root and only use it, or something that does. @returns Corrupt.
+  Result<std::uint64_t> only_users() const;
   std::uint64_t size() const { return rows_.size(); }
   std::uint64_t mirrored() const { return mirrored_; }
   report::FigureTable relations_table() const;

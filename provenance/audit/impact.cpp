@@ -52,9 +52,8 @@ Result<report::Report> impact_of_repository(const storage::Index& index, const l
   const std::string name = ln::text_of(node);
   Affected affected(index);
   affected.exclude(node);
-  HM_TRY(affected.add(node, {}));
-  const std::uint64_t descend = affected.size();
   HM_TRY(affected.add(node, walk_with_users()));
+  HM_TRY(const std::uint64_t users, affected.only_users());
   HM_TRY(affected.look_up());
   HM_TRY(const ln::Standing own, ln::standing_of(index, node));
   report::Report out;
@@ -62,7 +61,7 @@ Result<report::Report> impact_of_repository(const storage::Index& index, const l
   out.title = "What " + name + " affects";
   HM_TRY(out.basis, report::basis_of(index));
   out.answer = {name + " affects " + here_of(affected.mirrored(), affected.size()) + ".",
-                std::to_string(descend) + " descend from it; " + std::to_string(affected.size() - descend) +
+                std::to_string(affected.size() - users) + " descend from it; " + std::to_string(users) +
                     " use it or one of these.",
                 "It " + std::string(own.mirrored ? "is mirrored here itself" : "is not mirrored here itself") +
                     (own.gone_status != 0 ? ", and gone upstream." : ".")};

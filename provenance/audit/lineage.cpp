@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 
 #include "base/text.hpp"
@@ -27,8 +28,8 @@ using storage::Relation;
 namespace {
 constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::size_t kFactsKept = 1'000;     // bases whose files are remembered: some 10 KiB each
-constexpr std::size_t kHoldersMax = 1'000;    // of one file; the first are enough to name one
-constexpr std::size_t kComparedMax = 200;     // holders of a file; each may take a walk upwards
+constexpr std::size_t kHoldersMax = 1'000;    // of one file
+constexpr std::size_t kRelatedMax = 100;      // of them, the oldest: asked for their bases
 constexpr std::size_t kWeightFilesMax = 256;  // of one revision; a sharded model shares all its files or none
 
 constexpr auto kRules = std::to_array<RuleText>({
@@ -97,7 +98,15 @@ class Audit {
   Result<> judge_shapes(const Subject& subject);
   Result<> judge_times(const Subject& subject);
   Result<> judge_files(const Subject& subject);
-  Result<bool> are_related(const Subject& subject, const ln::Node& other);
+  /// Somebody who has the same file.
+  struct Same {
+    std::int64_t made_ms = 0;
+    const storage::ManifestFile* file = nullptr;
+    storage::FileHolder holder;
+  };
+  static std::set<std::string> bases_of(const ln::Node& node, const std::vector<Step>& steps);
+  Result<std::optional<Same>> stranger_of(const Subject& subject, const std::set<std::string>& bases,
+                                          const storage::ManifestFile& file);
   Result<std::int64_t> created_ms(const RepoKey& repo);
   Result<const FileFacts*> files_of(const RepoKey& repo);
 
@@ -339,58 +348,61 @@ Result<> Audit::judge_times(const Subject& subject) {
   return ok();
 }
 
-/// One descends from the other, or both from a third: then a file that both have is no secret.
-Result<bool> Audit::are_related(const Subject& subject, const ln::Node& other) {
-  std::set<std::string> above{ln::id_of(subject.node)};
-  for (const Step& step : subject.steps)
-    if (is_base(step.edge().relation)) above.insert(ln::id_of(step.edge().to));
-  if (above.contains(ln::id_of(other))) return true;
-  HM_TRY(const auto steps, ancestry_.above(other));
-  return std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
-    return is_base(step.edge().relation) && above.contains(ln::id_of(step.edge().to));
+std::set<std::string> Audit::bases_of(const ln::Node& node, const std::vector<Step>& steps) {
+  std::set<std::string> out{ln::id_of(node)};
+  for (const Step& step : steps)
+    if (is_base(step.edge().relation)) out.insert(ln::id_of(step.edge().to));
+  return out;
+}
+
+/// The oldest of those who have this file and are older than the subject; nullopt when the file is explained: one of
+/// them is its base or made from it, or has a base in common with it.
+Result<std::optional<Audit::Same>> Audit::stranger_of(const Subject& subject, const std::set<std::string>& bases,
+                                                      const storage::ManifestFile& file) {
+  std::map<RepoKey, storage::FileHolder> holders;
+  HM_TRY(storage::each_holder(index_, file.sha256, [&](const storage::FileHolder& holder) {
+    if (holder.repo != *subject.node.key) holders.emplace(holder.repo, holder);
+    return holders.size() < kHoldersMax;
+  }));
+  std::vector<Same> older;
+  for (const auto& [repo, holder] : holders) {
+    if (bases.contains(repo.text())) return std::optional<Same>();
+    HM_TRY(const std::int64_t made_ms, created_ms(repo));
+    if (made_ms != 0 && made_ms < subject.created_ms) older.push_back({made_ms, &file, holder});
+  }
+  std::sort(older.begin(), older.end(), [](const Same& a, const Same& b) {
+    return std::tie(a.made_ms, a.holder.repo) < std::tie(b.made_ms, b.holder.repo);
   });
+  for (std::size_t i = 0; i < older.size() && i < kRelatedMax; ++i) {
+    HM_TRY(const ln::Node other, ancestry_.graph().find(older[i].holder.repo));
+    HM_TRY(const auto steps, ancestry_.above(other));
+    for (const std::string& base : bases_of(other, steps))
+      if (bases.contains(base)) return std::optional<Same>();
+  }
+  return older.empty() ? std::optional<Same>() : std::optional(older.front());
 }
 
 Result<> Audit::judge_files(const Subject& subject) {
-  if (!subject.snapshot || !subject.node.key) return ok();
+  if (!subject.snapshot || !subject.node.key || subject.created_ms == 0) return ok();
   HM_TRY(const auto packed, index_.get(storage::Family::Manifests, subject.snapshot->manifest.view()));
   if (!packed) return ok();
   HM_TRY(const auto manifest, storage::unpack_manifest(*packed, subject.snapshot->manifest));
-  struct Same {
-    const storage::ManifestFile* file;
-    storage::FileHolder holder;
-  };
-  std::map<RepoKey, Same> others;
+  const auto bases = bases_of(subject.node, subject.steps);
+  std::optional<Same> oldest;  // the likeliest origin is named, once
   std::size_t looked_at = 0;
   for (const storage::ManifestFile& file : manifest.files) {
     if (!file.is_lfs || !is_weight_file(file.path)) continue;
     if (++looked_at > kWeightFilesMax) break;
-    std::size_t count = 0;
-    HM_TRY(storage::each_holder(index_, file.sha256, [&](const storage::FileHolder& holder) {
-      if (holder.repo != *subject.node.key) others.try_emplace(holder.repo, Same{&file, holder});
-      return ++count < kHoldersMax;
-    }));
-  }
-  // Where somebody related has the file too, that explains it. Else the oldest stranger is named: the likeliest origin.
-  std::optional<std::pair<std::int64_t, RepoKey>> oldest;
-  std::size_t compared = 0;
-  for (const auto& [repo, same] : others) {
-    if (++compared > kComparedMax) break;
-    HM_TRY(const ln::Node other, ancestry_.graph().find(repo));
-    HM_TRY(const bool related, are_related(subject, other));
-    if (related) return ok();
-    HM_TRY(const std::int64_t other_ms, created_ms(repo));
-    if (other_ms == 0 || subject.created_ms == 0 || other_ms >= subject.created_ms) continue;
-    if (!oldest || other_ms < oldest->first) oldest = {other_ms, repo};
+    HM_TRY(const auto same, stranger_of(subject, bases, file));
+    if (same && (!oldest || same->made_ms < oldest->made_ms)) oldest = same;
   }
   if (!oldest) return ok();
-  HM_TRY(const ln::Node origin, ancestry_.graph().find(oldest->second));
-  const Same& same = others.at(oldest->second);
-  HM_TRY(const std::string theirs, path_of(index_, same.file->sha256, same.holder));
+  HM_TRY(const ln::Node origin, ancestry_.graph().find(oldest->holder.repo));
+  HM_TRY(const std::string theirs, path_of(index_, oldest->file->sha256, oldest->holder));
   find(Severity::Warning, "undeclared-parent", subject,
-       "its file " + printable(same.file->path) + " is byte for byte " +
+       "its file " + printable(oldest->file->path) + " is byte for byte " +
            (theirs.empty() ? "a file" : printable(theirs)) + " of " + ln::text_of(origin) + ", made on " +
-           iso8601(oldest->first).substr(0, 10) + ", from which it is not said to descend");
+           iso8601(oldest->made_ms).substr(0, 10) + ", from which it is not said to descend");
   return ok();
 }
 

@@ -258,6 +258,18 @@ TEST_F(AuditTest, ImpactOfARepositoryIsTwofold) {
   EXPECT_EQ(report.graphs[0].nodes.size(), 3U) << "the way to what is here";
 }
 
+TEST_F(AuditTest, WhatUsesItAndIsMadeFromItTooDescends) {
+  list(1, "org/root");
+  list(2, "org/child", {"1"});
+  const auto code =
+      said("config.json", {claim(ClaimKind::RemoteCode, "/auto_map/AutoModel", "org/root--modeling.Model")});
+  publish_said(3, "org/both", "base_model: org/child\nbase_model_relation: finetune\n", code);
+  publish_said(4, "org/of-both", "base_model: org/both\n", {});
+  publish_said(5, "org/only-code", "", code);
+  const auto report = impact_of_repository(*index_, node("org/root")).value();
+  EXPECT_EQ(report.answer[1], "3 descend from it; 1 use it or one of these.");
+}
+
 TEST_F(AuditTest, ImpactOfANameThatNobodyHasIsKnownByThoseWhoNameIt) {
   list(1, "org/child", {"org/deleted"});
   mirror(1, "org/child");

@@ -60,6 +60,18 @@ class LineageWorld : public testing::Test {
     const std::vector<Listing> page{read_listing({as.kind, name}, rid(number), parsed.value().as_object())};
     ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
   }
+  /// Finetunes of `base`, in one page.
+  void list_children(int first, int last, int base) {
+    std::vector<Listing> page;
+    for (int i = first; i <= last; ++i) {
+      const std::string name = "org/m" + std::to_string(i);
+      const auto parsed = parse_json(R"({"_id":")" + rid(i).text() + R"(","id":")" + name +
+                                     R"(","baseModels":{"relation":"finetune","models":[{"_id":")" + rid(base).text() +
+                                     R"(","id":"x"}]}})");
+      page.push_back(read_listing({RepoKind::Model, name}, rid(i), parsed.value().as_object()));
+    }
+    ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
+  }
   void list(int number, const std::string& name, const std::vector<std::string>& bases = {},
             const std::string& relation = "finetune") {
     Listed as;
