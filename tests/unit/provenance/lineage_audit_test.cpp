@@ -124,7 +124,8 @@ TEST_F(AuditTest, FilesThatNameAnotherBaseThanTheCardContradictIt) {
 TEST_F(AuditTest, WhatAnEarlierRevisionSaidContradictsNothing) {
   list(1, "org/root");
   list(2, "org/other");
-  publish_said(3, "org/child", "base_model: org/other\n", adapter_of("org/other"), 'a');
+  publish_said(3, "org/child", "base_model: org/root\n", adapter_of("org/other"), 'a');
+  EXPECT_THAT(shown(lineage_of(mirrored())), Contains("problem org/child base-contradicted"));
   clock_.advance(60'000);
   publish_said(3, "org/child", "base_model: org/root\n", adapter_of("org/root"), 'c');
   EXPECT_THAT(shown(lineage_of(mirrored())), IsEmpty());
