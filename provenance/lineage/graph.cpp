@@ -246,7 +246,12 @@ Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>
     }
     out.push_back({key::edges_to_stored(next.key), next.number});
     if (!next.name.empty() && !filter.may_have_names(next.key, next.name)) continue;
-    HM_TRY(Node at, find(*key::parse_repo(next.key)));
+    const auto repo_key = key::parse_repo(next.key);
+    if (!repo_key) return Error{Errc::Corrupt, "the index holds an edge of no repository; run: hubmirror index rebuild"};
+    Node at{repo_key, {repo_key->kind, next.name}};  // an edge has its child's present name
+    if (next.name.empty()) {
+      HM_TRY(at, find(*repo_key));
+    }
     by_name.clear();
     HM_TRY(add_names(at, filter, by_name));
     for (std::string& prefix : by_name) out.push_back({std::move(prefix), next.number});
