@@ -212,7 +212,8 @@ Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) con
 }
 
 /// What edges that name this repository begin with: by its name and the names it had; as far as there may be any.
-Result<> Graph::add_names(const Node& node, const storage::EdgeFilter& filter, std::vector<std::string>& into) const {
+Result<> Graph::add_names(const Node& node, const storage::EdgeFilter& filter, std::uint32_t number,
+                          std::vector<Prefix>& into) const {
   std::set<std::string> names{ascii_lower(node.repo.name)};
   if (const std::string former = key::former_names(*node.key); filter.may_have(former)) {
     HM_TRY(index_.scan(Family::Edges, former, [&](std::string_view k, std::string_view) {
@@ -223,22 +224,24 @@ Result<> Graph::add_names(const Node& node, const storage::EdgeFilter& filter, s
   for (const std::string& name : names) {
     const RepoId repo{node.repo.kind, name};
     std::string by_name = key::edges_to(storage::target_of(repo));
-    if (!filter.may_have(by_name)) continue;
-    HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
-    if (bytes) {  // a name that somebody else took since means that one
-      HM_TRY(const auto row, storage::unpack_name(*bytes));
-      if (row.key != *node.key) continue;
-    }
-    into.push_back(std::move(by_name));
+    if (filter.may_have(by_name)) into.push_back({std::move(by_name), number, key::name(repo), key::repo(*node.key)});
   }
   return ok();
+}
+
+// Asked when there is an edge to follow, and not before: most that lead to a model by its name are of spaces.
+Result<bool> Graph::is_meant(const Prefix& prefix) const {
+  if (prefix.owner.empty()) return true;
+  HM_TRY(const auto bytes, index_.get(Family::Names, prefix.name_key));
+  if (!bytes) return true;
+  HM_TRY(const auto row, storage::unpack_name(*bytes));
+  return key::repo(row.key) == prefix.owner;
 }
 
 /// What edges to those of a level begin with: ascending, for one pass over the index.
 Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>& level, RepoKind root_kind,
                                                       const storage::EdgeFilter& filter) const {
   std::vector<Prefix> out;
-  std::vector<std::string> by_name;
   for (const Pending& next : level) {
     if (next.key.empty()) {
       out.push_back({key::edges_to(storage::target_of(RepoId{root_kind, next.name})), next.number});
@@ -247,14 +250,13 @@ Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>
     out.push_back({key::edges_to_stored(next.key), next.number});
     if (!next.name.empty() && !filter.may_have_names(next.key, next.name)) continue;
     const auto repo_key = key::parse_repo(next.key);
-    if (!repo_key) return Error{Errc::Corrupt, "the index holds an edge of no repository; run: hubmirror index rebuild"};
+    if (!repo_key)
+      return Error{Errc::Corrupt, "the index holds an edge of no repository; run: hubmirror index rebuild"};
     Node at{repo_key, {repo_key->kind, next.name}};  // an edge has its child's present name
     if (next.name.empty()) {
       HM_TRY(at, find(*repo_key));
     }
-    by_name.clear();
-    HM_TRY(add_names(at, filter, by_name));
-    for (std::string& prefix : by_name) out.push_back({std::move(prefix), next.number});
+    HM_TRY(add_names(at, filter, next.number, out));
   }
   std::sort(out.begin(), out.end(), [](const Prefix& a, const Prefix& b) { return a.bytes < b.bytes; });
   return out;
@@ -273,6 +275,7 @@ Result<> Graph::descendants(const Node& node, const Walk& walk,
     std::vector<std::string> prefixes;
     for (const Prefix& prefix : from) prefixes.push_back(prefix.bytes);
     level.clear();
+    std::vector<std::optional<bool>> meant(from.size());
     Result<> outcome = ok();
     HM_TRY(index_.scan_each(Family::Edges, prefixes, [&](std::size_t at, std::string_view k, std::string_view value) {
       const auto edge = storage::unpack_edge(prefixes[at], k, value);
@@ -282,6 +285,15 @@ Result<> Graph::descendants(const Node& node, const Walk& walk,
       }
       const storage::EdgeView& e = edge.assume_value();
       if (e.evidence < walk.evidence_min || !follows(walk, e.relation)) return true;
+      if (!meant[at]) {
+        const auto answer = is_meant(from[at]);
+        if (!answer) {
+          outcome = answer.error();
+          return false;
+        }
+        meant[at] = answer.assume_value();
+      }
+      if (!*meant[at]) return true;
       if (!seen.add(e.from)) return true;
       goes_on = visit({e.from, e.from_name, e.relation, e.evidence, depth, from[at].number});
       if (depth < walk.depth_max && (e.from_name.empty() || filter.may_be_named(e.from, e.from_name)))

@@ -92,11 +92,15 @@ class Graph {
   struct Prefix {
     std::string bytes;
     std::uint32_t number = Descendant::kRoot;  ///< of whose it is
+    std::string name_key{}, owner{};  ///< by a name: its key in Family::Names, and key::repo() of who is meant by it
   };
+  /// Whether the name still means who is meant: one that somebody else took since means that one.
+  Result<bool> is_meant(const Prefix& prefix) const;
   Result<std::vector<Prefix>> prefixes_of(const std::vector<Pending>& level, RepoKind root_kind,
                                           const storage::EdgeFilter& filter) const;
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
-  Result<> add_names(const Node& node, const storage::EdgeFilter& filter, std::vector<std::string>& into) const;
+  Result<> add_names(const Node& node, const storage::EdgeFilter& filter, std::uint32_t number,
+                     std::vector<Prefix>& into) const;
   const storage::Index& index_;
 };
 }  // namespace hm::provenance::lineage
