@@ -12,6 +12,7 @@
 #include "provenance/audit/finding_list.hpp"
 #include "provenance/audit/same_files.hpp"
 #include "provenance/audit/shapes.hpp"
+#include "provenance/audit/tensors.hpp"
 #include "provenance/file_facts.hpp"
 #include "provenance/lineage/standing.hpp"
 #include "provenance/listing.hpp"
@@ -45,7 +46,7 @@ constexpr auto kRules = std::to_array<RuleText>({
     {"cycle", "it descends from itself, by way of others"},
     {"self-loop", "it names itself as its base"},
     {"base-younger", "the base came to the Hub more than a day after what is made from it"},
-    {"undeclared-parent", "a weight file is byte for byte that of an older repository that is not named"},
+    {"undeclared-parent", "a weight file, or half of the weights tensor by tensor, is that of an older repository that is not named"},
 });
 
 bool is_data(Relation relation) { return relation == Relation::TrainedOn || relation == Relation::FromDataset; }
@@ -97,7 +98,8 @@ class Audit {
   void judge_relations(const Subject& subject);
   Result<> judge_shapes(const Subject& subject);
   Result<> judge_times(const Subject& subject);
-  Result<> judge_files(const Subject& subject);
+  Result<bool> judge_files(const Subject& subject);
+  Result<> judge_tensors(const Subject& subject);
   /// Somebody who has the same file.
   struct Same {
     std::int64_t made_ms = 0;
@@ -382,10 +384,11 @@ Result<std::optional<Audit::Same>> Audit::stranger_of(const Subject& subject, co
   return older.empty() ? std::optional<Same>() : std::optional(older.front());
 }
 
-Result<> Audit::judge_files(const Subject& subject) {
-  if (!subject.snapshot || !subject.node.key || subject.created_ms == 0) return ok();
+/// @returns whether somebody was named.
+Result<bool> Audit::judge_files(const Subject& subject) {
+  if (!subject.snapshot || !subject.node.key || subject.created_ms == 0) return false;
   HM_TRY(const auto packed, index_.get(storage::Family::Manifests, subject.snapshot->manifest.view()));
-  if (!packed) return ok();
+  if (!packed) return false;
   HM_TRY(const auto manifest, storage::unpack_manifest(*packed, subject.snapshot->manifest));
   const auto bases = bases_of(subject.node, subject.steps);
   std::optional<Same> oldest;  // the likeliest origin is named, once
@@ -396,13 +399,31 @@ Result<> Audit::judge_files(const Subject& subject) {
     HM_TRY(const auto same, stranger_of(subject, bases, file));
     if (same && (!oldest || same->made_ms < oldest->made_ms)) oldest = same;
   }
-  if (!oldest) return ok();
+  if (!oldest) return false;
   HM_TRY(const ln::Node origin, ancestry_.graph().find(oldest->holder.repo));
   HM_TRY(const std::string theirs, path_of(index_, oldest->file->sha256, oldest->holder));
   find(Severity::Warning, "undeclared-parent", subject,
        "its file " + printable(oldest->file->path) + " is byte for byte " +
            (theirs.empty() ? "a file" : printable(theirs)) + " of " + ln::text_of(origin) + ", made on " +
            iso8601(oldest->made_ms).substr(0, 10) + ", from which it is not said to descend");
+  return true;
+}
+
+/// Weights that were saved anew: other files, the same tensors. Where somebody related has them too, that explains it;
+/// else of the older strangers the one with most of them is named.
+Result<> Audit::judge_tensors(const Subject& subject) {
+  if (!subject.snapshot || !subject.node.key) return ok();
+  HM_TRY(const auto sharers, who_shares_tensors(index_, *subject.node.key));
+  const SharedWith* origin = nullptr;
+  for (const SharedWith& shared : sharers) {
+    if (shared.kinship == Kinship::Part) continue;
+    if (shared.declared != Declared::Nothing) return ok();
+    if (origin == nullptr && shared.order == Order::OtherFirst) origin = &shared;
+  }
+  if (origin == nullptr) return ok();
+  find(Severity::Warning, "undeclared-parent", subject,
+       origin->edge.statements.front().text + ", are tensors of " + ln::text_of(origin->edge.to) +
+           ", made earlier, from which it is not said to descend");
   return ok();
 }
 
@@ -415,7 +436,8 @@ Result<> Audit::look_at(const RepoKey& repo) {
   judge_relations(subject);
   HM_TRY(judge_shapes(subject));
   HM_TRY(judge_times(subject));
-  return judge_files(subject);
+  HM_TRY(const bool is_named, judge_files(subject));
+  return is_named ? ok() : judge_tensors(subject);
 }
 
 Result<report::Report> Audit::finish(const Subjects& subjects) {

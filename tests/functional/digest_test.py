@@ -92,6 +92,20 @@ class DigestTest(HubTest):
         self.assertEqual((tuned["common_bytes"], tuned["smaller_bytes"], tuned["tensors"]), (9 * 4 * COUNT, 10 * 4 * COUNT, 9))
         self.assertIn("90.0 % of the smaller model's weights, 144.0 KiB, shared with org/base, an undeclared parent", self.hm("digest", "org/tuned").out)
 
+    def test_the_audit_of_lineage_names_undeclared_parents(self):
+        self.family()
+        self.store.get("model", "org/gguf").commit("card", {"README.md": "---\nbase_model: org/base\n---\n"})
+        self.mirror("org/gguf")
+        self.assertEqual(self.strangers(), {}, "no file is equal to another")
+        self.digest()
+        self.assertEqual(set(self.strangers()), {"org/resaved", "org/tuned"}, "neither what names its base nor what is unrelated")
+        self.assertIn("100.0 % of the smaller model's weights, 160.0 KiB, are tensors of org/base", self.strangers()["org/resaved"])
+
+    def strangers(self):
+        """{repo: finding} of undeclared parents."""
+        report = self.hm("--json", "audit", "lineage").json
+        return {f["subject"]: f["what"] for f in report["findings"] if f["rule"] == "undeclared-parent"}
+
     def test_what_has_digests_is_not_read_again(self):
         self.family()
         self.digest()

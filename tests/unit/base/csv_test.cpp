@@ -53,6 +53,8 @@ TEST(Csv, EverythingIsBounded) {
   EXPECT_EQ(rows_of("abc,\"abc\"\n", limits), (Rows{{"abc", "abc"}}));
   EXPECT_THAT(fault_of("abcd\n", limits), testing::HasSubstr("more than 3 bytes"));
   EXPECT_THAT(fault_of("\"abcd\"\n", limits), testing::HasSubstr("more than 3 bytes"));
+  EXPECT_EQ(rows_of("\"ab\"\"\"\n", limits), (Rows{{"ab\""}}));
+  EXPECT_THAT(fault_of("\"abc\"\"\"\n", limits), testing::HasSubstr("more than 3 bytes")) << "doubled quotes count";
   EXPECT_THAT(fault_of("a,b,c\n", limits), testing::HasSubstr("more than 2 fields"));
   EXPECT_THAT(fault_of("a\nb\nc\n", limits), testing::HasSubstr("line 3: more than 2 rows"));
 }
