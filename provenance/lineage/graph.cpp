@@ -247,7 +247,8 @@ Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>
     out.push_back({key::edges_to_stored(next.key), next.number});
     if (!next.name.empty() && !filter.may_have_names(next.key, next.name)) continue;
     const auto repo_key = key::parse_repo(next.key);
-    if (!repo_key) return Error{Errc::Corrupt, "the index holds an edge of no repository; run: hubmirror index rebuild"};
+    if (!repo_key)
+      return Error{Errc::Corrupt, "the index holds an edge of no repository; run: hubmirror index rebuild"};
     Node at{repo_key, {repo_key->kind, next.name}};  // an edge has its child's present name
     if (next.name.empty()) {
       HM_TRY(at, find(*repo_key));
