@@ -46,7 +46,8 @@ constexpr auto kRules = std::to_array<RuleText>({
     {"cycle", "it descends from itself, by way of others"},
     {"self-loop", "it names itself as its base"},
     {"base-younger", "the base came to the Hub more than a day after what is made from it"},
-    {"undeclared-parent", "a weight file, or half of the weights tensor by tensor, is that of an older repository that is not named"},
+    {"undeclared-parent",
+     "a weight file, or half of the weights tensor by tensor, is that of an older repository that is not named"},
 });
 
 bool is_data(Relation relation) { return relation == Relation::TrainedOn || relation == Relation::FromDataset; }
