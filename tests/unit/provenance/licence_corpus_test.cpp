@@ -19,34 +19,21 @@
 #include "provenance/licence/engine.hpp"
 #include "provenance/licence/normalise.hpp"
 #include "provenance/licence/spdx.hpp"
+#include "tests/unit/provenance/corpus.hpp"
 #include "tests/unit/provenance/licence_graph.hpp"
 
 namespace hm::provenance::licence {
 namespace {
 namespace json = boost::json;
 
-std::string corpus() {
-  const char* folder = std::getenv("HUBMIRROR_CORPUS");
-  return folder == nullptr ? "" : std::string(folder) + "/licences";
-}
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
-std::string unpacked(const std::string& path) {
-  std::string out;
-  std::FILE* pipe = ::popen(("zstdcat " + shell_quoted(path)).c_str(), "r");
-  if (pipe == nullptr) return out;
-  char buffer[1 << 16];
-  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, n);
-  ::pclose(pipe);
-  return out;
-}
-
 struct LicenceCorpus : testing::Test {
   const Catalogue catalogue = Catalogue::built_in().value();
   void SetUp() override {
-    if (corpus().empty()) GTEST_SKIP() << "skipped: no corpus";
+    if (test::corpus_path("").empty()) GTEST_SKIP() << "skipped: no corpus";
   }
   /// What a card with that value means. The audit writes "Unspecified" where there is none.
   std::string expression_of(const std::string& name) const {
@@ -55,18 +42,13 @@ struct LicenceCorpus : testing::Test {
     return normalise(catalogue, declared).expression;
   }
   const Licence* known(const std::string& name) const { return catalogue.find(expression_of(name)); }
-  static std::vector<json::object> rows() {
-    std::vector<json::object> out;
-    std::istringstream lines(unpacked(corpus() + "/dataset-licence-audit.jsonl.zst"));
-    for (std::string line; std::getline(lines, line);) out.push_back(json::parse(line).as_object());
-    return out;
-  }
+  static std::vector<json::object> rows() { return test::json_lines("licences/dataset-licence-audit.jsonl.zst"); }
 };
 
 constexpr Flags kNonCommercial = 1U << 0, kResearchOnly = 1U << 1;
 
 TEST_F(LicenceCorpus, ClassesOfTheCatalogueAgainstThoseOfTheAuditors) {
-  const json::object classes = json::parse(read_file(corpus() + "/licence-classes.json")).as_object();
+  const json::object classes = json::parse(read_file(test::corpus_path("licences/licence-classes.json"))).as_object();
   std::size_t not_here = 0, use_agrees = 0, use_differs = 0, share_agrees = 0, share_differs = 0;
   for (const auto& [name, triple] : classes) {
     const Licence* l = known(name);
@@ -234,7 +216,7 @@ TEST_F(LicenceCorpus, EveryRowIsJudgedAgainstItsSource) {
 /// Those read as another name another licence than the auditors' ("agpl-3.0" for GPL, "cc-by-2.0" for CC BY 3.0), or no
 /// version ("gpl", "cc", "bsd"), where a guess would be a permission that nobody gave.
 TEST_F(LicenceCorpus, SpellingsSeenInTheWildMeanWhatTheAuditorsTookThemFor) {
-  const json::object all = json::parse(read_file(corpus() + "/licence-paraphrases.json")).as_object();
+  const json::object all = json::parse(read_file(test::corpus_path("licences/licence-paraphrases.json"))).as_object();
   std::size_t same = 0, unknown = 0, other = 0;
   for (const auto& [canonical, spellings] : all) {
     const std::string meant = expression_of(std::string(canonical));
@@ -275,7 +257,7 @@ TEST_F(LicenceCorpus, ACardAndATextThatDisagreeAreFound) {
 TEST_F(LicenceCorpus, ModelsUnderOtherAreNamed) {
   std::map<std::string, std::size_t> count;
   for (const char* file : {"/models-licence-other.csv", "/models-no-licence.csv"}) {
-    std::istringstream lines(read_file(corpus() + file));
+    std::istringstream lines(read_file(test::corpus_path("licences" + std::string(file))));
     std::string line;
     std::getline(lines, line);
     while (std::getline(lines, line)) {
