@@ -227,6 +227,17 @@ FigureTable LicenceTally::acceptance_table(const std::string& words, const std::
   return table;
 }
 
+namespace {
+/// Those of most repositories first, equal ones in the order of the map.
+template <class Counts>
+auto most_first(const Counts& counts) {
+  std::vector<std::pair<std::string, typename Counts::mapped_type>> rows(counts.begin(), counts.end());
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.second.repositories > b.second.repositories; });
+  return rows;
+}
+}  // namespace
+
 FigureTable LicenceTally::rules_table(const std::string& words) const {
   FigureTable table;
   table.id = "findings_by_rule";
@@ -237,10 +248,7 @@ FigureTable LicenceTally::rules_table(const std::string& words) const {
                    {"repositories", "with at least one such finding"},
                    {"share", "of all of them"},
                    {"downloads", "of these in 30 days, as far as they are listed"}};
-  std::vector<std::pair<std::string, Count>> rows(rules_.begin(), rules_.end());
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const auto& a, const auto& b) { return a.second.repositories > b.second.repositories; });
-  for (const auto& [rule, count] : rows)
+  for (const auto& [rule, count] : most_first(rules_))
     table.rows.push_back(
         {rule, std::string(meaning_of(rule)), count.repositories, Share{count.repositories, all_}, count.downloads});
   table.judged = judged();
@@ -257,9 +265,7 @@ FigureTable LicenceTally::licences_table(const std::string& words) const {
                    {"repositories", "under it"},
                    {"share", "of all of them"},
                    {"downloads", "of these in 30 days, as far as they are listed"}};
-  std::vector<std::pair<std::string, Count>> rows(licences_.begin(), licences_.end());
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const auto& a, const auto& b) { return a.second.repositories > b.second.repositories; });
+  const auto rows = most_first(licences_);
   Count rest;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto& [expression, count] = rows[i];
