@@ -74,11 +74,11 @@ Result<std::vector<char>> mirrored_of(const storage::Index& index, const std::ve
     }
     return out;
   }
-  const Places places = places_of(keys);
-  HM_TRY(each_mirrored(index, [&](const RepoKey& repo) -> Result<> {
-    if (const auto at = places.find(storage::key::repo(repo)); at != places.end()) out[at->second] = 1;
-    return ok();
-  }));
+  HM_TRY(const auto mirrored_ones, ln::MirroredAmong::read(index));
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    HM_TRY(const bool mirrored, mirrored_ones.has(keys[i]));
+    out[i] = mirrored ? 1 : 0;
+  }
   return out;
 }
 

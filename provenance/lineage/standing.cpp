@@ -18,17 +18,23 @@ std::string_view Standing::word() const {
   return known ? "known" : "not known here";
 }
 
-Result<bool> is_mirrored(const storage::Index& index, std::string_view repo_key) {
-  HM_TRY(const auto bytes, index.get(Family::Repos, repo_key));
-  if (!bytes) return false;
-  HM_TRY(const auto row, storage::unpack_repo(*bytes));
-  if (row.removed) return false;
+namespace {
+Result<bool> has_published(const storage::Index& index, std::string_view repo_key, const storage::RepoRow& row) {
   bool published = false;
+  if (row.removed) return published;
   HM_TRY(index.scan(Family::Snapshots, repo_key, [&](std::string_view, std::string_view) {
     published = true;
     return false;
   }));
   return published;
+}
+}  // namespace
+
+Result<bool> is_mirrored(const storage::Index& index, std::string_view repo_key) {
+  HM_TRY(const auto bytes, index.get(Family::Repos, repo_key));
+  if (!bytes) return false;
+  HM_TRY(const auto row, storage::unpack_repo(*bytes));
+  return has_published(index, repo_key, row);
 }
 
 Result<MirroredAmong> MirroredAmong::read(const storage::Index& index) {
@@ -55,7 +61,7 @@ Result<Standing> standing_of(const storage::Index& index, const Node& node) {
   HM_TRY(const auto row, storage::unpack_repo(*bytes));
   out.known = true;
   if (row.gone_status != 0) out.gone_status = row.gone_status;
-  HM_TRY(out.mirrored, is_mirrored(index, repo_key));
+  HM_TRY(out.mirrored, has_published(index, repo_key, row));
   return out;
 }
 
