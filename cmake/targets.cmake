@@ -30,15 +30,30 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_link_options(-fuse-ld=lld)
 endif()
 
-# hm_layer(storage SOURCES a.cpp … HEADERS a.hpp … PUBLIC targets… PRIVATE targets…)
-# The headers form a set, so that all_verify_interface_header_sets compiles each of them alone.
+# hm_layer(storage SOURCES a.cpp … HEADERS a.hpp … ALONE a.cpp … PUBLIC targets… PRIVATE targets…)
+# ALONE: sources that are compiled by themselves under HM_UNITY too, because what they keep to themselves has names that others use.
+# all_verify_interface_header_sets compiles alone each header that no source of its name begins with (a rule of the tidy test): the others
+# are compiled alone with their sources.
 function(hm_layer name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;ALONE;PUBLIC;PRIVATE" ${ARGN})
   add_library(hm_${name} STATIC)
   add_library(hm::${name} ALIAS hm_${name})
+  set(of_sources ${ARG_SOURCES})
+  list(TRANSFORM of_sources REPLACE "[.]cpp$" ".hpp")
+  set(by_themselves ${ARG_HEADERS})
+  list(REMOVE_ITEM by_themselves ${of_sources})
+  set(with_sources ${ARG_HEADERS})
+  list(REMOVE_ITEM with_sources ${by_themselves})
   target_sources(hm_${name} PRIVATE ${ARG_SOURCES}
-    PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
+    PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${by_themselves}
+    PUBLIC FILE_SET with_sources TYPE HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${with_sources})
+  set_target_properties(hm_${name} PROPERTIES INTERFACE_HEADER_SETS_TO_VERIFY HEADERS)
   target_link_libraries(hm_${name} PUBLIC hm::flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  if(HM_UNITY)
+    set_target_properties(hm_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    target_compile_options(hm_${name} PRIVATE -Wno-subobject-linkage)  # a lambda's type in a coroutine: no other file sees it
+  endif()
 endfunction()
 
 # hm_test(storage_blob_store_test SOURCES blob_store_test.cpp LIBS hm::storage)

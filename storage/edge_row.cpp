@@ -26,6 +26,7 @@ Error corrupt() { return {Errc::Corrupt, "the index holds a malformed edge; run:
 
 /// From key::edges_to().
 std::optional<EdgeTarget> parse_target(std::string_view prefix) {
+  if (!prefix.empty()) prefix.remove_suffix(1);  // the class
   if (prefix.size() == 1 + kRepoBytes && prefix[0] == kByRid) {
     const auto repo = key::parse_repo(prefix.substr(1));
     return repo ? std::optional(target_of(*repo)) : std::nullopt;
@@ -55,16 +56,29 @@ EdgeTarget target_of(const RepoKey& key) { return {key.kind, key.rid, {}}; }
 EdgeTarget target_of(const RepoId& name) { return {name.kind, std::nullopt, ascii_lower(name.name)}; }
 
 namespace key {
-std::string edges_to(const EdgeTarget& target) {
-  if (target.rid) return edges_to_stored(repo({target.kind, *target.rid}));
-  return std::string(1, kByName) + name({target.kind, target.name}) + kEndOfName;
+std::string edges_to(const EdgeTarget& target, EdgeClass edges) {
+  if (target.rid) return edges_to_stored(repo({target.kind, *target.rid}), edges);
+  std::string out = std::string(1, kByName) + name({target.kind, target.name}) + kEndOfName;
+  out.push_back(static_cast<char>(edges));
+  return out;
 }
-std::string edges_to_stored(std::string_view repo_key) { return std::string(1, kByRid).append(repo_key); }
+std::string edges_to_stored(std::string_view repo_key, EdgeClass edges) {
+  std::string out = std::string(1, kByRid).append(repo_key);
+  out.push_back(static_cast<char>(edges));
+  return out;
+}
 std::string edge(const EdgeRow& row) {
-  std::string out = edges_to(row.to) + repo(row.from);
+  std::string out = edges_to(row.to, class_of(row.relation)) + repo(row.from);
   out.push_back(static_cast<char>(row.origin));
   out.push_back(static_cast<char>(row.relation));
   return out;
+}
+std::size_t edges_to_bytes(std::string_view edge_key) {
+  if (edge_key.empty()) return 0;
+  std::size_t class_at = 0;
+  if (edge_key[0] == kByRid) class_at = 1 + kRepoBytes;
+  if (edge_key[0] == kByName) class_at = edge_key.find(kEndOfName) + 1;  // 0 when there is none
+  return class_at == 0 || class_at >= edge_key.size() ? 0 : class_at + 1;
 }
 std::string former_names(const RepoKey& repo_key) { return std::string(1, kFormer).append(repo(repo_key)); }
 std::string former_name(const RepoKey& repo_key, std::string_view name) {
@@ -77,12 +91,13 @@ std::string pack_edge(const EdgeRow& row) {
 }
 
 Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value) {
-  if (key.size() != target_prefix.size() + kTailBytes || value.empty()) return corrupt();
+  if (target_prefix.empty() || key.size() != target_prefix.size() + kTailBytes || value.empty()) return corrupt();
   const std::string_view tail = key.substr(target_prefix.size());
   const auto origin = static_cast<unsigned char>(tail[kRepoBytes]),
              relation = static_cast<unsigned char>(tail[kRepoBytes + 1]),
              evidence = static_cast<unsigned char>(value[0]);
   if (origin < 1 || origin > 2 || relation >= kRelationCount || evidence >= kEvidence.size()) return corrupt();
+  if (static_cast<char>(class_of(static_cast<Relation>(relation))) != target_prefix.back()) return corrupt();
   return EdgeView{tail.substr(0, kRepoBytes), static_cast<EdgeOrigin>(origin), static_cast<Relation>(relation),
                   static_cast<Evidence>(evidence), value.substr(1)};
 }
@@ -124,34 +139,31 @@ bool is_set(const char* chunk, std::uint16_t bit) {
 }  // namespace
 
 namespace {
-/// FNV-1a, 64 bit.
-class PrefixHash {
- public:
-  void add(std::string_view bytes) {
-    for (const char c : bytes) add(c);
-  }
-  void add(char c) { hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL; }
-  EdgeFilter::Place place() const {
-    std::uint64_t mixed = (hash_ ^ (hash_ >> 29)) * 0x9e3779b97f4a7c15ULL;
-    mixed ^= mixed >> 32;
-    EdgeFilter::Place out;
-    out.chunk = static_cast<std::uint32_t>(mixed >> 50);
-    for (std::uint16_t& bit : out.bits) {
-      bit = static_cast<std::uint16_t>(mixed & (EdgeFilter::kChunkBytes * 8 - 1));
-      mixed >>= 10;
-    }
-    return out;
-  }
-
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325ULL;
-};
+std::uint64_t mixed(std::uint64_t h) {
+  h *= 0x9e3779b97f4a7c15ULL;
+  return h ^ (h >> 32);
+}
+/// Little-endian, whatever the machine is; compilers make one load of it.
+std::uint64_t load(const char* bytes, std::size_t size) {
+  std::uint64_t out = 0;
+  for (std::size_t i = 0; i < size; ++i) out |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  return out;
+}
 }  // namespace
 
 EdgeFilter::Place EdgeFilter::place_of(std::string_view prefix) {
-  PrefixHash hash;
-  hash.add(prefix);
-  return hash.place();
+  std::uint64_t h = prefix.size();
+  std::size_t at = 0;
+  for (; at + 8 <= prefix.size(); at += 8) h = mixed(h ^ load(prefix.data() + at, 8));
+  h = mixed(h ^ load(prefix.data() + at, prefix.size() - at));
+  h = mixed(h);
+  Place out;
+  out.chunk = static_cast<std::uint32_t>(h >> 50);
+  for (std::uint16_t& bit : out.bits) {
+    bit = static_cast<std::uint16_t>(h & (kChunkBytes * 8 - 1));
+    h >>= 10;
+  }
+  return out;
 }
 
 Result<EdgeFilter> EdgeFilter::read(const Index& index) {
@@ -174,29 +186,28 @@ bool EdgeFilter::has(const Place& place) const {
 }
 bool EdgeFilter::may_have(std::string_view prefix) const { return has(place_of(prefix)); }
 
-// Asked for each of a hundred thousand leaves: the prefixes are hashed without being made.
+// Asked for each of a hundred thousand leaves: their prefixes are put together without being allocated.
 namespace {
-EdgeFilter::Place place_of(char form, std::string_view repo_key) {
-  PrefixHash hash;
-  hash.add(form);
-  hash.add(repo_key);
-  return hash.place();
+constexpr std::size_t kNameBytesUsual = 112;
 }
-EdgeFilter::Place place_of_name(char kind, std::string_view name) {
-  PrefixHash hash;
-  hash.add(kByName);
-  hash.add(kind);
-  for (const char c : name) hash.add(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
-  hash.add(kEndOfName);
-  return hash.place();
+bool EdgeFilter::may_have_id(std::string_view repo_key, EdgeClass edges) const {
+  std::array<char, 1 + kRepoBytes + 1> prefix{kByRid};
+  std::copy_n(repo_key.data(), std::min(repo_key.size(), kRepoBytes), prefix.data() + 1);
+  prefix.back() = static_cast<char>(edges);
+  return may_have({prefix.data(), prefix.size()});  // with a former name its bits are set too
 }
-}  // namespace
-bool EdgeFilter::may_be_named(std::string_view repo_key, std::string_view name) const {
-  // With a former name the bits of the id are set too.
-  return has(hm::storage::place_of(kByRid, repo_key)) || has(place_of_name(repo_key.front(), name));
-}
-bool EdgeFilter::may_have_names(std::string_view repo_key, std::string_view name) const {
-  return has(hm::storage::place_of(kFormer, repo_key)) || has(place_of_name(repo_key.front(), name));
+bool EdgeFilter::may_have_names(std::string_view repo_key, std::string_view name, EdgeClass edges) const {
+  std::array<char, 1 + kRepoBytes> former{kFormer};
+  std::copy_n(repo_key.data(), std::min(repo_key.size(), kRepoBytes), former.data() + 1);
+  if (may_have({former.data(), former.size()})) return true;
+  const auto kind = static_cast<RepoKind>(repo_key.front());
+  if (name.size() > kNameBytesUsual) return may_have(key::edges_to({kind, std::nullopt, ascii_lower(name)}, edges));
+  std::array<char, kNameBytesUsual + 4> prefix{kByName, repo_key.front()};
+  std::transform(name.begin(), name.end(), prefix.begin() + 2,
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  prefix[name.size() + 2] = kEndOfName;
+  prefix[name.size() + 3] = static_cast<char>(edges);
+  return may_have({prefix.data(), name.size() + 4});
 }
 
 Result<> EdgeFilterEditor::add(std::string_view prefix) {

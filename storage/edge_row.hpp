@@ -6,6 +6,7 @@
 // it is asked for, never when it is written, so the rows do not depend on the order in which repositories became known.
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -40,6 +41,9 @@ std::string_view name_of(Relation relation);  ///< "finetune", "trained-on", …
 std::optional<Relation> parse_relation(std::string_view name);
 /// Weights, or data, of the target go into what names it: licences and origins travel along.
 bool is_lineage(Relation relation);
+/// The two lie apart, so that a walk along lineage does not pass what a million spaces use; values are on disk.
+enum class EdgeClass : std::uint8_t { Lineage = 0, Other = 1 };
+inline EdgeClass class_of(Relation relation) { return is_lineage(relation) ? EdgeClass::Lineage : EdgeClass::Other; }
 
 /// Why an edge is believed, the weakest first; values are on disk.
 enum class Evidence : std::uint8_t { Inferred = 0, Declared, Derived, Signed, Identical };
@@ -70,9 +74,11 @@ struct EdgeRow {
   auto operator<=>(const EdgeRow&) const = default;
 };
 namespace key {
-std::string edges_to(const EdgeTarget& target);          ///< prefix of all edges to it
-std::string edges_to_stored(std::string_view repo_key);  ///< the same from key::repo() of the target
+std::string edges_to(const EdgeTarget& target, EdgeClass edges);          ///< prefix of all these edges to it
+std::string edges_to_stored(std::string_view repo_key, EdgeClass edges);  ///< the same from key::repo() of the target
 std::string edge(const EdgeRow& row);
+/// How long key::edges_to() is of a key in Family::Edges, or of the beginning of one; 0 when it is not there whole.
+std::size_t edges_to_bytes(std::string_view edge_key);
 /// A name that a repository had before: `<repo>` + name in lower case.
 std::string former_name(const RepoKey& repo, std::string_view name);
 std::string former_names(const RepoKey& repo);  ///< prefix
@@ -98,10 +104,11 @@ class EdgeFilter {
  public:
   static Result<EdgeFilter> read(const Index& index);
   bool may_have(std::string_view prefix) const;
-  /// False: nothing names this repository, by its id or one of the names it had, or by this name.
+  /// False: no such edge has this repository as its target by its id, or by a name it had.
   /// @param repo_key key::repo()
-  bool may_be_named(std::string_view repo_key, std::string_view name) const;
-  bool may_have_names(std::string_view repo_key, std::string_view name) const;  ///< the same, but for its id
+  bool may_have_id(std::string_view repo_key, EdgeClass edges) const;
+  /// False: by this name neither, nor did it have another one.
+  bool may_have_names(std::string_view repo_key, std::string_view name, EdgeClass edges) const;
 
   static constexpr std::uint32_t kChunks = 1U << 14;
   static constexpr std::uint32_t kChunkBytes = 128;  ///< small: a page of a listing touches hundreds of them

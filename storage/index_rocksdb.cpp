@@ -2,6 +2,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 
@@ -18,6 +19,7 @@
 #include "base/crash_point.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "storage/edge_row.hpp"
 #include "storage/index.hpp"
 
 namespace hm::storage {
@@ -78,6 +80,15 @@ std::string behind(std::string_view prefix) {
 rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
 std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
 
+/// key::edges_to(): files that hold no edge to a target say so in their filters, without a look at their blocks. The
+/// name is in those files, and what it stands for must never change.
+class EdgesToOfKey final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "hubmirror.EdgesTo"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& k) const override { return {k.data(), key::edges_to_bytes(view(k))}; }
+  bool InDomain(const rocksdb::Slice& k) const override { return key::edges_to_bytes(view(k)) != 0; }
+};
+
 rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options& options,
                                             const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -87,8 +98,10 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
   table.block_cache = cache;
   table.cache_index_and_filter_blocks = table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
-  table.partition_filters = true;  // a filter as large as a cache shard would never be cached
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  if (family != Family::Edges) {     // small, and a walk looks into it tens of thousands of times
+    table.partition_filters = true;  // a filter as large as a cache shard would never be cached
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  }
   table.metadata_block_size = 4096;
   table.pin_top_level_index_and_filter = true;
   rocksdb::ColumnFamilyOptions out;
@@ -101,8 +114,11 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
       64U << 10;  // the default, an eighth of the buffer, would take 1 MiB for each family that holds one key
   // One compression on all levels: what is only appended moves down as it is. Files that are small beside a level keep
   // what has to be rewritten there small.
-  // Names and tags are searched whole and do not fit a cache: unpacking them would take longer than all else.
-  out.compression = family == Family::ColumnTexts ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  // Names and tags are searched whole and do not fit a cache: unpacking them would take longer than all else. So would
+  // unpacking a block of edges for each look of a walk over a large family.
+  const bool is_plain = family == Family::ColumnTexts || family == Family::Edges;
+  out.compression = is_plain ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  if (family == Family::Edges) out.prefix_extractor = std::make_shared<EdgesToOfKey>();
   out.target_file_size_base = kFileBytes;
   if (family == Family::Names || family == Family::Meta)  // keys come in no order: each compaction rewrites all
     out.level0_file_num_compaction_trigger = kFilesBeforeRewriteAll;
@@ -133,16 +149,21 @@ struct Opened {
   rocksdb::ColumnFamilyHandle*& handle(Family family) { return handles[1 + static_cast<std::size_t>(family)]; }
 };
 
+/// What a cursor is for: any keys, or keys with the beginning that it is put at, as prefix_extractor has it.
+enum class Reach { Any, SamePrefix };
+
 /// An iterator that ends before `end`, which outlives it; to the end of the family when `end` is empty.
 struct Cursor {
   std::unique_ptr<rocksdb::Slice> bound;  // RocksDB keeps its address
   std::unique_ptr<rocksdb::Iterator> it;
   rocksdb::Iterator* operator->() const { return it.get(); }
 };
-Cursor cursor_of(const Opened& opened, Family family, const std::string& end) {
+Cursor cursor_of(const Opened& opened, Family family, const std::string& end, Reach reach = Reach::Any) {
   Cursor cursor{std::make_unique<rocksdb::Slice>(slice(end)), nullptr};
   rocksdb::ReadOptions options;
   options.fill_cache = family != Family::ColumnTexts;  // one search would drive everything else out
+  options.total_order_seek = reach == Reach::Any;
+  options.prefix_same_as_start = reach == Reach::SamePrefix;
   if (!end.empty()) options.iterate_upper_bound = cursor.bound.get();
   cursor.it.reset(opened.db->NewIterator(options, opened.handle(family)));
   return cursor;
@@ -198,7 +219,7 @@ class RocksIndex final : public Index {
     rocksdb::Status s;
     for (int attempt = 0; attempt < kReadAttemptsMax; ++attempt) {
       const auto opened = current();
-      const auto cursor = cursor_of(*opened, family, {});
+      const auto cursor = cursor_of(*opened, family, {}, Reach::SamePrefix);
       while (at < prefixes.size()) {
         for (cursor->Seek(from); cursor->Valid() && view(cursor->key()).starts_with(prefixes[at]); cursor->Next()) {
           if (mode_ == Mode::Read) from.assign(view(cursor->key())).push_back('\0');

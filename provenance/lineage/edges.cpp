@@ -31,14 +31,16 @@ Result<> EdgeEditor::change(const RepoKey& from, storage::EdgeOrigin origin, con
     if (old == old_rows.end() || old->second != value) batch.put(Family::Edges, key, std::move(value));
   }
   for (const Claim& claim : after.claims) {
-    HM_TRY(filter_.add(storage::key::edges_to(claim.to)));
+    HM_TRY(filter_.add(storage::key::edges_to(claim.to, storage::class_of(claim.relation))));
   }
   return ok();
 }
 
 Result<> EdgeEditor::add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch) {
   batch.put(Family::Edges, storage::key::former_name(repo, name), {});
-  HM_TRY(filter_.add(storage::key::edges_to(storage::target_of(repo))));  // storage::EdgeFilter::may_be_named()
+  for (const auto edges : {storage::EdgeClass::Lineage, storage::EdgeClass::Other}) {  // EdgeFilter::may_have_id()
+    HM_TRY(filter_.add(storage::key::edges_to(storage::target_of(repo), edges)));
+  }
   return filter_.add(storage::key::former_names(repo));
 }
 }  // namespace hm::provenance::lineage

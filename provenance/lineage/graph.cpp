@@ -17,6 +17,7 @@
 
 namespace hm::provenance::lineage {
 namespace key = storage::key;
+using storage::EdgeClass;
 using storage::EdgeOrigin;
 using storage::EdgeTarget;
 using storage::Evidence;
@@ -211,11 +212,39 @@ Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) con
   return gathered.take(node, walk);
 }
 
+/// What is followed on the way down.
+struct Graph::Search {
+  explicit Search(const Walk& walk) : evidence_min(walk.evidence_min) {
+    for (int i = 0; i < storage::kRelationCount; ++i) {
+      const auto relation = static_cast<Relation>(i);
+      follows[static_cast<std::size_t>(i)] = lineage::follows(walk, relation);
+      const EdgeClass edges = storage::class_of(relation);
+      if (lineage::follows(walk, relation) && std::find(classes.begin(), classes.end(), edges) == classes.end())
+        classes.push_back(edges);
+    }
+    std::sort(classes.begin(), classes.end());
+  }
+  bool wants(const storage::EdgeView& e) const {
+    return e.evidence >= evidence_min && follows[static_cast<std::size_t>(e.relation)];
+  }
+  bool may_have_id(std::string_view repo_key) const {
+    return std::any_of(classes.begin(), classes.end(), [&](EdgeClass c) { return filter.may_have_id(repo_key, c); });
+  }
+  bool may_have_names(std::string_view repo_key, std::string_view name) const {
+    return std::any_of(classes.begin(), classes.end(),
+                       [&](EdgeClass c) { return filter.may_have_names(repo_key, name, c); });
+  }
+
+  Evidence evidence_min;
+  std::array<bool, storage::kRelationCount> follows{};
+  std::vector<EdgeClass> classes;
+  storage::EdgeFilter filter;
+};
+
 /// What edges that name this repository begin with: by its name and the names it had; as far as there may be any.
-Result<> Graph::add_names(const Node& node, const storage::EdgeFilter& filter, std::uint32_t number,
-                          std::vector<Prefix>& into) const {
+Result<> Graph::add_names(const Node& node, std::uint32_t number, const Search& search, Level& into) const {
   std::set<std::string> names{ascii_lower(node.repo.name)};
-  if (const std::string former = key::former_names(*node.key); filter.may_have(former)) {
+  if (const std::string former = key::former_names(*node.key); search.filter.may_have(former)) {
     HM_TRY(index_.scan(Family::Edges, former, [&](std::string_view k, std::string_view) {
       names.emplace(k.substr(former.size()));
       return true;
@@ -223,32 +252,43 @@ Result<> Graph::add_names(const Node& node, const storage::EdgeFilter& filter, s
   }
   for (const std::string& name : names) {
     const RepoId repo{node.repo.kind, name};
-    std::string by_name = key::edges_to(storage::target_of(repo));
-    if (filter.may_have(by_name)) into.push_back({std::move(by_name), number, key::name(repo), key::repo(*node.key)});
+    const auto place = static_cast<std::uint32_t>(into.names.size());
+    into.names.push_back({key::name(repo), key::repo(*node.key), std::nullopt});
+    for (const EdgeClass edges : search.classes) {
+      std::string by_name = key::edges_to(storage::target_of(repo), edges);
+      if (search.filter.may_have(by_name)) into.prefixes.push_back({std::move(by_name), number, place});
+    }
   }
   return ok();
 }
 
-// Asked when there is an edge to follow, and not before: most that lead to a model by its name are of spaces.
-Result<bool> Graph::is_meant(const Prefix& prefix) const {
-  if (prefix.owner.empty()) return true;
-  HM_TRY(const auto bytes, index_.get(Family::Names, prefix.name_key));
-  if (!bytes) return true;
-  HM_TRY(const auto row, storage::unpack_name(*bytes));
-  return key::repo(row.key) == prefix.owner;
+/// Whether a name still means who is meant: one that somebody else took since means that one.
+Result<bool> Graph::is_meant(Level& level, const Prefix& prefix) const {
+  if (prefix.name == Prefix::kById) return true;
+  Name& name = level.names[prefix.name];
+  if (name.holds) return *name.holds;
+  HM_TRY(const auto bytes, index_.get(Family::Names, name.key));
+  bool holds = true;
+  if (bytes) {
+    HM_TRY(const auto row, storage::unpack_name(*bytes));
+    holds = key::repo(row.key) == name.owner;
+  }
+  name.holds = holds;
+  return holds;
 }
 
-/// What edges to those of a level begin with: ascending, for one pass over the index.
-Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>& level, RepoKind root_kind,
-                                                      const storage::EdgeFilter& filter) const {
-  std::vector<Prefix> out;
-  for (const Pending& next : level) {
-    if (next.key.empty()) {
-      out.push_back({key::edges_to(storage::target_of(RepoId{root_kind, next.name})), next.number});
-      continue;
+Result<Graph::Level> Graph::level_of(const std::vector<Pending>& pending, RepoKind root_kind,
+                                     const Search& search) const {
+  Level out;
+  out.prefixes.reserve(pending.size() * search.classes.size());
+  for (const Pending& next : pending) {
+    for (const EdgeClass edges : search.classes) {
+      if (next.key.empty())
+        out.prefixes.push_back({key::edges_to(storage::target_of(RepoId{root_kind, next.name}), edges), next.number});
+      else
+        out.prefixes.push_back({key::edges_to_stored(next.key, edges), next.number});
     }
-    out.push_back({key::edges_to_stored(next.key), next.number});
-    if (!next.name.empty() && !filter.may_have_names(next.key, next.name)) continue;
+    if (next.key.empty() || !next.has_names) continue;
     const auto repo_key = key::parse_repo(next.key);
     if (!repo_key)
       return Error{Errc::Corrupt, "the index holds an edge of no repository; run: hubmirror index rebuild"};
@@ -256,26 +296,29 @@ Result<std::vector<Graph::Prefix>> Graph::prefixes_of(const std::vector<Pending>
     if (next.name.empty()) {
       HM_TRY(at, find(*repo_key));
     }
-    HM_TRY(add_names(at, filter, next.number, out));
+    HM_TRY(add_names(at, next.number, search, out));
   }
-  std::sort(out.begin(), out.end(), [](const Prefix& a, const Prefix& b) { return a.bytes < b.bytes; });
+  std::sort(out.prefixes.begin(), out.prefixes.end(),
+            [](const Prefix& a, const Prefix& b) { return a.bytes < b.bytes; });
   return out;
 }
 
 Result<> Graph::descendants(const Node& node, const Walk& walk,
                             const std::function<bool(const Descendant&)>& visit) const {
-  HM_TRY(const auto filter, storage::EdgeFilter::read(index_));
+  Search search(walk);
+  HM_TRY(search.filter, storage::EdgeFilter::read(index_));
   KeySet seen;
-  std::vector<Pending> level{{node.key ? key::repo(*node.key) : std::string(), node.repo.name, Descendant::kRoot}};
-  if (node.key) seen.add(level.front().key);
+  std::vector<Pending> pending{
+      {node.key ? key::repo(*node.key) : std::string(), Descendant::kRoot, true, node.repo.name}};
+  if (node.key) seen.add(pending.front().key);
   std::uint32_t count = 0;
   bool goes_on = true;
-  for (int depth = 1; !level.empty() && goes_on && depth <= walk.depth_max; ++depth) {
-    HM_TRY(const auto from, prefixes_of(level, node.repo.kind, filter));
+  for (int depth = 1; !pending.empty() && goes_on && depth <= walk.depth_max; ++depth) {
+    HM_TRY(Level level, level_of(pending, node.repo.kind, search));
     std::vector<std::string> prefixes;
-    for (const Prefix& prefix : from) prefixes.push_back(prefix.bytes);
-    level.clear();
-    std::vector<std::optional<bool>> meant(from.size());
+    prefixes.reserve(level.prefixes.size());
+    for (const Prefix& prefix : level.prefixes) prefixes.push_back(prefix.bytes);
+    pending.clear();
     Result<> outcome = ok();
     HM_TRY(index_.scan_each(Family::Edges, prefixes, [&](std::size_t at, std::string_view k, std::string_view value) {
       const auto edge = storage::unpack_edge(prefixes[at], k, value);
@@ -284,20 +327,19 @@ Result<> Graph::descendants(const Node& node, const Walk& walk,
         return false;
       }
       const storage::EdgeView& e = edge.assume_value();
-      if (e.evidence < walk.evidence_min || !follows(walk, e.relation)) return true;
-      if (!meant[at]) {
-        const auto answer = is_meant(from[at]);
-        if (!answer) {
-          outcome = answer.error();
-          return false;
-        }
-        meant[at] = answer.assume_value();
+      if (!search.wants(e)) return true;
+      const auto meant = is_meant(level, level.prefixes[at]);
+      if (!meant) {
+        outcome = meant.error();
+        return false;
       }
-      if (!*meant[at]) return true;
-      if (!seen.add(e.from)) return true;
-      goes_on = visit({e.from, e.from_name, e.relation, e.evidence, depth, from[at].number});
-      if (depth < walk.depth_max && (e.from_name.empty() || filter.may_be_named(e.from, e.from_name)))
-        level.push_back({std::string(e.from), std::string(e.from_name), count});
+      if (!meant.assume_value() || !seen.add(e.from)) return true;
+      goes_on = visit({e.from, e.from_name, e.relation, e.evidence, depth, level.prefixes[at].number});
+      if (depth < walk.depth_max) {
+        const bool has_names = e.from_name.empty() || search.may_have_names(e.from, e.from_name);
+        if (has_names || search.may_have_id(e.from))
+          pending.push_back({std::string(e.from), count, has_names, std::string(has_names ? e.from_name : "")});
+      }
       ++count;
       return goes_on;
     }));

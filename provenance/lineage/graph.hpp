@@ -85,22 +85,32 @@ class Graph {
  private:
   /// On the way down: who is to be looked at still.
   struct Pending {
-    std::string key;   ///< key::repo(), "" for a root without one
-    std::string name;  ///< "": to be looked up
+    std::string key;  ///< key::repo(), "" for a root without one
     std::uint32_t number = Descendant::kRoot;
+    bool has_names = true;  ///< something may name it by a name; else only by its id
+    std::string name{};     ///< "" when it is to be looked up; only of one that has names
   };
   struct Prefix {
     std::string bytes;
     std::uint32_t number = Descendant::kRoot;  ///< of whose it is
-    std::string name_key{}, owner{};  ///< by a name: its key in Family::Names, and key::repo() of who is meant by it
+    std::uint32_t name = kById;                ///< place in Level::names
+    static constexpr std::uint32_t kById = UINT32_MAX;
   };
-  /// Whether the name still means who is meant: one that somebody else took since means that one.
-  Result<bool> is_meant(const Prefix& prefix) const;
-  Result<std::vector<Prefix>> prefixes_of(const std::vector<Pending>& level, RepoKind root_kind,
-                                          const storage::EdgeFilter& filter) const;
+  /// Who is meant by a name that edges lead to.
+  struct Name {
+    std::string key, owner;     ///< key::name(); key::repo() of who is to be found under it
+    std::optional<bool> holds;  ///< asked when there is an edge to follow, and not before
+  };
+  /// Where the edges to those of one level are: ascending, for one pass over the index.
+  struct Level {
+    std::vector<Prefix> prefixes;
+    std::vector<Name> names;
+  };
+  struct Search;
+  Result<bool> is_meant(Level& level, const Prefix& prefix) const;
+  Result<Level> level_of(const std::vector<Pending>& pending, RepoKind root_kind, const Search& search) const;
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
-  Result<> add_names(const Node& node, const storage::EdgeFilter& filter, std::uint32_t number,
-                     std::vector<Prefix>& into) const;
+  Result<> add_names(const Node& node, std::uint32_t number, const Search& search, Level& into) const;
   const storage::Index& index_;
 };
 }  // namespace hm::provenance::lineage

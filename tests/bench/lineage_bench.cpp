@@ -1,7 +1,8 @@
 // hm_lineage_bench FOLDER ROOT: the index in the folder, and a model of it with many descendants. Or
 // hm_lineage_bench FOLDER [FAMILY] [OTHERS]: a family of FAMILY (113,000) descendants up to twelve levels deep among
-// OTHERS (100,000) repositories without bases, listed page by page; then how long it takes to see all of them, and the
-// ancestors of one. Medians of nine, in milliseconds; the first time apart, because the index was just opened then.
+// OTHERS (100,000) repositories without bases, listed page by page, every fourth with the files that the Hub tells;
+// then how long it takes to see all of them, the ancestors of one, who has a file and what that affects. Medians of
+// nine, in milliseconds; the first time apart, because the index was just opened then.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -9,13 +10,17 @@
 #include <filesystem>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
+#include "provenance/audit/impact.hpp"
 #include "provenance/lineage/graph.hpp"
 #include "provenance/listing.hpp"
 #include "provenance/record.hpp"
+#include "storage/file_holders.hpp"
 #include "storage/key_space.hpp"
+#include "storage/survey_row.hpp"
 
 namespace {
 using namespace hm;
@@ -60,6 +65,29 @@ provenance::Listing item(const Made& made) {
                                   parse_json(text + "}").value().as_object());
 }
 
+constexpr int kSurveyedEvery = 4, kSharing = 3;
+/// Three repositories have each file.
+Sha256 weights(int number) {
+  char hex[65];
+  std::snprintf(hex, sizeof hex, "%064x", static_cast<unsigned>(number / kSurveyedEvery / kSharing) * 2654435761U);
+  return *Sha256::parse(hex);
+}
+void survey(storage::Index& index, int count) {
+  const auto began = Clock::now();
+  storage::Batch batch;
+  int surveyed = 0;
+  for (int i = 0; i < count; i += kSurveyedEvery, ++surveyed) {
+    const storage::SurveyRow row{name(i),
+                                 *Commit::parse("0123456789012345678901234567890123456789"),
+                                 1,
+                                 {{"config.json", 700, {}}, {"model.safetensors", 1U << 30, weights(i)}}};
+    if (!storage::put_survey(index, batch, {RepoKey{RepoKind::Model, rid(i)}}, "", row)) std::abort();
+    if (batch.changes().size() < 2 * kPage && i + kSurveyedEvery < count) continue;
+    if (!index.commit(std::exchange(batch, {}))) std::abort();
+  }
+  std::printf("told the files of %d repositories: %.0f a second\n", surveyed, surveyed / (ms_since(began) / 1000));
+}
+
 void fill(const std::string& folder, const std::vector<Made>& family_rows, int others) {
   const auto index = storage::open_index(folder, storage::Index::Mode::Write, {}).value();
   storage::Journal journal(*index);
@@ -75,6 +103,7 @@ void fill(const std::string& folder, const std::vector<Made>& family_rows, int o
     page.clear();
   }
   std::printf("listed %d repositories: %.0f a second\n", count, count / (ms_since(began) / 1000));
+  survey(*index, count);
 }
 
 template <class Run>
@@ -112,6 +141,19 @@ void measure_graph(const provenance::lineage::Graph& graph, const provenance::li
   measure("ancestors of the deepest", [&] { steps = graph.ancestors(node, {}).value().size(); });
   std::printf("%zu ancestors\n", steps);
 }
+void measure_files(const storage::Index& index) {
+  std::mt19937 random(11);
+  std::size_t holders = 0, affected = 0;
+  const auto any_file = [&] { return weights(static_cast<int>(random() % 100'000)); };
+  measure("who has a file", [&] {
+    holders = 0;
+    if (!storage::each_holder(index, any_file(), [&](const storage::FileHolder&) { return ++holders, true; }))
+      std::abort();
+  });
+  measure("impact of a file",
+          [&] { affected = provenance::audit::impact_of_file(index, any_file()).value().findings.size(); });
+  std::printf("%zu holders, %zu findings the last time\n", holders, affected);
+}
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -124,4 +166,5 @@ int main(int argc, char** argv) {
   const provenance::lineage::Graph graph(*index);
   measure_graph(graph, of_root ? graph.find(RepoId{RepoKind::Model, second}).value()
                                : graph.find(RepoKey{RepoKind::Model, rid(0)}).value());
+  if (!of_root) measure_files(*index);
 }

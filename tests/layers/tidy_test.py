@@ -138,6 +138,17 @@ def document_references(root, files):
                     yield f"{path}:{number}: sends its reader to {target}, which is not there"
 
 
+def own_header_first(root, files):
+    """A source begins with the header of its name: that is what shows that the header stands alone (cmake/targets.cmake)."""
+    for path in files:
+        header = re.sub(r"\.cpp$", ".hpp", path)
+        if header == path or header not in files or first_folder(path) not in PRODUCT:
+            continue
+        include = re.search(r'^#include (\S+)', (root / path).read_text(encoding="utf-8"), re.M)
+        if not include or include.group(1) != f'"{header}"':
+            yield f'{path}: its first include is not "{header}"'
+
+
 def crash_points(root, files):
     """Names that kill, each documented; documented names, each alive."""
     used = {}
@@ -167,6 +178,7 @@ def all_rules(root, files):
         if pathlib.PurePath(path).suffix in CODE_SUFFIXES:
             yield from code_rules(path, text)
     yield from unlisted_sources(root, files)
+    yield from own_header_first(root, files)
     yield from broken_links(root, files)
     yield from document_references(root, files)
     yield from crash_points(root, files)
@@ -182,6 +194,8 @@ def self_test():
         "base/speaks.cpp": "void f() { std::cout << 1; }\n",
         "base/throws.cpp": "void f() { throw 1; }\n",
         "base/head.hpp": "#pragma once\n",
+        "base/second.hpp": "// base/second.hpp: fine. Layer 0.\n#pragma once\n",
+        "base/second.cpp": '#include <string>\n#include "base/second.hpp"\n',
         "base/long.cpp": "//" + "x" * COLUMNS_MAX + "\n",
         "base/unfinished.cpp": "// " + "TO" + "DO later\n",
         "base/tab.cpp": "\tint x;\n",
@@ -190,13 +204,14 @@ def self_test():
         "base/sends.cpp": "// see docs/nowhere.md\n",
         "base/huge.cpp": "int x;\n" * (LINES_MAX + 1),
         "tests/unit/base/sleeps_test.cpp": "void f() { std::this_thread::sleep_for(1s); }\n",
-        "base/CMakeLists.txt": "clean.cpp clean.hpp shell.cpp copy.cpp speaks.cpp throws.cpp head.hpp long.cpp unfinished.cpp\n"
+        "base/CMakeLists.txt": "clean.cpp clean.hpp shell.cpp copy.cpp speaks.cpp throws.cpp head.hpp second.hpp second.cpp long.cpp "
+                               "unfinished.cpp\n"
                                "foreach(name tab kills sends huge) ${name}.cpp\n",
         "tests/unit/base/CMakeLists.txt": "sleeps_test.cpp\n",
         "docs/developing.md": "| `known` | `base/clean.cpp` | x |\n| `gone` | `base/clean.cpp` | x |\n",
         "docs/link.md": "[x](developing.md) [y](nothing.md) [z](https://example.org/a)\n",
     }
-    expected = {f"base/{name}.cpp" for name in "shell copy speaks throws long unfinished tab nobody kills sends huge".split()}
+    expected = {f"base/{name}.cpp" for name in "shell copy speaks throws second long unfinished tab nobody kills sends huge".split()}
     expected |= {"base/head.hpp", "tests/unit/base/sleeps_test.cpp", "docs/developing.md", "docs/link.md"}
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
