@@ -121,6 +121,13 @@ class ResumeTest(CrashCase):
 
     settings = {"mirror": {"ranges_per_file": 1, "files_parallel": 1}}
 
+    def test_the_log_of_a_download_that_was_published_is_no_finding(self):
+        self.model("org/name", {"big.bin": LfsRandom((17 << 20) + 5, "big")})
+        killed, _ = self.killed_or_done(self.start("mirror", "org/name", env={"HUBMIRROR_CRASH_AT": "blob.directory_synced"}))
+        self.assertTrue(killed)
+        self.assertNotEqual(os.listdir(os.path.join(self.data, "blobs", "partial")), [])
+        self.assertEqual([f for f in self.hm("--json", "verify", code=(0, 1)).json["findings"] if f["kind"] == "unfinished"], [])
+
     def test_verify_tells_of_an_interrupted_run(self):
         """Published, and the names not moved yet: true, said, and put right by the next run."""
         repo = self.model("org/name", {"w.bin": LfsRandom(1000, 1)})
