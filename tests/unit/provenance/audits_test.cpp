@@ -67,6 +67,12 @@ class AuditsTest : public testing::Test {
     ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
     clock_.advance(kHour);
   }
+  void list_dataset(int number, const std::string& name) {
+    const auto parsed = parse_json("{\"id\":\"" + name + "\"}");
+    const std::vector<Listing> page{
+        read_listing({RepoKind::Dataset, name}, repo(number).rid, parsed.value().as_object())};
+    ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
+  }
   /// Files as "path=content"; those that end in .md are in git, the others are large.
   void publish(int number, const std::string& name, char commit, const std::string& card,
                const std::vector<std::pair<std::string, std::string>>& files = {},
@@ -290,6 +296,41 @@ TEST_F(AuditsTest, SharedWeightsOfStrangersAreAWarning) {
   EXPECT_EQ(*report.table("others")->find({"b/copy", "a/base"}, "weights"), report::Figure(std::uint64_t{1}));
   EXPECT_EQ(*hashes({3}).table("others")->find({"c/declared", "a/base"}, "relation"),
             report::Figure(std::string("base")));
+}
+
+TEST_F(AuditsTest, WhoTrainedOnTheSameDataIsNoRelative) {
+  publish(1, "a/m", '1', "datasets: [lab/data]\n", {{"model.safetensors", "weights"}});
+  publish(2, "b/m", '2', "datasets: [lab/data]\n", {{"model.safetensors", "weights"}});
+  list_dataset(9, "lab/data");
+  const Report report = hashes({1});
+  EXPECT_THAT(found(report), ElementsAre("warning undeclared-copy a/m"));
+  EXPECT_EQ(*report.table("others")->find({"a/m", "b/m"}, "relation"), report::Figure(std::string("not declared")));
+  list(5, "c/root");
+  publish(3, "c/x", '3', "base_model: c/root\n", {{"model.safetensors", "others"}});
+  publish(4, "d/y", '4', "base_model: c/root\n", {{"model.safetensors", "others"}});
+  EXPECT_EQ(*hashes({3}).table("others")->find({"c/x", "d/y"}, "relation"), report::Figure(std::string("same family")));
+}
+
+TEST_F(AuditsTest, WhatIsPublishedHereAndWasToldOfTooIsVerified) {
+  publish(1, "a/m", '1', "", {{"model.safetensors", "weights"}});
+  publish(2, "b/m", '2', "", {{"model.safetensors", "weights"}});
+  survey(2, "b/m", {{"model.safetensors", "weights"}});
+  EXPECT_EQ(*hashes({1}).table("others")->find({"a/m", "b/m"}, "known_from"),
+            report::Figure(std::string("published here")));
+}
+
+TEST_F(AuditsTest, OfMoreThanAHundredOthersThoseWithMostInCommonAreListed) {
+  publish(1, "a/m", '1', "", {{"model.safetensors", "weights"}, {"tokenizer.model", "words"}});
+  for (int i = 2; i <= 151; ++i)
+    publish(i, "b/m" + std::to_string(i), '2', "", {{"tokenizer.model", "words"}, {"training_args.bin", "args"}});
+  publish(200, "z/copy", '3', "", {{"model.safetensors", "weights"}});
+  const Report report = hashes({1});
+  const auto* others = report.table("others");
+  EXPECT_EQ(others->rows.size(), 100U);
+  EXPECT_EQ(others->judged, (Share{100, 151}));
+  EXPECT_EQ(others->gaps[0].count, 51U);
+  EXPECT_NE(others->find({"a/m", "z/copy"}, "weights"), nullptr) << "weights come first";
+  EXPECT_THAT(report.answer[0], HasSubstr("2 of 2 large files are also elsewhere, in 151 pairs of repositories"));
 }
 
 TEST_F(AuditsTest, FilesThatTheHubToldOfCountToo) {
