@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/text.hpp"
@@ -24,6 +25,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::UnorderedElementsAre;
 const std::string kSrc = "huggingface.co";
 constexpr std::int64_t kHour = 3'600'000;
@@ -229,6 +231,17 @@ TEST_F(AuditsTest, ARenameAndATakenNameAreTold) {
   EXPECT_THAT(report.findings.back().path, ElementsAre("before: org/old", "after: org/new"));
 }
 
+TEST_F(AuditsTest, ATakenNameIsToldThoughAVisitSawIt) {
+  list(1, "org/name");
+  publish(2, "Org/name", '1', "");
+  const Report report = history({1});
+  ASSERT_THAT(found(report), ElementsAre("problem name-replaced org/name"));
+  EXPECT_THAT(report.findings[0].what, HasSubstr("entry 1: the name means " + repo(2).text() + " now"));
+  EXPECT_THAT(found(history({1}, clock_.unix_ms())), IsEmpty());
+  publish(1, "org/name", '2', "");  // it has it again
+  EXPECT_THAT(found(history({1})), Not(Contains("problem name-replaced org/name")));
+}
+
 TEST_F(AuditsTest, VisibilityLicenceAndPresenceOfListingsAreTold) {
   list(1, "org/a", {}, R"(,"gated":false,"tags":["license:apache-2.0"])");
   list(1, "org/a", {}, R"(,"gated":"manual","tags":["license:cc-by-nc-4.0"])");
@@ -252,6 +265,27 @@ TEST_F(AuditsTest, LicencesAndBasesOfPublishedRevisionsAreCompared) {
   EXPECT_THAT(report.findings[1].what, HasSubstr("(withdrawn)"));
 }
 
+TEST_F(AuditsTest, BasesOfACardThatIsBrokenAreNeitherLostNorInvented) {
+  publish(1, "org/a", '1', "license: mit\nbase_model: org/x\n");
+  publish(1, "org/a", '2', "license: mit\nbase_model: [org/x\n");
+  publish(1, "org/a", '3', "license: mit\nbase_model: org/x\n");
+  EXPECT_THAT(found(history({1})), Not(Contains("warning bases-changed org/a"))) << "the licence could be read";
+  publish(1, "org/a", '4', "license: mit\nbase_model: [org/x\n");
+  publish(1, "org/a", '5', "license: mit\nbase_model: org/y\n");
+  const Report report = history({1});
+  ASSERT_THAT(found(report), ElementsAre("warning bases-changed org/a"));
+  EXPECT_THAT(report.findings[0].path, ElementsAre("before: org/x", "after: org/y"));
+}
+
+TEST_F(AuditsTest, AChangeOfBasesThatABranchAndATagMadeIsToldOnce) {
+  for (const char* ref : {"refs/heads/main", "refs/tags/v1"}) {
+    publish(1, "org/a", '1', "base_model: org/x\n", {}, ref);
+    publish(1, "org/a", '2', "base_model: org/y\n", {}, ref);
+  }
+  const auto all = found(history({1}));
+  EXPECT_EQ(std::count(all.begin(), all.end(), "warning bases-changed org/a"), 1);
+}
+
 TEST_F(AuditsTest, SinceLeavesOutWhatWasBefore) {
   list(1, "org/a", {}, R"(,"tags":["license:mit"])");
   list(1, "org/b", {}, R"(,"tags":["license:mit"])");
@@ -271,6 +305,9 @@ TEST_F(AuditsTest, ARewriteIsToldWhenGitSaysSoAndNeverGuessed) {
   const Report unknown = history({1});
   EXPECT_THAT(found(unknown), IsEmpty());
   EXPECT_EQ(unknown.tables[0].gaps[3].count, 2U);
+  EXPECT_EQ(unknown.answer[0],
+            "Nothing that matters is known to have changed since it was first seen in 1 repository; whether 2 moves of "
+            "branches rewrote history could not be told.");
   const Report known = history(
       {1}, 0, [](const RepoKey&, const GitOid&, const GitOid& newer) { return std::optional(newer.hex()[0] != '3'); });
   ASSERT_THAT(found(known), ElementsAre("warning history-rewritten org/a"));
@@ -283,6 +320,21 @@ TEST_F(AuditsTest, DeletedRefsAndMovedTagsAreTold) {
   publish(1, "org/a", '2', "", {}, "refs/tags/v1");
   publish(1, "org/a", '3', "", {}, "refs/heads/main");
   EXPECT_THAT(found(history({1})), ElementsAre("warning ref-deleted org/a", "warning tag-moved org/a"));
+}
+
+TEST_F(AuditsTest, RequestsThatNobodyAskedForAreNotDeleted) {
+  const auto visit = [&](const std::vector<std::string>& refs) {
+    Observation seen;
+    seen.src = kSrc, seen.repo = {RepoKind::Model, "org/a"}, seen.rid = repo(1).rid, seen.head = "refs/heads/main";
+    for (const std::string& ref : refs) seen.refs[ref] = *GitOid::parse(std::string(40, '1'));
+    ASSERT_TRUE(recorder_->record_visit(seen));
+    clock_.advance(kHour);
+  };
+  visit({"refs/heads/main", "refs/pr/1", "refs/pr/2"});
+  visit({"refs/heads/main"});
+  EXPECT_THAT(found(history({1})), IsEmpty());
+  visit({"refs/heads/main", "refs/pr/2"});
+  EXPECT_THAT(found(history({1})), ElementsAre("note ref-deleted org/a"));
 }
 
 TEST_F(AuditsTest, SharedWeightsOfStrangersAreAWarning) {
