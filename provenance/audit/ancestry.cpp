@@ -44,6 +44,14 @@ Result<std::vector<Step>> Ancestry::above(const lineage::Node& start) {
   return out;
 }
 
+lineage::Walk walk_to_bases() {
+  using storage::Relation;
+  lineage::Walk walk;
+  walk.relations = {Relation::DerivedFrom, Relation::Finetune,  Relation::Adapter,    Relation::Quantized,
+                    Relation::Merge,       Relation::Converted, Relation::FromDataset};
+  return walk;
+}
+
 std::vector<std::string> path_to(const std::vector<Step>& steps, std::uint32_t step) {
   std::vector<std::string> out;
   for (; step != Step::kStart; step = steps[step].before) out.push_back(lineage::hop_text(steps[step].edge()));

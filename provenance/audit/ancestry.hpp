@@ -39,6 +39,8 @@ class Ancestry {
   lineage::Walk walk_;
   std::unordered_map<std::string, Edges> kept_;
 };
+/// Along what weights come from, and of a dataset the datasets it is made from: not to training data.
+lineage::Walk walk_to_bases();
 /// The hops up to and with this step, child first, as findings show them.
 std::vector<std::string> path_to(const std::vector<Step>& steps, std::uint32_t step);
 }  // namespace hm::provenance::audit

@@ -1,7 +1,9 @@
 #include "provenance/audit/hashes.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -30,6 +32,9 @@ namespace {
 constexpr std::size_t kNamedMax = 5;          // holders that a sentence names
 constexpr std::size_t kEntriesMax = 100'000;  // of one repository
 constexpr std::size_t kPathsMax = 4;          // files that a sentence names
+constexpr std::size_t kJudgedMax = 1'000;     // others of one repository with weights in common, the largest part first
+constexpr std::size_t kRowsMax = 100;         // of one repository: a tokenizer may be in ten thousand others
+constexpr std::size_t kKept = 20'000;         // others whose names and ancestors are remembered
 
 std::string owner_of(const std::string& name) { return ascii_lower(name.substr(0, name.find('/'))); }
 /// "a, b and 3 more".
@@ -53,6 +58,15 @@ struct Shared {
   std::uint64_t bytes = 0;
   bool verified = true;  ///< the other's are published here too; else as the Hub told
 };
+/// What a repository descends from.
+struct Above {
+  std::set<std::string> all;
+  std::set<std::string> bases;  ///< of them, by bases alone: who trained on the same data is no relative
+};
+bool is_to_base(storage::Relation relation) {
+  static const lineage::Walk kWalk = walk_to_bases();
+  return std::find(kWalk.relations.begin(), kWalk.relations.end(), relation) != kWalk.relations.end();
+}
 
 Result<std::optional<storage::Manifest>> manifest_of(const storage::Index& index, const Sha256& id) {
   HM_TRY(const auto packed, index.get(Family::Manifests, id.view()));
@@ -120,11 +134,12 @@ class HashesAudit {
       std::set<RepoKey> holders;
       HM_TRY(storage::each_holder(index_, digest, [&](const storage::FileHolder& holder) {
         if (holder.repo == *self.key) return true;
-        holders.insert(holder.repo);
+        // What is published and was told of too is published: those come first.
+        const bool is_new_holder = holders.insert(holder.repo).second;
         Shared& shared = by_other[holder.repo];
         const bool is_new = (is_weight_file(file.path) ? shared.weights : shared.others).insert(file.path).second;
         if (is_new) shared.bytes += file.size_bytes;
-        shared.verified = shared.verified && holder.published;
+        if (is_new_holder) shared.verified = shared.verified && holder.published;
         if (holders.size() >= kHoldersMax) ++files_in_too_many_;
         return holders.size() < kHoldersMax;
       }));
@@ -133,10 +148,28 @@ class HashesAudit {
         HM_TRY(note_common(self, digest, file, holders));
       }
     }
-    HM_TRY(const auto above, ids_above(self));
-    for (const auto& [other, shared] : by_other) {
-      HM_TRY(judge(self, above, other, shared));
+    return judge_others(self, by_other);
+  }
+  /// Those with most weights in common come first, for as many as anybody reads.
+  Result<> judge_others(const lineage::Node& self, const std::map<RepoKey, Shared>& by_other) {
+    std::vector<std::pair<const RepoKey*, const Shared*>> order;
+    order.reserve(by_other.size());
+    for (const auto& [other, shared] : by_other) order.emplace_back(&other, &shared);
+    std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+      return std::pair(!a.second->weights.empty(), a.second->bytes) >
+             std::pair(!b.second->weights.empty(), b.second->bytes);
+    });
+    pairs_ += order.size();
+    std::map<RepoKey, std::vector<report::Figure>> rows;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto& [other, shared] = order[i];
+      const bool has_weights = !shared->weights.empty();
+      if (has_weights && i >= kJudgedMax) ++pairs_not_judged_;
+      if (i >= (has_weights ? kJudgedMax : kRowsMax)) continue;
+      HM_TRY(auto row, judge(self, *other, *shared));
+      if (i < kRowsMax) rows.emplace(*other, std::move(row));
     }
+    for (auto& [other, row] : rows) rows_.push_back(std::move(row));
     return ok();
   }
   /// Tokenizers and the like are in many models: one finding for each file.
@@ -144,8 +177,8 @@ class HashesAudit {
                        const std::set<RepoKey>& holders) {
     std::set<std::string> names;
     for (const RepoKey& holder : holders) {
-      HM_TRY(const auto node, ancestry_.graph().find(holder));
-      if (owner_of(node.repo.name) != owner_of(self.repo.name)) names.insert(node.repo.text());
+      HM_TRY(const lineage::Node* node, node_of(holder));
+      if (owner_of(node->repo.name) != owner_of(self.repo.name)) names.insert(node->repo.text());
     }
     if (names.empty()) return ok();
     out_.findings.push_back({Severity::Note,
@@ -157,42 +190,68 @@ class HashesAudit {
     return ok();
   }
 
-  Result<std::set<std::string>> ids_above(const lineage::Node& node) {
-    HM_TRY(const auto above, ancestry_.above(node));
-    std::set<std::string> out;
-    for (const Step& step : above)
-      if (step.edge().to.key) out.insert(lineage::id_of(step.edge().to));
-    return out;
+  Result<const lineage::Node*> node_of(const RepoKey& repo) {
+    if (const auto known = nodes_.find(repo); known != nodes_.end()) return &known->second;
+    HM_TRY(auto node, ancestry_.graph().find(repo));
+    if (nodes_.size() == kKept) nodes_.clear();
+    return &nodes_.emplace(repo, std::move(node)).first->second;
   }
-  Result<> judge(const lineage::Node& self, const std::set<std::string>& above, const RepoKey& other,
-                 const Shared& shared) {
-    HM_TRY(const auto node, ancestry_.graph().find(other));
-    HM_TRY(const auto others_above, ids_above(node));
-    std::string relation = "not declared";
-    if (above.contains(lineage::id_of(node)))
-      relation = "base";
-    else if (others_above.contains(lineage::id_of(self)))
-      relation = "derivative";
-    else if (std::any_of(above.begin(), above.end(), [&](const std::string& id) { return others_above.contains(id); }))
-      relation = "same family";
+  Result<std::shared_ptr<const Above>> above(const lineage::Node& node) {
+    if (const auto known = above_.find(*node.key); known != above_.end()) return known->second;
+    HM_TRY(const auto steps, ancestry_.above(node));
+    auto out = std::make_shared<Above>();
+    std::set<std::string> by_bases{lineage::id_of(node)};
+    for (bool grows = true; grows;) {  // a base may be met first where it is no base
+      grows = false;
+      for (const Step& step : steps) {
+        const lineage::Edge& edge = step.edge();
+        if (edge.to.key) out->all.insert(lineage::id_of(edge.to));
+        if (is_to_base(edge.relation) && by_bases.contains(lineage::id_of(edge.from)))
+          grows = by_bases.insert(lineage::id_of(edge.to)).second || grows;
+      }
+    }
+    std::set_intersection(by_bases.begin(), by_bases.end(), out->all.begin(), out->all.end(),
+                          std::inserter(out->bases, out->bases.end()));
+    if (above_.size() == kKept) above_.clear();
+    above_.emplace(*node.key, out);
+    return std::shared_ptr<const Above>(std::move(out));
+  }
+  /// "base", "derivative", "same family", "not declared": what the other one is.
+  Result<std::string> relation_of(const lineage::Node& self, const lineage::Node& other) {
+    HM_TRY(const auto own, above(self));
+    HM_TRY(const auto others, above(other));
+    if (own->all.contains(lineage::id_of(other))) return std::string("base");
+    if (others->all.contains(lineage::id_of(self))) return std::string("derivative");
+    const bool related = std::any_of(own->bases.begin(), own->bases.end(),
+                                     [&](const std::string& id) { return others->bases.contains(id); });
+    return std::string(related ? "same family" : "not declared");
+  }
+  /// @returns its row.
+  Result<std::vector<report::Figure>> judge(const lineage::Node& self, const RepoKey& other, const Shared& shared) {
+    HM_TRY(const lineage::Node node, ancestry_.graph().find(other));
+    HM_TRY(const std::string relation, relation_of(self, node));
     const bool same_owner = owner_of(node.repo.name) == owner_of(self.repo.name);
-    rows_.push_back({self.repo.text(), node.repo.text(), std::uint64_t{shared.weights.size()},
-                     std::uint64_t{shared.others.size()}, shared.bytes, relation,
-                     std::string(shared.verified ? "published here" : "told by the Hub")});
-    if (shared.weights.empty() || relation == "base" || relation == "derivative") return ok();
+    std::vector<report::Figure> row{self.repo.text(),
+                                    node.repo.text(),
+                                    std::uint64_t{shared.weights.size()},
+                                    std::uint64_t{shared.others.size()},
+                                    shared.bytes,
+                                    relation,
+                                    std::string(shared.verified ? "published here" : "told by the Hub")};
+    if (shared.weights.empty() || relation == "base" || relation == "derivative") return row;
     const bool odd = relation == "not declared" && !same_owner;
     out_.findings.push_back(
         {odd ? Severity::Warning : Severity::Note,
          odd ? "undeclared-copy" : "same-weights",
          self.repo.text(),
-         counted(shared.weights.size(), "weight file") + (shared.weights.size() == 1 ? " is" : " are") + " also in " +
-             node.repo.text() +
+         counted(shared.weights.size(), "weight file") + " " + agreed(shared.weights.size(), "is", "are") +
+             " also in " + node.repo.text() +
              (odd          ? ", and neither names the other as a base"
               : same_owner ? ", of the same owner"
                            : ", which descends from the same base"),
          {"files: " + some_of(shared.weights, kPathsMax),
           std::string("there: ") + (shared.verified ? "published here, verified" : "as the Hub told")}});
-    return ok();
+    return row;
   }
 
   /// Published revisions of each ref in the order in which they were seen.
@@ -282,18 +341,24 @@ class HashesAudit {
                       {"relation", "of the other to the one, as declared or derived at any distance"},
                       {"known_from", "how the other's files are known"}};
     others.rows = std::move(rows_);
-    others.judged = {others.rows.size(), others.rows.size()};
-    out_.answer = {answer(others.rows.size()),
+    others.judged = {others.rows.size(), pairs_};
+    others.gaps = {{"pairs not in this table", pairs_ - others.rows.size(),
+                    "of one repository the " + std::to_string(kRowsMax) + " with most bytes in common are in it"},
+                   {"pairs not judged", pairs_not_judged_,
+                    "of one repository the " + std::to_string(kJudgedMax) +
+                        " that share most bytes of weights were asked for their descent"}};
+    out_.answer = {answer(),
                    "Others are known by what is published here and by what the Hub told of their files; of whom it was "
                    "never asked, nothing is known."};
     out_.tables = {std::move(counts), std::move(others)};
   }
-  std::string answer(std::size_t pairs) const {
+  std::string answer() const {
     std::size_t undeclared = 0;
     for (const Finding& f : out_.findings) undeclared += f.rule == "undeclared-copy" ? 1 : 0;
     if (files_ == 0) return "No large file of " + asked_.words + " is known.";
-    return std::to_string(files_elsewhere_) + " of " + counted(files_, "large file") + " are also elsewhere, in " +
-           counted(pairs, "pair") + " of repositories; in " + std::to_string(undeclared) +
+    return std::to_string(files_elsewhere_) + " of " + counted(files_, "large file") + " " +
+           agreed(files_elsewhere_, "is", "are") + " also elsewhere, in " + counted(pairs_, "pair") +
+           " of repositories; in " + std::to_string(undeclared) +
            " of these weights are shared and no descent is declared. " + counted(weights_changed_, "weight file") +
            " changed bytes under the same name.";
   }
@@ -302,7 +367,10 @@ class HashesAudit {
   const Subjects& asked_;
   Ancestry ancestry_;
   report::Report out_;
+  std::map<RepoKey, lineage::Node> nodes_;
+  std::map<RepoKey, std::shared_ptr<const Above>> above_;
   std::vector<std::vector<report::Figure>> rows_;
+  std::uint64_t pairs_ = 0, pairs_not_judged_ = 0;
   std::uint64_t files_ = 0, files_elsewhere_ = 0, files_in_too_many_ = 0, without_files_ = 0, weights_changed_ = 0,
                 others_changed_ = 0, revisions_gone_ = 0, revisions_compared_ = 0;
 };

@@ -63,12 +63,13 @@ std::string list_text(const std::set<std::string>& words) {
 }
 bool is_branch(std::string_view ref) { return ref.starts_with("refs/heads/"); }
 bool is_tag(std::string_view ref) { return ref.starts_with("refs/tags/"); }
+bool is_request(std::string_view ref) { return ref.starts_with("refs/pr/"); }
 
 /// One statement of a licence and the entry that has it.
 struct Stated {
   std::vector<LicenceStatement> statements;
   std::vector<const JournalEntry*> entries;
-  std::vector<std::set<std::string>> bases;
+  std::vector<std::optional<std::set<std::string>>> bases;  ///< nullopt: there is a card, and nobody can say
 };
 
 /// Reads the entries of one repository in their order.
@@ -82,10 +83,10 @@ class Reader {
       HM_TRY(take(entry));
     }
     compare_licences(listed_, "listed-licence-changed", "the listing");
-    std::set<std::pair<std::string, std::string>> told;  // commits: a branch and a tag may have gone the same way
+    Told of_licences, of_bases;
     for (const auto& [ref, stated] : published_) {
-      compare_licences(stated, "licence-changed", ref, &told);
-      compare_bases(stated, ref);
+      compare_licences(stated, "licence-changed", ref, &of_licences);
+      compare_bases(stated, ref, of_bases);
     }
     return ok();
   }
@@ -93,6 +94,7 @@ class Reader {
   std::uint64_t untold_moves() const { return untold_moves_; }
 
  private:
+  using Told = std::set<std::pair<std::string, std::string>>;  // commits: a branch and a tag may have gone the same way
   void found(const JournalEntry& at, Severity severity, std::string_view rule, const std::string& what,
              std::vector<std::string> before_and_after = {}) {
     const std::int64_t when = number_of(at.value, "obs");
@@ -169,9 +171,13 @@ class Reader {
     std::map<std::string, std::string> now;
     for (const auto& [ref, oid] : parsed.get_object())
       if (oid.is_string()) now.emplace(ref, oid.get_string());
+    const bool with_requests =
+        std::any_of(now.begin(), now.end(), [](const auto& one) { return is_request(one.first); });
     for (const auto& [ref, oid] : refs_) {
       const auto after = now.find(ref);
-      if (after == now.end())
+      if (after == now.end() && !with_requests && is_request(ref))
+        now.emplace(ref, oid);  // whoever looked did not ask for them
+      else if (after == now.end())
         found(entry, is_branch(ref) || is_tag(ref) ? Severity::Warning : Severity::Note, "ref-deleted",
               ref + " is deleted upstream; it named " + oid, {"before: " + oid, "after: none"});
       else if (after->second != oid)
@@ -208,8 +214,9 @@ class Reader {
       if (!yaml) return Error{Errc::Corrupt, at(entry) + "the card's document is not stored"};
       card = parse_card(*yaml);
     }
-    std::set<std::string> bases;
-    for (const std::string& base : card.base_models) bases.insert(ascii_lower(base));
+    std::optional<std::set<std::string>> bases;  // a card that is broken elsewhere still names its bases
+    if (card.problem.empty() || !card.base_models.empty()) bases.emplace();
+    for (const std::string& base : card.base_models) bases->insert(ascii_lower(base));
     stated.statements.push_back(statement_of(card, commit, number_of(e, "obs")));
     stated.entries.push_back(&entry);
     stated.bases.push_back(std::move(bases));
@@ -217,8 +224,7 @@ class Reader {
   }
   static std::string at(const JournalEntry& entry) { return "journal entry " + std::to_string(entry.sequence) + ": "; }
 
-  void compare_licences(const Stated& stated, std::string_view rule, const std::string& where,
-                        std::set<std::pair<std::string, std::string>>* told = nullptr) {
+  void compare_licences(const Stated& stated, std::string_view rule, const std::string& where, Told* told = nullptr) {
     for (const LicenceChange& change : licence_changes(question_.catalogue, stated.statements)) {
       const LicenceStatement &before = stated.statements[change.before], &after = stated.statements[change.after];
       if (told != nullptr && !told->emplace(before.commit, after.commit).second) continue;
@@ -236,10 +242,14 @@ class Reader {
     return out + (statement.commit.empty() ? "" : " at " + statement.commit) + " (entry " +
            std::to_string(entry.sequence) + ", " + day(number_of(entry.value, "obs")) + ")";
   }
-  void compare_bases(const Stated& stated, const std::string& ref) {
-    for (std::size_t i = 1; i < stated.bases.size(); ++i) {
-      const auto &before = stated.bases[i - 1], &after = stated.bases[i];
-      if (before == after || !stated.statements[i].readable || !stated.statements[i - 1].readable) continue;
+  void compare_bases(const Stated& stated, const std::string& ref, Told& told) {
+    std::optional<std::size_t> last;  // that could be read
+    for (std::size_t i = 0; i < stated.bases.size(); ++i) {
+      if (!stated.bases[i]) continue;
+      const std::optional<std::size_t> earlier = std::exchange(last, i);
+      if (!earlier || stated.bases[*earlier] == stated.bases[i]) continue;
+      if (!told.emplace(stated.statements[*earlier].commit, stated.statements[i].commit).second) continue;
+      const auto &before = *stated.bases[*earlier], &after = *stated.bases[i];
       const bool only_more = std::includes(after.begin(), after.end(), before.begin(), before.end());
       changed(*stated.entries[i], only_more ? Severity::Note : Severity::Warning, "bases-changed",
               "base_model of " + ref, list_text(before), list_text(after));
@@ -260,7 +270,30 @@ class Reader {
   std::uint64_t untold_moves_ = 0;
 };
 
-/// A name that somebody else has now. The entry stands in the chain of the one who took it, when a listing saw it.
+/// A listing says that a name was another's; a visit does not. Then it is the first entry under the name of the one who
+/// has it now, behind the last at which the other one was seen under it.
+Result<std::optional<JournalEntry>> taking_of(const storage::Index& index, const std::string& src, const RepoKey& taker,
+                                              const RepoKey& before, const RepoId& id) {
+  HM_TRY(auto entries, storage::Journal::entries_of(index, src, taker, kEntriesMax));
+  for (JournalEntry& entry : entries)
+    if (text_of(entry.value, "t") == "replaced" && text_of(entry.value, "was") == before.rid.text())
+      return std::optional(std::move(entry));
+  HM_TRY(const auto others, storage::Journal::entries_of(index, src, before, kEntriesMax));
+  std::optional<std::uint64_t> last;
+  for (const JournalEntry& entry : others) {
+    const std::string type = text_of(entry.value, "t");
+    if ((type == "listed" || type == "refs") && ascii_equal_fold(text_of(entry.value, "id"), id.name))
+      last = entry.sequence;
+  }
+  if (!last) return std::optional<JournalEntry>();
+  for (JournalEntry& entry : entries) {
+    const std::string name = text_of(entry.value, text_of(entry.value, "t") == "moved" ? "to" : "id");
+    if (entry.sequence > *last && ascii_equal_fold(name, id.name)) return std::optional(std::move(entry));
+  }
+  return std::optional<JournalEntry>();
+}
+
+/// A name that somebody else has now.
 Result<std::optional<Finding>> taken_name(const storage::Index& index, const std::vector<std::string>& sources,
                                           const RepoKey& repo, const RepoId& id, std::int64_t since_ms) {
   HM_TRY(const auto bytes, index.get(Family::Names, key::name(id)));
@@ -268,27 +301,24 @@ Result<std::optional<Finding>> taken_name(const storage::Index& index, const std
   HM_TRY(const auto row, storage::unpack_name(*bytes));
   if (row.key == repo) return std::optional<Finding>();
   for (const std::string& src : sources) {
-    HM_TRY(const auto entries, storage::Journal::entries_of(index, src, row.key, kEntriesMax));
-    for (const JournalEntry& entry : entries) {
-      if (text_of(entry.value, "t") != "replaced" || text_of(entry.value, "was") != repo.rid.text()) continue;
-      if (number_of(entry.value, "obs") < since_ms) return std::optional<Finding>();
-      return std::optional(Finding{Severity::Problem,
-                                   "name-replaced",
-                                   id.text(),
-                                   day(number_of(entry.value, "obs")) + ", entry " + std::to_string(entry.sequence) +
-                                       ": the name means " + row.key.text() + " now, and meant this one, " +
-                                       repo.text(),
-                                   {"before: " + repo.text(), "after: " + row.key.text()}});
-    }
+    HM_TRY(const auto entry, taking_of(index, src, row.key, repo, id));
+    if (!entry) continue;
+    if (number_of(entry->value, "obs") < since_ms) return std::optional<Finding>();
+    return std::optional(Finding{Severity::Problem,
+                                 "name-replaced",
+                                 id.text(),
+                                 day(number_of(entry->value, "obs")) + ", entry " + std::to_string(entry->sequence) +
+                                     ": the name means " + row.key.text() + " now, and meant this one, " + repo.text(),
+                                 {"before: " + repo.text(), "after: " + row.key.text()}});
   }
   return std::optional<Finding>();
 }
 
-std::string_view severity_word(const std::vector<Finding>& findings, std::string_view rule) {
+report::Figure worst_of(const std::vector<Finding>& findings, std::string_view rule) {
   std::optional<Severity> worst;
   for (const Finding& finding : findings)
     if (finding.rule == rule && (!worst || finding.severity > *worst)) worst = finding.severity;
-  return worst ? name_of(*worst) : std::string_view("-");
+  return worst ? report::Figure(std::string(name_of(*worst))) : report::Figure();
 }
 report::FigureTable rules_table(const std::vector<Finding>& findings) {
   report::FigureTable table;
@@ -305,20 +335,25 @@ report::FigureTable rules_table(const std::vector<Finding>& findings) {
     for (const Finding& finding : findings)
       if (finding.rule == rule.name) ++count, repositories.insert(finding.subject);
     table.rows.push_back({std::string(rule.name), std::string(rule.meaning), count, std::uint64_t{repositories.size()},
-                          std::string(severity_word(findings, rule.name))});
+                          worst_of(findings, rule.name)});
   }
   return table;
 }
-std::string answer_of(const std::vector<Finding>& findings, const HistoryQuestion& question, const Subjects& asked) {
+/// @param untold moves of branches that may be rewrites
+std::string answer_of(const std::vector<Finding>& findings, const HistoryQuestion& question, const Subjects& asked,
+                      std::uint64_t untold) {
   const std::string since = question.since_ms == 0 ? "since it was first seen" : "since " + day(question.since_ms);
   std::array<std::size_t, 3> counts{};
   std::set<std::string> repositories;
   for (const Finding& f : findings) ++counts[static_cast<std::size_t>(f.severity)], repositories.insert(f.subject);
+  const std::string open =
+      untold == 0 ? "" : "; whether " + counted(untold, "move") + " of branches rewrote history " + "could not be told";
   if (findings.empty())
-    return "Nothing that matters changed upstream " + since + " in " + counted(asked.keys.size(), "repository") + ".";
+    return (untold == 0 ? "Nothing that matters changed upstream " : "Nothing that matters is known to have changed ") +
+           since + " in " + counted(asked.keys.size(), "repository") + open + ".";
   return counted(findings.size(), "change") + " " + since + " in " + std::to_string(repositories.size()) + " of " +
          counted(asked.keys.size(), "repository") + ": " + counted(counts[2], "problem") + ", " +
-         counted(counts[1], "warning") + ", " + counted(counts[0], "note") + ".";
+         counted(counts[1], "warning") + ", " + counted(counts[0], "note") + open + ".";
 }
 }  // namespace
 
@@ -362,7 +397,7 @@ Result<report::Report> history(const storage::Index& index, const HistoryQuestio
        "whether the new commit descends from the old one could not be told: one of them is not in git here"}};
   table.gaps.insert(table.gaps.end(), asked.gaps.begin(), asked.gaps.end());
   out.tables.push_back(std::move(table));
-  out.answer = {answer_of(out.findings, question, asked),
+  out.answer = {answer_of(out.findings, question, asked, untold),
                 "What was seen is told: changes between two looks, and before the first one, left no trace here."};
   finish_findings(out);
   return out;

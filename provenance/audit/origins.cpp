@@ -24,14 +24,6 @@ using report::Share;
 const std::string kUnknown = "unknown";
 constexpr std::size_t kDrawnMax = 2'000;  // nodes; nobody could read more
 
-/// A base is what weights come from, and of a dataset the datasets it is made from. Training data has its own origin.
-lineage::Walk to_bases() {
-  using storage::Relation;
-  lineage::Walk walk;
-  walk.relations = {Relation::DerivedFrom, Relation::Finetune,  Relation::Adapter,    Relation::Quantized,
-                    Relation::Merge,       Relation::Converted, Relation::FromDataset};
-  return walk;
-}
 std::string owner_of(const RepoId& repo) {
   const auto slash = repo.name.find('/');
   return slash == repo.name.npos || !is_valid_repo_name(repo.name) ? std::string() : repo.name.substr(0, slash);
@@ -55,7 +47,7 @@ struct Subject {
 class OriginsAudit {
  public:
   OriginsAudit(const storage::Index& index, const OriginQuestion& question, const Subjects& asked)
-      : question_(question), asked_(asked), ancestry_(index, to_bases()) {}
+      : question_(question), asked_(asked), ancestry_(index, walk_to_bases()) {}
 
   Result<report::Report> run(const storage::Index& index) {
     for (const RepoKey& key : asked_.keys) {

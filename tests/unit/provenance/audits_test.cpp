@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/text.hpp"
@@ -24,6 +25,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::UnorderedElementsAre;
 const std::string kSrc = "huggingface.co";
 constexpr std::int64_t kHour = 3'600'000;
@@ -66,6 +68,12 @@ class AuditsTest : public testing::Test {
         read_listing({RepoKind::Model, name}, repo(number).rid, parsed.value().as_object())};
     ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
     clock_.advance(kHour);
+  }
+  void list_dataset(int number, const std::string& name) {
+    const auto parsed = parse_json("{\"id\":\"" + name + "\"}");
+    const std::vector<Listing> page{
+        read_listing({RepoKind::Dataset, name}, repo(number).rid, parsed.value().as_object())};
+    ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
   }
   /// Files as "path=content"; those that end in .md are in git, the others are large.
   void publish(int number, const std::string& name, char commit, const std::string& card,
@@ -223,6 +231,17 @@ TEST_F(AuditsTest, ARenameAndATakenNameAreTold) {
   EXPECT_THAT(report.findings.back().path, ElementsAre("before: org/old", "after: org/new"));
 }
 
+TEST_F(AuditsTest, ATakenNameIsToldThoughAVisitSawIt) {
+  list(1, "org/name");
+  publish(2, "Org/name", '1', "");
+  const Report report = history({1});
+  ASSERT_THAT(found(report), ElementsAre("problem name-replaced org/name"));
+  EXPECT_THAT(report.findings[0].what, HasSubstr("entry 1: the name means " + repo(2).text() + " now"));
+  EXPECT_THAT(found(history({1}, clock_.unix_ms())), IsEmpty());
+  publish(1, "org/name", '2', "");  // it has it again
+  EXPECT_THAT(found(history({1})), Not(Contains("problem name-replaced org/name")));
+}
+
 TEST_F(AuditsTest, VisibilityLicenceAndPresenceOfListingsAreTold) {
   list(1, "org/a", {}, R"(,"gated":false,"tags":["license:apache-2.0"])");
   list(1, "org/a", {}, R"(,"gated":"manual","tags":["license:cc-by-nc-4.0"])");
@@ -246,6 +265,27 @@ TEST_F(AuditsTest, LicencesAndBasesOfPublishedRevisionsAreCompared) {
   EXPECT_THAT(report.findings[1].what, HasSubstr("(withdrawn)"));
 }
 
+TEST_F(AuditsTest, BasesOfACardThatIsBrokenAreNeitherLostNorInvented) {
+  publish(1, "org/a", '1', "license: mit\nbase_model: org/x\n");
+  publish(1, "org/a", '2', "license: mit\nbase_model: [org/x\n");
+  publish(1, "org/a", '3', "license: mit\nbase_model: org/x\n");
+  EXPECT_THAT(found(history({1})), Not(Contains("warning bases-changed org/a"))) << "the licence could be read";
+  publish(1, "org/a", '4', "license: mit\nbase_model: [org/x\n");
+  publish(1, "org/a", '5', "license: mit\nbase_model: org/y\n");
+  const Report report = history({1});
+  ASSERT_THAT(found(report), ElementsAre("warning bases-changed org/a"));
+  EXPECT_THAT(report.findings[0].path, ElementsAre("before: org/x", "after: org/y"));
+}
+
+TEST_F(AuditsTest, AChangeOfBasesThatABranchAndATagMadeIsToldOnce) {
+  for (const char* ref : {"refs/heads/main", "refs/tags/v1"}) {
+    publish(1, "org/a", '1', "base_model: org/x\n", {}, ref);
+    publish(1, "org/a", '2', "base_model: org/y\n", {}, ref);
+  }
+  const auto all = found(history({1}));
+  EXPECT_EQ(std::count(all.begin(), all.end(), "warning bases-changed org/a"), 1);
+}
+
 TEST_F(AuditsTest, SinceLeavesOutWhatWasBefore) {
   list(1, "org/a", {}, R"(,"tags":["license:mit"])");
   list(1, "org/b", {}, R"(,"tags":["license:mit"])");
@@ -265,6 +305,9 @@ TEST_F(AuditsTest, ARewriteIsToldWhenGitSaysSoAndNeverGuessed) {
   const Report unknown = history({1});
   EXPECT_THAT(found(unknown), IsEmpty());
   EXPECT_EQ(unknown.tables[0].gaps[3].count, 2U);
+  EXPECT_EQ(unknown.answer[0],
+            "Nothing that matters is known to have changed since it was first seen in 1 repository; whether 2 moves of "
+            "branches rewrote history could not be told.");
   const Report known = history(
       {1}, 0, [](const RepoKey&, const GitOid&, const GitOid& newer) { return std::optional(newer.hex()[0] != '3'); });
   ASSERT_THAT(found(known), ElementsAre("warning history-rewritten org/a"));
@@ -279,6 +322,21 @@ TEST_F(AuditsTest, DeletedRefsAndMovedTagsAreTold) {
   EXPECT_THAT(found(history({1})), ElementsAre("warning ref-deleted org/a", "warning tag-moved org/a"));
 }
 
+TEST_F(AuditsTest, RequestsThatNobodyAskedForAreNotDeleted) {
+  const auto visit = [&](const std::vector<std::string>& refs) {
+    Observation seen;
+    seen.src = kSrc, seen.repo = {RepoKind::Model, "org/a"}, seen.rid = repo(1).rid, seen.head = "refs/heads/main";
+    for (const std::string& ref : refs) seen.refs[ref] = *GitOid::parse(std::string(40, '1'));
+    ASSERT_TRUE(recorder_->record_visit(seen));
+    clock_.advance(kHour);
+  };
+  visit({"refs/heads/main", "refs/pr/1", "refs/pr/2"});
+  visit({"refs/heads/main"});
+  EXPECT_THAT(found(history({1})), IsEmpty());
+  visit({"refs/heads/main", "refs/pr/2"});
+  EXPECT_THAT(found(history({1})), ElementsAre("note ref-deleted org/a"));
+}
+
 TEST_F(AuditsTest, SharedWeightsOfStrangersAreAWarning) {
   publish(1, "a/base", '1', "", {{"model.safetensors", "weights"}, {"tokenizer.model", "words"}});
   publish(2, "b/copy", '2', "", {{"other.safetensors", "weights"}, {"tokenizer.model", "words"}});
@@ -290,6 +348,41 @@ TEST_F(AuditsTest, SharedWeightsOfStrangersAreAWarning) {
   EXPECT_EQ(*report.table("others")->find({"b/copy", "a/base"}, "weights"), report::Figure(std::uint64_t{1}));
   EXPECT_EQ(*hashes({3}).table("others")->find({"c/declared", "a/base"}, "relation"),
             report::Figure(std::string("base")));
+}
+
+TEST_F(AuditsTest, WhoTrainedOnTheSameDataIsNoRelative) {
+  publish(1, "a/m", '1', "datasets: [lab/data]\n", {{"model.safetensors", "weights"}});
+  publish(2, "b/m", '2', "datasets: [lab/data]\n", {{"model.safetensors", "weights"}});
+  list_dataset(9, "lab/data");
+  const Report report = hashes({1});
+  EXPECT_THAT(found(report), ElementsAre("warning undeclared-copy a/m"));
+  EXPECT_EQ(*report.table("others")->find({"a/m", "b/m"}, "relation"), report::Figure(std::string("not declared")));
+  list(5, "c/root");
+  publish(3, "c/x", '3', "base_model: c/root\n", {{"model.safetensors", "others"}});
+  publish(4, "d/y", '4', "base_model: c/root\n", {{"model.safetensors", "others"}});
+  EXPECT_EQ(*hashes({3}).table("others")->find({"c/x", "d/y"}, "relation"), report::Figure(std::string("same family")));
+}
+
+TEST_F(AuditsTest, WhatIsPublishedHereAndWasToldOfTooIsVerified) {
+  publish(1, "a/m", '1', "", {{"model.safetensors", "weights"}});
+  publish(2, "b/m", '2', "", {{"model.safetensors", "weights"}});
+  survey(2, "b/m", {{"model.safetensors", "weights"}});
+  EXPECT_EQ(*hashes({1}).table("others")->find({"a/m", "b/m"}, "known_from"),
+            report::Figure(std::string("published here")));
+}
+
+TEST_F(AuditsTest, OfMoreThanAHundredOthersThoseWithMostInCommonAreListed) {
+  publish(1, "a/m", '1', "", {{"model.safetensors", "weights"}, {"tokenizer.model", "words"}});
+  for (int i = 2; i <= 151; ++i)
+    publish(i, "b/m" + std::to_string(i), '2', "", {{"tokenizer.model", "words"}, {"training_args.bin", "args"}});
+  publish(200, "z/copy", '3', "", {{"model.safetensors", "weights"}});
+  const Report report = hashes({1});
+  const auto* others = report.table("others");
+  EXPECT_EQ(others->rows.size(), 100U);
+  EXPECT_EQ(others->judged, (Share{100, 151}));
+  EXPECT_EQ(others->gaps[0].count, 51U);
+  EXPECT_NE(others->find({"a/m", "z/copy"}, "weights"), nullptr) << "weights come first";
+  EXPECT_THAT(report.answer[0], HasSubstr("2 of 2 large files are also elsewhere, in 151 pairs of repositories"));
 }
 
 TEST_F(AuditsTest, FilesThatTheHubToldOfCountToo) {
