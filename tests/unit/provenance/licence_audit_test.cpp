@@ -152,6 +152,12 @@ TEST_F(LicenceAuditTest, RecoversThePlantedLicencesAndConflicts) {
 TEST_F(LicenceAuditTest, SaysOfEachModelAloneWhatItSaysOfAll) {
   crawl(3'000, false);
   publish(7, "org/mirrored", "license: mit\nbase_model: org/none\n");  // nobody listed it
+  // A card names a base and not in which way, the listing says both; the base is known, or only its id is.
+  list(8, "org/restricted", "cc-by-nc-4.0");
+  list(9, "org/adapter", "mit", 8, "adapter");
+  publish(9, "org/adapter", "license: mit\nbase_model: org/restricted\n");
+  list(10, "org/other-adapter", "mit", 404, "adapter");
+  publish(10, "org/other-adapter", "license: mit\nbase_model: X/404\n");
   licence::Judge judge(catalogue_);
   const auto hub = licence::HubLineage::read(*index_, catalogue_).value();
   const auto bulk = licence::judge_all(judge, hub, hub.size()).value();
