@@ -62,6 +62,9 @@ TEST_F(LicenceNormalise, OtherTakesItsNameFromLicenseName) {
   EXPECT_EQ(of({"other"}).expression, "LicenseRef-hub-other");
   EXPECT_EQ(ids_of(of({"other"})), "licence-link-missing licence-imprecise");
   EXPECT_EQ(of({}, "qwen-research", "x").expression, "LicenseRef-qwen-research");
+  EXPECT_EQ(of({"other"}, "tongyi-qianwen-research", "x").expression, "LicenseRef-tongyi-qianwen-research");
+  EXPECT_EQ(of({"other"}, "stabilityai-nc-research-community", "x").expression, "LicenseRef-stability-nc-research")
+      << "not the community licence";
   EXPECT_EQ(of({"other"}, "modified-mit", "x").expression, "LicenseRef-modified-mit") << "not MIT";
 }
 TEST_F(LicenceNormalise, ValuesOutsideTheListAreReadAsFarAsTheyGo) {
