@@ -115,6 +115,9 @@ TEST_F(LicenceNormalise, MetadataOfFilesCountAsTextsDo) {
   EXPECT_EQ(with({"mit"}, {{"m.gguf", "mit", {}, {}}}).findings.size(), 0U);
   EXPECT_EQ(with({}, {{"m.gguf", "apache-2.0", {}, {}}}).expression, "Apache-2.0");
   EXPECT_EQ(with({"other"}, {{"m.gguf", "other", "llama3", {}}}).expression, "LicenseRef-hub-llama3");
+  const Normalised own = with({"house-terms-2"}, {{"m.gguf", "apache-2.0", {}, {}}});
+  EXPECT_EQ(own.expression, "LicenseRef-hub-other-house-terms-2 AND Apache-2.0") << "metadata grant nothing";
+  EXPECT_EQ(ids_of(own), "licence-unknown-id licence-inconsistent");
   const Normalised lost = with({"mit"}, {{"m.gguf", "llama3.1", {}, {}}});
   EXPECT_EQ(lost.expression, "MIT AND LicenseRef-hub-llama3.1");
   EXPECT_EQ(ids_of(lost), "licence-inconsistent");
