@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <unordered_map>
 
 #include "base/text.hpp"
@@ -47,10 +48,12 @@ bool is_version(const KeyValue& pair) {
                                    std::ranges::find(kVersionsBefore2015, pair.value) != std::end(kVersionsBefore2015));
 }
 
-/// Decimal as git-lfs reads it: leading zeros and one plus do not matter.
+/// Decimal as git-lfs reads it, into a signed number: leading zeros and one plus do not matter.
 std::optional<std::uint64_t> parse_size(std::string_view text) {
+  constexpr auto kSizeMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   if (text.starts_with('+')) text.remove_prefix(1);
-  return parse_u64(text);
+  const auto size_bytes = parse_u64(text);
+  return size_bytes && *size_bytes <= kSizeMax ? size_bytes : std::nullopt;
 }
 
 /// Fields that describe the transfer itself. Ours to set: a server that sets them could turn the request into another

@@ -1,6 +1,7 @@
 #include "mirror/snapshot.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_set>
 
 #include "base/text.hpp"
@@ -10,6 +11,7 @@ namespace hm::mirror {
 namespace {
 constexpr std::uint64_t kPointerBytesMax = 1024;  // the LFS specification's bound
 constexpr std::uint64_t kCardBytesMax = 512 * 1024;
+constexpr auto kBytesMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());  // what rows can hold
 
 Result<BlobFacts> read_facts(const Repository& repository, const TreeFile& file, std::uint64_t size_max) {
   HM_TRY(const std::string bytes, repository.read_blob(file.oid, size_max));
@@ -57,7 +59,7 @@ Result<RevisionPlan> plan_revision(const Repository& repository, const Commit& c
     }
     if (!wanted && !published.contains(file.path)) {
       ++plan.left_out_files;
-      plan.left_out_bytes += facts.size_bytes;
+      plan.left_out_bytes = std::min(kBytesMax, plan.left_out_bytes + facts.size_bytes);  // both fit, so does the sum
       return ok();
     }
     storage::ManifestFile entry;

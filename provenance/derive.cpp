@@ -22,6 +22,16 @@ Error bad_entry(const storage::JournalEntry& entry, std::string_view what) {
 Error bad_field(const char* field) {
   return {Errc::Corrupt, std::string("a journal entry has a wrong field \"") + field + "\""};
 }
+/// The one that had the name last stands last; two that take it from each other stay two.
+void note_former(storage::NameRow& name, const RepoKey& who) {
+  const std::string rid = who.rid.text();
+  std::erase(name.former, rid);
+  name.former.push_back(rid);
+}
+/// A count that was too large when it was written is negative there: the row would be refused for ever.
+std::uint64_t count_of(const json::object& entry, const char* field) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(number_of(entry, field), 0));
+}
 }  // namespace
 
 void Deriver::look_into(const storage::Batch& batch) {
@@ -175,9 +185,9 @@ Result<> Deriver::take_name(const RepoKey& k, const RepoId& repo_id, storage::Ba
   if (bytes) {
     HM_TRY(name, storage::unpack_name(*bytes));
     if (name.key == k && name.name == repo_id.name) return ok();
-    if (name.key != k)
-      name.former.push_back(name.key.rid.text());  // the name means somebody else now: a fact worth keeping
+    if (name.key != k) note_former(name, name.key);  // the name means somebody else now: a fact worth keeping
   }
+  std::erase(name.former, k.rid.text());
   name.key = k;
   name.name = repo_id.name;
   put(batch, Family::Names, name_key, storage::pack(to_json(name)));
@@ -198,7 +208,7 @@ Result<> Deriver::leave_name(const RepoKey& k, const RepoId& repo_id, storage::B
     HM_TRY(const auto row, repo(before));
     if (!row || row->removed || key::name(row->repo) != name_key) continue;
     name.former.erase(std::next(former).base());
-    name.former.push_back(k.rid.text());
+    note_former(name, k);
     name.key = before;
     name.name = row->repo.name;
     put(batch, Family::Names, name_key, storage::pack(to_json(name)));
@@ -268,10 +278,10 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
   row.commit = *commit;
   row.tree = *tree;
   row.manifest = *manifest;
-  row.files = static_cast<std::uint64_t>(number_of(e, "files"));
-  row.bytes = static_cast<std::uint64_t>(number_of(e, "bytes"));
-  row.left_out_files = static_cast<std::uint64_t>(number_of(e, "left_files"));
-  row.left_out_bytes = static_cast<std::uint64_t>(number_of(e, "left_bytes"));
+  row.files = count_of(e, "files");
+  row.bytes = count_of(e, "bytes");
+  row.left_out_files = count_of(e, "left_files");
+  row.left_out_bytes = count_of(e, "left_bytes");
   row.selection = text_of(e, "sel");
   row.observed_ms = number_of(e, "obs");
   row.entry = entry.sequence;
@@ -294,8 +304,8 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
     }
   }
   put(batch, Family::Snapshots, snapshot_key, storage::pack(to_json(row)));
-  HM_TRY(auto claims, claims_of(k, row));
-  HM_TRY(edges_.change(k, storage::EdgeOrigin::Snapshot, {}, {"", std::move(claims)}, batch));
+  HM_TRY(const auto claims, claims_of(k, row));
+  HM_TRY(edges_.add_of_snapshot(k, claims, batch));
   edges_.flush(batch);
   if (!same_files) {
     HM_TRY(each_blob(*manifest, [&](const storage::ManifestFile& f) {
@@ -311,17 +321,22 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
 }
 
 Result<> Deriver::drop_snapshot(const RepoKey& k, const Commit& commit, storage::Batch& batch) {
-  const std::string snapshot_key = key::snapshot(k, commit);
-  HM_TRY(const auto bytes, get(Family::Snapshots, snapshot_key));
+  HM_TRY(const auto bytes, get(Family::Snapshots, key::snapshot(k, commit)));
   if (!bytes) return ok();
   HM_TRY(const auto row, storage::unpack_snapshot(*bytes));
+  HM_TRY(const auto gone, claims_of(k, row));
+  HM_TRY(drop_rows(k, row, batch));
+  HM_TRY(const auto left, claims_of_snapshots(k));
+  return edges_.drop_of_snapshots(k, gone, left, batch);
+}
+
+/// All but the edges.
+Result<> Deriver::drop_rows(const RepoKey& k, const storage::SnapshotRow& row, storage::Batch& batch) {
   HM_TRY(each_blob(row.manifest, [&](const storage::ManifestFile& f) {
-    batch.remove(Family::BlobRefs, key::blob_ref(f.sha256, k, commit));
+    batch.remove(Family::BlobRefs, key::blob_ref(f.sha256, k, row.commit));
   }));
-  drop(batch, Family::Snapshots, snapshot_key);
-  HM_TRY(auto gone, claims_of(k, row));
-  HM_TRY(auto left, claims_of_snapshots(k));
-  return edges_.change(k, storage::EdgeOrigin::Snapshot, {"", std::move(gone)}, {"", std::move(left)}, batch);
+  drop(batch, Family::Snapshots, key::snapshot(k, row.commit));
+  return ok();
 }
 
 Result<> Deriver::derive_digests(const storage::JournalEntry& entry, const RepoKey& k, storage::Batch& batch) {
@@ -357,20 +372,26 @@ Result<> Deriver::derive_policy(const json::object& e, const RepoKey& k, storage
   row.pins.clear();
   HM_TRY(leave_name(k, row.repo, batch));
   std::vector<std::string> refs;
-  std::vector<Commit> commits;
   HM_TRY(scan(Family::Refs, key::repo(k), [&](const std::string& row_key, const std::string&) -> Result<> {
     refs.push_back(row_key);
     return ok();
   }));
+  for (const std::string& row_key : refs) drop(batch, Family::Refs, row_key);
+  return drop_snapshots(k, batch);
+}
+
+/// What each said is read once, not again for each that goes.
+Result<> Deriver::drop_snapshots(const RepoKey& k, storage::Batch& batch) {
+  HM_TRY(const auto gone, claims_of_snapshots(k));
+  std::vector<storage::SnapshotRow> rows;
   HM_TRY(scan(Family::Snapshots, key::repo(k), [&](const std::string&, const std::string& value) -> Result<> {
-    HM_TRY(const auto snapshot, storage::unpack_snapshot(value));
-    commits.push_back(snapshot.commit);
+    HM_TRY(auto row, storage::unpack_snapshot(value));
+    rows.push_back(std::move(row));
     return ok();
   }));
-  for (const std::string& row_key : refs) drop(batch, Family::Refs, row_key);
-  for (const Commit& commit : commits) {
-    HM_TRY(drop_snapshot(k, commit, batch));
+  for (const storage::SnapshotRow& row : rows) {
+    HM_TRY(drop_rows(k, row, batch));
   }
-  return ok();
+  return edges_.drop_of_snapshots(k, gone, {}, batch);
 }
 }  // namespace hm::provenance

@@ -50,6 +50,8 @@ class Deriver {
   Result<std::vector<lineage::Claim>> claims_of(const RepoKey& key, const storage::SnapshotRow& row) const;
   Result<std::vector<lineage::Claim>> claims_of_snapshots(const RepoKey& key) const;
   Result<> drop_snapshot(const RepoKey& key, const Commit& commit, storage::Batch& batch);
+  Result<> drop_snapshots(const RepoKey& key, storage::Batch& batch);
+  Result<> drop_rows(const RepoKey& key, const storage::SnapshotRow& row, storage::Batch& batch);
   Result<> each_blob(const Sha256& manifest, const std::function<void(const storage::ManifestFile&)>& visit) const;
 
   const storage::Index& index_;

@@ -17,8 +17,9 @@ namespace hm::provenance {
 namespace {
 using licence::Method;
 constexpr std::array<std::string_view, 4> kMethods{"none", "digest", "phrases", "similar"};
-constexpr std::size_t kRememberedMax = 10'000;  // files; some 2 KiB each
-constexpr double kScoreUnits = 10'000;          // stored as a whole number: canonical JSON has no others
+constexpr std::size_t kRememberedBytesMax = 32 << 20;
+constexpr std::size_t kEntryBytes = 128;  // of an object beside its texts, about
+constexpr double kScoreUnits = 10'000;    // stored as a whole number: canonical JSON has no others
 
 Error corrupt() {
   return {Errc::Corrupt,
@@ -46,6 +47,19 @@ Result<licence::Recognised> recognise_source(const licence::Catalogue& catalogue
   std::vector<std::byte> bytes(static_cast<std::size_t>(source.size_bytes()));
   HM_TRY(const std::size_t count, source.read_at(0, bytes));
   return licence::recognise(catalogue, {reinterpret_cast<const char*>(bytes.data()), count});
+}
+
+std::size_t bytes_of(const formats::FileClaims& file) {
+  std::size_t bytes = kEntryBytes + file.file.size();
+  for (const formats::Claim& claim : file.claims)
+    bytes += kEntryBytes + claim.file.size() + claim.field.size() + claim.text.size() + claim.revision.size();
+  for (const std::string& finding : file.findings) bytes += kEntryBytes + finding.size();
+  return bytes;
+}
+std::size_t bytes_of(const LicenceText& text) {
+  std::size_t bytes = kEntryBytes + text.file.size() + text.recognised.id.size() + text.recognised.nearest.size();
+  for (const std::string& id : text.recognised.same_text) bytes += kEntryBytes + id.size();
+  return bytes;
 }
 
 Result<LicenceText> licence_in(const json::object& from) {
@@ -91,25 +105,33 @@ Result<const FileReader::Read*> FileReader::read_one(const storage::ManifestFile
   } else {
     HM_TRY(read, within(formats::read_claims(file.path, source), where));
   }
-  if (read_.size() >= kRememberedMax) read_.clear();
+  const std::size_t bytes = file.path.size() + std::visit([](const auto& one) { return bytes_of(one); }, read);
+  if (remembered_bytes_ + bytes > kRememberedBytesMax) read_.clear(), remembered_bytes_ = 0;
+  remembered_bytes_ += bytes;
   return &read_.insert_or_assign({file.sha256, file.path}, std::move(read)).first->second;
 }
 
+Result<const FileReader::Read*> FileReader::remembered_or_read(const storage::ManifestFile& file,
+                                                               const OpenFile& open) {
+  if (const auto known = read_.find({file.sha256, file.path}); known != read_.end()) return &known->second;
+  HM_TRY(const auto source, open(file));
+  if (source == nullptr) return static_cast<const Read*>(nullptr);
+  return read_one(file, *source);
+}
+
+/// What was read before and is remembered counts as if it were read now: a revision says the same whenever it is asked.
 Result<FileFacts> FileReader::read(const storage::Manifest& manifest, const OpenFile& open) {
   FileFacts out;
-  std::size_t count = 0;
+  std::size_t count = 0, bytes = 0;
   for (const storage::ManifestFile& file : manifest.files) {
     if (is_notice_file(file.path)) out.notices.push_back(printable(file.path));
     if (!says_something(file)) continue;
-    const auto known = read_.find({file.sha256, file.path});
-    const Read* read = known == read_.end() ? nullptr : &known->second;
-    if (read == nullptr && ++count <= kFilesReadMax) {
-      HM_TRY(const auto source, open(file));
-      if (source != nullptr) {
-        HM_TRY(read, read_one(file, *source));
-      }
+    const Read* read = nullptr;
+    if (++count <= kFilesReadMax && bytes <= kFactBytesMax) {
+      HM_TRY(read, remembered_or_read(file, open));
     }
-    if (read == nullptr) {
+    if (read != nullptr) bytes += std::visit([](const auto& one) { return bytes_of(one); }, *read);
+    if (read == nullptr || bytes > kFactBytesMax) {
       ++out.unread;
     } else if (const auto* text = std::get_if<LicenceText>(read)) {
       out.licences.push_back(*text);

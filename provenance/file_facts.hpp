@@ -30,10 +30,12 @@ struct FileFacts {
   std::vector<formats::FileClaims> files;  ///< by path; files that say nothing are left out
   std::vector<LicenceText> licences;       ///< by path
   std::vector<std::string> notices;        ///< paths of NOTICE files
-  std::uint64_t unread = 0;                ///< files that would have been read, but for kFilesReadMax
+  std::uint64_t unread = 0;                ///< files that would have been read, but for the bounds below
   bool empty() const { return files.empty() && licences.empty() && notices.empty() && unread == 0; }
 };
 inline constexpr std::size_t kFilesReadMax = 2'048;  ///< of one revision; the largest sharded models have hundreds
+inline constexpr std::size_t kFactBytesMax = 16
+                                             << 20;  ///< of what they say, about; from where it is met on, none is read
 
 /// LICENSE, LICENCE.txt, COPYING, …, also in folders; not what a card calls otherwise.
 bool is_licence_file(std::string_view path);
@@ -52,7 +54,10 @@ class FileReader {
  private:
   using Read = std::variant<formats::FileClaims, LicenceText>;
   Result<const Read*> read_one(const storage::ManifestFile& file, const formats::ByteSource& source);
+  /// Null: it is not here.
+  Result<const Read*> remembered_or_read(const storage::ManifestFile& file, const OpenFile& open);
   std::map<std::pair<Sha256, std::string>, Read> read_;  ///< by bytes and path
+  std::size_t remembered_bytes_ = 0;
 };
 
 /// Canonical JSON.

@@ -24,6 +24,8 @@ constexpr std::array kVolatile{"downloads",   "downloadsAllTime",   "likes",
 constexpr std::size_t kTagsMax = 256, kBasesMax = 64;                  // kept for search; the facts keep all
 constexpr std::size_t kColumnChangesMax = 64 * storage::kColumnChunk;  // of a rebuild, between two batches
 constexpr std::string_view kLicenceTag = "license:";
+constexpr std::size_t kLicencesMax = 33;       // one more than a declaration is read to, so that it shows
+constexpr std::size_t kLicenceBytesMax = 256;  // the journal keeps them, and its entries are bounded
 
 const json::value* find(const json::object& in, const char* name) { return in.if_contains(name); }
 std::uint64_t count_of(const json::object& in, const char* name) {
@@ -65,6 +67,12 @@ std::vector<Base> bases_of(const json::object& facts) {
   return out;
 }
 
+/// One that is cut is no licence that anybody knows: what was cut off may restrict it.
+std::string licence_word(std::string_view text) {
+  if (text.size() <= kLicenceBytesMax) return std::string(text);
+  return printable(text.substr(0, kLicenceBytesMax)) + " (cut)";
+}
+
 std::string visibility_of(const json::object& facts) {
   if (flag_of(facts, "private")) return "private";
   const std::string gated = text_of(facts, "gated");
@@ -87,10 +95,6 @@ std::uint32_t licence_of(const ListingFacts& facts) {
   if (facts.licences.size() > 1) return storage::kFoldSeveral;
   return facts.licences.empty() ? 0 : folded(facts.licences.front());
 }
-std::uint64_t seconds(std::int64_t ms) {
-  return static_cast<std::uint64_t>(std::clamp(ms / 1000, std::int64_t{0}, std::int64_t{0xffffffff}));
-}
-
 std::string packed_tags(const std::vector<std::string>& tags) {
   std::string out;
   for (const std::string& tag : tags) {
@@ -105,6 +109,10 @@ std::string packed_bases(const std::vector<Base>& bases) {
   return out;
 }
 }  // namespace
+
+std::uint64_t seconds_in_column(std::int64_t ms) {
+  return static_cast<std::uint64_t>(std::clamp(ms / 1000, std::int64_t{0}, std::int64_t{0xffffffff}));
+}
 
 Listing read_listing(const RepoId& repo, const Rid& rid, json::object item) {
   const Popularity popularity{count_of(item, "downloads"), count_of(item, "likes"),
@@ -130,9 +138,11 @@ ListingFacts read_facts(const json::object& facts) {
   }
   if (const json::value* tags = find(facts, "tags"); tags != nullptr && tags->is_array()) {
     for (const json::value& tag : tags->get_array()) {
-      if (!tag.is_string() || out.tags.size() == kTagsMax) continue;
-      out.tags.emplace_back(tag.get_string());
-      if (out.tags.back().starts_with(kLicenceTag)) out.licences.push_back(out.tags.back().substr(kLicenceTag.size()));
+      if (!tag.is_string()) continue;
+      const std::string_view text = tag.get_string();
+      if (text.starts_with(kLicenceTag) && out.licences.size() < kLicencesMax)
+        out.licences.push_back(licence_word(text.substr(kLicenceTag.size())));
+      if (out.tags.size() < kTagsMax) out.tags.emplace_back(text);
     }
   }
   out.bases = bases_of(facts);
@@ -145,8 +155,8 @@ Result<> set_columns(storage::ColumnEditor& columns, const RepoKey& key, const s
   const std::array<std::pair<Column, std::uint64_t>, 10> numbers{{
       {Column::State, state_of(key.kind, row, facts)},
       {Column::Source, storage::fold32(row.src)},
-      {Column::Created, seconds(facts.created_ms)},
-      {Column::Modified, seconds(facts.modified_ms)},
+      {Column::Created, seconds_in_column(facts.created_ms)},
+      {Column::Modified, seconds_in_column(facts.modified_ms)},
       {Column::Parameters, facts.parameters},
       {Column::Storage, facts.storage_bytes},
       {Column::Owner, folded(owner)},

@@ -43,12 +43,14 @@ struct ListingFacts {
   std::int64_t created_ms = 0, modified_ms = 0;     ///< 0 = not known
   std::uint64_t parameters = 0, storage_bytes = 0;  ///< 0 = not known
   std::string library, task;                        ///< "" = none
-  std::vector<std::string> licences;                ///< as the tags say, without "license:"
+  std::vector<std::string> licences;                ///< as the tags say, without "license:"; bounded
   std::vector<std::string> tags;
   std::vector<Base> bases;
 };
 ListingFacts read_facts(const json::object& facts);
 
+/// A time as the columns hold it: whole seconds from 1970 to 2106, the end of their 32 bits.
+std::uint64_t seconds_in_column(std::int64_t ms);
 /// Writes everything about one repository into the columns but its popularity and when it was seen.
 Result<> set_columns(storage::ColumnEditor& columns, const RepoKey& key, const storage::ListingRow& row,
                      const ListingFacts& facts);

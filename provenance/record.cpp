@@ -221,7 +221,7 @@ namespace {
 /// What is derived is worth more than nothing: it goes only when all that it is derived from can be read.
 Result<> check_facts_readable(const storage::Index& index, const storage::Journal& journal) {
   HM_TRY(journal.each(0, [](const storage::JournalEntry&) -> Result<bool> { return true; }));
-  for (const Family family : {Family::Documents, Family::Manifests, Family::Listings}) {
+  for (const Family family : {Family::Documents, Family::Manifests, Family::Listings, Family::Surveys}) {
     HM_TRY(index.scan(family, {}, [](std::string_view, std::string_view) { return true; }));
   }
   return ok();

@@ -117,8 +117,8 @@ Result<> narrow_numbers(const storage::Index& index, const Filter& f, Marks& mar
     Column column;
     std::optional<std::uint64_t> least, most;
   };
-  auto seconds = [](std::optional<std::int64_t> ms) -> std::optional<std::uint64_t> {
-    return ms ? std::optional(static_cast<std::uint64_t>(std::max<std::int64_t>(*ms, 0) / 1000)) : std::nullopt;
+  auto seconds = [](std::optional<std::int64_t> ms) {
+    return ms ? std::optional(seconds_in_column(*ms)) : std::nullopt;
   };
   auto above_zero = [](std::uint64_t least) { return least == 0 ? std::nullopt : std::optional(least); };
   for (const Bound& b : {Bound{Column::Parameters, f.parameters_min, f.parameters_max},
@@ -389,7 +389,6 @@ Result<> each_match(const storage::Index& index, const Filter& filter, std::uint
 
 Place place_of(const Found& found, SortBy by) {
   Place place{0, found.row.ordinal};
-  auto seconds = [](std::int64_t ms) { return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0) / 1000); };
   switch (by) {
     case SortBy::Downloads:
       place.value = found.popularity.downloads;
@@ -401,10 +400,10 @@ Place place_of(const Found& found, SortBy by) {
       place.value = found.popularity.trending;
       break;
     case SortBy::Created:
-      place.value = seconds(found.facts.created_ms);
+      place.value = seconds_in_column(found.facts.created_ms);
       break;
     case SortBy::Modified:
-      place.value = seconds(found.facts.modified_ms);
+      place.value = seconds_in_column(found.facts.modified_ms);
       break;
     case SortBy::Parameters:
       place.value = found.facts.parameters;

@@ -5,6 +5,7 @@
 #include "base/canonical_json.hpp"
 #include "base/check.hpp"
 #include "base/json_fields.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "storage/key_space.hpp"
 
@@ -41,7 +42,9 @@ Result<SurveyRow> unpack_survey(std::string_view bytes) {
     if (!fields[0].is_string() || !fields[1].is_number()) return corrupt;
     SurveyedFile file;
     file.path = std::string(fields[0].get_string());
-    file.size_bytes = fields[1].to_number<std::uint64_t>();
+    boost::system::error_code not_a_size;
+    file.size_bytes = fields[1].to_number<std::uint64_t>(not_a_size);
+    if (not_a_size) return corrupt;
     if (fields.size() > 2) {
       file.large = fields[2].is_string() ? Sha256::parse(fields[2].get_string()) : std::nullopt;
       if (!file.large) return corrupt;
@@ -61,11 +64,21 @@ std::map<std::string, std::string> file_rows(const RepoKey& repo, std::string_vi
     if (file.large) out.emplace(key::survey_file(*file.large, repo, revision), key::u64(file.size_bytes) + file.path);
   return out;
 }
+
+/// One that cannot be read is as good as none: the Hub can be asked again.
+std::optional<SurveyRow> readable(const RepoKey& repo, std::string_view bytes) {
+  auto row = unpack_survey(bytes);
+  if (row) return std::move(row).value();
+  log(LogLevel::Warning, "what a Hub told of a repository's files cannot be read; it counts as never told",
+      {{"repository", repo.text()}});
+  return std::nullopt;
+}
 }  // namespace
 
 Result<> put_survey(const Index& index, Batch& batch, const RepoKey& repo, std::string_view revision,
                     const SurveyRow& row) {
-  HM_TRY(const auto before, find_survey(index, repo, revision));
+  HM_TRY(const auto bytes, index.get(Family::Surveys, survey_key(repo, revision)));
+  const auto before = bytes ? readable(repo, *bytes) : std::nullopt;
   auto rows = file_rows(repo, revision, row);
   if (before)
     for (const auto& [k, value] : file_rows(repo, revision, *before))
@@ -83,8 +96,9 @@ Result<> derive_survey_files(Index& index) {
     outcome = [&]() -> Result<> {
       const auto repo = key::parse_repo(k);
       if (!repo) return Error{Errc::Corrupt, "the index holds a survey under a malformed key"};
-      HM_TRY(const SurveyRow row, unpack_survey(bytes));
-      for (auto& [file_key, value] : file_rows(*repo, k.substr(key::repo(*repo).size()), row))
+      const auto row = readable(*repo, bytes);
+      if (!row) return ok();
+      for (auto& [file_key, value] : file_rows(*repo, k.substr(key::repo(*repo).size()), *row))
         batch.put(Family::SurveyFiles, file_key, std::move(value));
       if (batch.changes().size() < kBatchChanges) return ok();
       HM_TRY(index.commit(batch));

@@ -26,6 +26,8 @@ constexpr auto kKindNames = std::to_array<std::string_view>(
 constexpr std::size_t kFieldBytesMax = 512;
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+constexpr std::string_view kShardIndex = ".safetensors.index.json";
+/// Endings count in any case, as where tensors are digested. @param name in lower case
 bool is_weight_file(std::string_view name) {
   return name.ends_with(".safetensors") || name.ends_with(".gguf") || name.ends_with(".onnx");
 }
@@ -115,22 +117,22 @@ Result<FileClaims> parse_claims(std::string_view canonical) {
 }
 
 bool is_read(std::string_view path, std::uint64_t size_bytes) {
-  const std::string_view name = base_name(path);
+  const std::string name = ascii_lower(base_name(path));
   if (is_weight_file(name)) return size_bytes != 0;
-  if (name.ends_with(".safetensors.index.json")) return size_bytes <= kShardIndexBytesMax;
-  const auto kind = text_file_kind(name);
+  if (name.ends_with(kShardIndex)) return size_bytes <= kShardIndexBytesMax;
+  const auto kind = text_file_kind(base_name(path));
   return kind && size_bytes <= text_bytes_max(*kind);
 }
 
 Result<FileClaims> read_claims(std::string_view path, const ByteSource& source) {
   FileClaims out;
   out.file = printable(path);
-  const std::string_view name = base_name(path);
-  const auto kind = text_file_kind(name);
-  const auto read = is_weight_file(name)                        ? read_weight_file(name, source, out)
-                    : name.ends_with(".safetensors.index.json") ? read_index(source, out)
-                    : kind                                      ? claim_text_file(*kind, source, out)
-                                                                : Result<>(bad_file("no file that is read for claims"));
+  const std::string name = ascii_lower(base_name(path));
+  const auto kind = text_file_kind(base_name(path));
+  const auto read = is_weight_file(name)          ? read_weight_file(name, source, out)
+                    : name.ends_with(kShardIndex) ? read_index(source, out)
+                    : kind                        ? claim_text_file(*kind, source, out)
+                                                  : Result<>(bad_file("no file that is read for claims"));
   if (read) return out;
   if (read.assume_error().code != Errc::BadInput) return read.assume_error();
   out.complete = false;

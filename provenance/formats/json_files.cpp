@@ -17,7 +17,8 @@ constexpr std::size_t kPathBytesMax = 512;
 /// Turns events into fields.
 class FieldSink {
  public:
-  FieldSink(std::span<const std::string_view> wanted, std::vector<Field>& into) : wanted_(wanted), out_(into) {}
+  FieldSink(std::span<const std::string_view> wanted, std::vector<Field>& into, std::uint64_t* left_out)
+      : wanted_(wanted), out_(into), left_out_(left_out) {}
 
   Result<> take(const TreeEvent& event) {
     switch (event.kind) {
@@ -71,13 +72,17 @@ class FieldSink {
   Result<> scalar(const TreeEvent& event) {
     if (levels_.empty()) return no_object();
     next_item();
-    if (keep_ && event.kind != Kind::Null && out_.size() < kFieldsMax)
+    if (!keep_ || event.kind == Kind::Null) return ok();
+    if (out_.size() < kFieldsMax)
       out_.push_back({path_, std::string(event.text.substr(0, kClaimBytesMax))});
+    else if (left_out_ != nullptr)
+      ++*left_out_;
     return ok();
   }
 
   std::span<const std::string_view> wanted_;
   std::vector<Field>& out_;
+  std::uint64_t* left_out_;
   std::vector<Level> levels_;
   std::string path_;
   bool keep_ = false;
@@ -198,47 +203,58 @@ std::optional<TextFile> text_file_kind(std::string_view name) {
 }
 std::uint64_t text_bytes_max(TextFile kind) { return kind == TextFile::MergeConfig ? kYamlBytesMax : kJsonBytesMax; }
 
-Result<> read_json_fields(const ByteSource& source, std::span<const std::string_view> wanted,
-                          std::vector<Field>& into) {
+Result<> read_json_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into,
+                          std::uint64_t* left_out) {
   if (source.size_bytes() > kJsonBytesMax) return bad_file("the file is larger than " + human_bytes(kJsonBytesMax));
   ByteCursor cursor(source);
-  FieldSink sink(wanted, into);
+  FieldSink sink(wanted, into, left_out);
   const JsonBudget budget{.text_bytes_max = kClaimBytesMax, .python_numbers = true};
   return read_json(cursor, budget, [&](const TreeEvent& event) { return sink.take(event); });
 }
 
-Result<> read_yaml_fields(const ByteSource& source, std::span<const std::string_view> wanted,
-                          std::vector<Field>& into) {
+Result<> read_yaml_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into,
+                          std::uint64_t* left_out) {
   if (source.size_bytes() > kYamlBytesMax) return bad_file("the file is larger than " + human_bytes(kYamlBytesMax));
   ByteCursor cursor(source);
   HM_TRY(const std::string text, cursor.text(source.size_bytes(), kYamlBytesMax));
-  FieldSink sink(wanted, into);
+  FieldSink sink(wanted, into, left_out);
   return read_yaml(text, {}, [&](const TreeEvent& event) { return sink.take(event); });
 }
 
-Result<> claim_text_file(TextFile kind, const ByteSource& source, FileClaims& into) {
+namespace {
+Result<> claim_fields(TextFile kind, const ByteSource& source, std::uint64_t& left_out, FileClaims& into) {
   std::vector<Field> fields;
   switch (kind) {
     case TextFile::AdapterConfig: {
-      auto read = read_json_fields(source, kAdapterKeys, fields);
+      auto read = read_json_fields(source, kAdapterKeys, fields, &left_out);
       claim_adapter(fields, into);
       return read;
     }
     case TextFile::ModelIndex: {
-      auto read = read_json_fields(source, {}, fields);
+      auto read = read_json_fields(source, {}, fields, &left_out);
       claim_model_index(fields, into);
       return read;
     }
     case TextFile::MergeConfig: {
-      auto read = read_yaml_fields(source, {}, fields);
+      auto read = read_yaml_fields(source, {}, fields, &left_out);
       claim_merge(fields, into);
       return read;
     }
     case TextFile::Config:
       break;
   }
-  auto read = read_json_fields(source, kConfigKeys, fields);
+  auto read = read_json_fields(source, kConfigKeys, fields, &left_out);
   claim_config(fields, into);
+  return read;
+}
+}  // namespace
+
+Result<> claim_text_file(TextFile kind, const ByteSource& source, FileClaims& into) {
+  std::uint64_t left_out = 0;
+  auto read = claim_fields(kind, source, left_out, into);
+  if (left_out != 0)
+    into.note("of its fields " + std::to_string(left_out) + " beyond the first " + std::to_string(kFieldsMax) +
+              " were not looked at");
   return read;
 }
 }  // namespace hm::provenance::formats

@@ -34,10 +34,12 @@ struct Field {
 inline constexpr std::size_t kFieldsMax = 4'096;
 
 /// Scalars but nulls, of a document whose root is an object, in their order. `wanted` names the keys of the root that
-/// are looked into; empty: all. Beyond kFieldsMax none is kept.
+/// are looked into; empty: all. Beyond kFieldsMax none is kept, but counted in `left_out`.
 /// @returns BadInput with what is wrong; `into` then holds what was read before. Errors of the source as they come.
-Result<> read_json_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into);
-Result<> read_yaml_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into);
+Result<> read_json_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into,
+                          std::uint64_t* left_out = nullptr);
+Result<> read_yaml_fields(const ByteSource& source, std::span<const std::string_view> wanted, std::vector<Field>& into,
+                          std::uint64_t* left_out = nullptr);
 
 /// Adds what the file claims, also when it breaks in the middle. @returns as above.
 Result<> claim_text_file(TextFile kind, const ByteSource& source, FileClaims& into);

@@ -86,6 +86,7 @@ Result<Written> read_section(const config::TomlSection& section) {
     visit(section.name, "results_free", l.results_free, any);
     visit(section.name, "imprecise", l.imprecise, any);
     visit(section.name, "phrases", l.phrases, any);
+    visit(section.name, "own_words", l.own_words, any);
     visit(section.name, "source", l.source, any);
     visit(section.name, "read", l.read, any);
     visit(section.name, "notes", l.notes, any);

@@ -67,7 +67,7 @@ struct Licence {
   Class klass = Class::Unknown;
   Flags demands = 0, restricts = 0;
   bool results_free = false, imprecise = false;
-  std::vector<std::string> hub, spellings, derivatives, not_with, phrases;
+  std::vector<std::string> hub, spellings, derivatives, not_with, phrases, own_words;
   std::string place;             ///< "file:line:column: "
   std::uint32_t family_bit = 0;  ///< 1 + number of the family; 0: none
 };

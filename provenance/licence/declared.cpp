@@ -10,6 +10,7 @@
 #include "provenance/file_facts.hpp"
 #include "provenance/licence/spdx.hpp"
 #include "provenance/lineage/claims.hpp"
+#include "provenance/lineage/standing.hpp"
 #include "provenance/listing.hpp"
 #include "storage/journal.hpp"
 #include "storage/key_space.hpp"
@@ -30,23 +31,31 @@ bool is_use_policy(std::string_view path) {
   const std::string name = ascii_lower(path.substr(path.rfind('/') + 1));
   return name.starts_with("use_policy") || name.starts_with("use-policy");
 }
+bool is_text(const LicenceText& text) { return !text.recognised.id.empty() || !is_use_policy(text.file); }
 
-/// The licence that each model file names in its metadata; the same of several files once.
+/// What one model file names in its metadata: a licence with its name and link, or each of several for itself.
+std::vector<FileClaim> claims_in(const formats::FileClaims& file) {
+  std::vector<std::string> ids, names;
+  std::string link;
+  for (const formats::Claim& claim : file.claims) {
+    if (claim.kind == formats::ClaimKind::Licence) ids.push_back(claim.text);
+    if (claim.kind == formats::ClaimKind::LicenceName) names.push_back(claim.text);
+    if (claim.kind == formats::ClaimKind::LicenceLink) link = claim.text;
+  }
+  std::vector<FileClaim> out;
+  if (ids.size() == 1 && names.size() == 1) return {{file.file, ids[0], names[0], link}};
+  for (const std::string& id : ids) out.push_back({file.file, id, {}, link});
+  for (const std::string& name : names) out.push_back({file.file, {}, name, link});
+  return out;
+}
+/// Of all files; the same of several files once.
 std::vector<FileClaim> claims_in(const FileFacts& facts) {
   std::vector<FileClaim> out;
-  for (const formats::FileClaims& file : facts.files) {
-    FileClaim one;
-    for (const formats::Claim& claim : file.claims) {
-      if (claim.kind == formats::ClaimKind::Licence) one.id = claim.text;
-      if (claim.kind == formats::ClaimKind::LicenceName) one.name = claim.text;
-      if (claim.kind == formats::ClaimKind::LicenceLink) one.link = claim.text;
+  for (const formats::FileClaims& file : facts.files)
+    for (FileClaim& one : claims_in(file)) {
+      const auto same = [&](const FileClaim& c) { return c.id == one.id && c.name == one.name && c.link == one.link; };
+      if (std::none_of(out.begin(), out.end(), same)) out.push_back(std::move(one));
     }
-    if (one.id.empty() && one.name.empty()) continue;
-    const auto same = [&](const FileClaim& c) { return c.id == one.id && c.name == one.name && c.link == one.link; };
-    if (std::any_of(out.begin(), out.end(), same)) continue;
-    one.file = file.file;
-    out.push_back(std::move(one));
-  }
   return out;
 }
 bool says_adapter(const FileFacts& facts) {
@@ -99,6 +108,7 @@ class Reading {
     out_.name = row->name;
     listed_ids_ = read.licences;
     listed_head_ = read.head;
+    listed_changed_ms_ = row->changed_ms;
     out_.listed = expression_of(catalogue_, listed_ids_);
     sources_.push_back(row->src);
     if (says_adapter(lineage::claims_of_listing(key_.kind, facts))) out_.material = Material::Adapter;
@@ -111,11 +121,13 @@ class Reading {
     HM_TRY(const storage::RepoRow row, storage::unpack_repo(*bytes));
     if (out_.name.empty()) out_.name = row.repo.name;
     if (std::find(sources_.begin(), sources_.end(), row.src) == sources_.end()) sources_.push_back(row.src);
-    HM_TRY(snapshot_, current_of(row));
+    HM_TRY(snapshot_, lineage::current_snapshot(index_, key_));
     if (!snapshot_) return true;
     out_.published = true;
     out_.commit = snapshot_->commit.hex();
-    out_.listing_is_newer = listed_head_ && *listed_head_ != snapshot_->commit;
+    // A visit may have seen a commit that no listing has told of yet.
+    out_.listing_is_newer =
+        listed_head_ && *listed_head_ != snapshot_->commit && listed_changed_ms_ >= snapshot_->observed_ms;
     HM_TRY(const FileFacts facts, file_facts_of(index_, *snapshot_));
     out_.said = normalise(catalogue_, declared_in(*snapshot_, facts));
     out_.card = expression_of(catalogue_, snapshot_->card.licences);
@@ -126,25 +138,6 @@ class Reading {
     return true;
   }
 
-  /// What upstream's default branch names here, else what was published last.
-  Result<std::optional<storage::SnapshotRow>> current_of(const storage::RepoRow& row) const {
-    std::optional<storage::SnapshotRow> out;
-    if (!row.head.empty()) {
-      HM_TRY(const auto ref, index_.get(Family::Refs, key::ref(key_, row.head)));
-      if (ref) {
-        HM_TRY(const storage::RefRow named, storage::unpack_ref(*ref));
-        HM_TRY(const auto bytes, index_.get(Family::Snapshots, key::snapshot(key_, named.commit)));
-        if (bytes) {
-          HM_TRY(out, storage::unpack_snapshot(*bytes));
-          return out;
-        }
-      }
-    }
-    HM_TRY(each_snapshot([&](storage::SnapshotRow snapshot) {
-      if (!out || snapshot.entry > out->entry) out = std::move(snapshot);
-    }));
-    return out;
-  }
   template <class Visit>
   Result<> each_snapshot(const Visit& visit) const {
     Result<> outcome = ok();
@@ -168,28 +161,28 @@ class Reading {
     const bool same_commit = listed_head_ && *listed_head_ == snapshot.commit;
     if (declared.ids.empty() && declared.name.empty() && same_commit) declared.ids = listed_ids_;
     for (const LicenceText& text : facts.licences)
-      if (!text.recognised.id.empty() || !is_use_policy(text.file))
-        declared.texts.push_back({text.file, text.recognised});
+      if (is_text(text)) declared.texts.push_back({text.file, text.recognised});
     declared.claims = claims_in(facts);
     return declared;
   }
 
-  /// Whether there is a licence text and a notice; what was left out may be one.
+  /// Whether there is a licence text and a notice. What was left out may be one, and what was not read a text.
   Result<> read_presence(const FileFacts& facts) {
-    const Known absent = snapshot_->partial() ? Known::Unknown : Known::No;
-    bool text = !facts.licences.empty(), notice = !facts.notices.empty();
+    const bool partial = snapshot_->partial();
+    bool text = std::any_of(facts.licences.begin(), facts.licences.end(), is_text), notice = !facts.notices.empty();
+    out_.has_text = text ? Known::Yes : partial || facts.unread != 0 ? Known::Unknown : Known::No;
     if (!snapshot_->said) {  // nobody read its files, but their names are here
       HM_TRY(const auto bytes, index_.get(Family::Manifests, snapshot_->manifest.view()));
       if (!bytes) return ok();
       HM_TRY(const storage::Manifest manifest, storage::unpack_manifest(*bytes, snapshot_->manifest));
       for (const storage::ManifestFile& file : manifest.files) {
         if (is_licence_file(file.path)) ++out_.unread;
-        text = text || is_licence_file(file.path);
+        text = text || (is_licence_file(file.path) && !is_use_policy(file.path));
         notice = notice || is_notice_file(file.path);
       }
+      out_.has_text = text ? Known::Yes : partial ? Known::Unknown : Known::No;
     }
-    out_.has_text = text ? Known::Yes : absent;
-    out_.has_notice = notice ? Known::Yes : absent;
+    out_.has_notice = notice ? Known::Yes : partial ? Known::Unknown : Known::No;
     return ok();
   }
 
@@ -235,6 +228,7 @@ class Reading {
   Declaration out_;
   std::vector<std::string> listed_ids_, sources_;
   std::optional<Commit> listed_head_;
+  std::int64_t listed_changed_ms_ = 0;
   std::optional<storage::SnapshotRow> snapshot_;
 };
 }  // namespace

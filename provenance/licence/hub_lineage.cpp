@@ -5,12 +5,14 @@
 #include <numeric>
 #include <optional>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "base/json_fields.hpp"
 #include "base/text.hpp"
 #include "provenance/licence/declared.hpp"
 #include "provenance/licence/spdx.hpp"
+#include "provenance/lineage/claims.hpp"
 #include "provenance/listing.hpp"
 #include "provenance/report/population.hpp"
 #include "storage/columns.hpp"
@@ -56,7 +58,7 @@ class HubLineage::Reader {
     HM_TRY(read_licences(size));
     HM_TRY(read_published());
     HM_TRY(read_edges());
-    arrange();
+    HM_TRY(arrange());
     HM_TRY(read_earlier());
     return std::move(out_);
   }
@@ -65,6 +67,7 @@ class HubLineage::Reader {
   struct ChildEdge {
     NodeId child;
     Parent parent;
+    std::uint32_t unknown;  ///< of a parent that cannot be found: which one; 0: it is found
   };
 
   std::uint32_t said_of(const std::vector<std::string>& ids) {
@@ -187,10 +190,12 @@ class HubLineage::Reader {
           return false;
         }
         parent = found.assume_value().value_or(kNoNode);
+        if (parent == kNoNode) unknown_.push_back(to);
       }
       // Where a file was loaded from is often the repository itself.
       if (edge.evidence == Evidence::Inferred && parent == *child) return true;
-      edges_.push_back({*child, {parent, edge.relation, edge.evidence}});
+      const std::size_t unknown = parent == kNoNode ? unknown_.size() : 0;
+      edges_.push_back({*child, {parent, edge.relation, edge.evidence}, static_cast<std::uint32_t>(unknown)});
       if (edge.relation == Relation::Adapter && edge.origin == storage::EdgeOrigin::Listing &&
           out_.kind(*child) == RepoKind::Model)
         out_.state_[*child] |= kAdapter;
@@ -207,14 +212,72 @@ class HubLineage::Reader {
   }
 
   /// The parents of each child lie together: from parents_begin_[child] to parents_begin_[child + 1].
-  void arrange() {
-    out_.parents_begin_.assign(static_cast<std::size_t>(out_.size()) + 1, 0);
-    for (const ChildEdge& edge : edges_) ++out_.parents_begin_[edge.child + 1];
-    std::partial_sum(out_.parents_begin_.begin(), out_.parents_begin_.end(), out_.parents_begin_.begin());
-    out_.parents_.resize(edges_.size());
-    std::vector<std::uint32_t> next(out_.parents_begin_.begin(), out_.parents_begin_.end() - 1);
-    for (const ChildEdge& edge : edges_) out_.parents_[next[edge.child]++] = edge.parent;
+  Result<> arrange() {
+    std::vector<std::size_t> next(static_cast<std::size_t>(out_.size()) + 1, 0);
+    for (const ChildEdge& edge : edges_) ++next[edge.child + 1];
+    std::partial_sum(next.begin(), next.end(), next.begin());
+    std::vector<ChildEdge> sorted(edges_.size());
+    for (const ChildEdge& edge : edges_) sorted[next[edge.child]++] = edge;
     edges_ = {};
+    out_.parents_begin_.assign(1, 0);
+    std::size_t begin = 0;
+    for (NodeId child = 0; child < out_.size(); ++child) {  // next[child] has become where its edges end
+      const std::span<ChildEdge> of_one(sorted.data() + begin, next[child] - begin);
+      begin = next[child];
+      HM_TRY(join_unknown(of_one));
+      join(of_one);
+      out_.parents_begin_.push_back(static_cast<std::uint32_t>(out_.parents_.size()));
+    }
+    return ok();
+  }
+  /// Of what one child says in several places an edge for each relation stays, with the best evidence; a base of which
+  /// nobody says in which way is none beside one that says it. lineage::Graph::parents() does the same.
+  void join(std::span<ChildEdge> edges) {
+    const auto order = [](const ChildEdge& e) {
+      return std::tuple(e.parent.node, e.unknown, e.parent.relation, -static_cast<int>(e.parent.evidence));
+    };
+    const auto same_parent = [](const ChildEdge& a, const ChildEdge& b) {
+      return a.parent.node == b.parent.node && a.unknown == b.unknown;
+    };
+    std::sort(edges.begin(), edges.end(), [&](const auto& a, const auto& b) { return order(a) < order(b); });
+    const auto end = std::unique(edges.begin(), edges.end(), [&](const ChildEdge& a, const ChildEdge& b) {
+      return same_parent(a, b) && a.parent.relation == b.parent.relation;
+    });
+    for (auto at = edges.begin(); at != end; ++at) {
+      const auto next = std::next(at);
+      const bool told = at->parent.relation == Relation::DerivedFrom && next != end && same_parent(*at, *next) &&
+                        next->parent.relation <= Relation::Converted;
+      if (told)
+        next->parent.evidence = std::max(next->parent.evidence, at->parent.evidence);
+      else
+        out_.parents_.push_back(at->parent);
+    }
+  }
+  /// The Hub gives the id of a base that a card gives the name of: the listing tells that they are one.
+  Result<> join_unknown(std::span<ChildEdge> edges) const {
+    const auto is_unknown = [&](const ChildEdge& e, bool with_id) {
+      return e.unknown != 0 && unknown_[e.unknown - 1].rid.has_value() == with_id;
+    };
+    for (const bool with_id : {false, true})
+      if (std::none_of(edges.begin(), edges.end(), [&](const ChildEdge& e) { return is_unknown(e, with_id); }))
+        return ok();
+    HM_TRY(const RepoKey child, out_.key_of(index_, edges.front().child));
+    HM_TRY(const auto row, storage::find_listing(index_, child));
+    if (!row) return ok();
+    HM_TRY(const json::value facts, parse_json(row->facts));
+    if (!facts.is_object()) return corrupt("listing");
+    const auto claims = lineage::claims_of_listing(child.kind, facts.get_object());
+    for (ChildEdge& by_name : edges) {
+      if (!is_unknown(by_name, false)) continue;
+      const storage::EdgeTarget& named = unknown_[by_name.unknown - 1];
+      const auto same = std::find_if(claims.begin(), claims.end(), [&](const lineage::Claim& c) {
+        return c.to.rid && c.to.kind == named.kind && ascii_equal_fold(c.text, named.name);
+      });
+      if (same == claims.end()) continue;
+      for (const ChildEdge& by_id : edges)
+        if (is_unknown(by_id, true) && unknown_[by_id.unknown - 1] == same->to) by_name.unknown = by_id.unknown;
+    }
+    return ok();
   }
 
   /// Licences that listings gave before to those that give none now. Only entries with licences are parsed, and of them
@@ -264,6 +327,7 @@ class HubLineage::Reader {
   std::map<Said, std::uint32_t> numbers_;
   std::map<std::string, NodeId, std::less<>> unlisted_nodes_;
   std::vector<ChildEdge> edges_;
+  std::vector<storage::EdgeTarget> unknown_;  ///< number - 1: parents that cannot be found
 };
 
 Result<HubLineage> HubLineage::read(const storage::Index& index, const Catalogue& catalogue) {

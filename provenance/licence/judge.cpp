@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -82,10 +83,14 @@ void Judge::make(Interned& one, std::string_view expression) const {
   std::optional<std::vector<std::vector<Expression>>> choices;
   if (const auto parsed = parse_expression(expression)) choices = alternatives_of(parsed.assume_value());
   if (!choices) choices = {{Expression{}}};
+  std::set<std::set<const Licence*>> known;
   for (const auto& choice : *choices) {
-    auto& all = one.alternatives.emplace_back();
+    std::vector<const Licence*> all;
+    std::set<const Licence*> distinct;
     // An exception only ever permits more; read without it, a verdict errs on the strict side.
-    for (const Expression& e : choice) all.push_back(licence_of(e.id));
+    for (const Expression& e : choice)
+      if (const Licence* l = licence_of(e.id); distinct.insert(l).second) all.push_back(l);
+    if (known.insert(std::move(distinct)).second) one.alternatives.push_back(std::move(all));
   }
   auto burden = [](const std::vector<const Licence*>& all) {
     Flags restricts = 0, demands = 0;
@@ -196,11 +201,13 @@ Judge::Between Judge::between(ExpressionId base, ExpressionId derivative, std::u
   std::optional<Between> worst;
   for (const auto& offered : interned_[derivative].alternatives) {
     std::optional<Between> best;
+    std::unordered_map<const Licence*, Between> of_licence;  // alternatives have most licences in common
     for (const auto& choice : interned_[base].alternatives) {
       std::optional<Between> all;
       for (const Licence* l : choice) {
-        const Between one = between(*l, offered, families);
-        if (!all || one.severity > all->severity) all = one;
+        const auto [one, is_new] = of_licence.try_emplace(l);
+        if (is_new) one->second = between(*l, offered, families);
+        if (!all || one->second.severity > all->severity) all = one->second;
       }
       if (!best || all->severity < best->severity) best = all;
     }
@@ -223,19 +230,26 @@ bool Judge::exclude(const Licence& a, const Licence& b) const {
   }
   return true;
 }
+bool Judge::exclude_each_other(const Licence* a, const Licence* b) {
+  const auto [known, is_new] = exclude_licences_.try_emplace(std::minmax(a, b));
+  if (is_new) known->second = exclude(*a, *b);
+  return known->second;
+}
 bool Judge::exclude(ExpressionId a, ExpressionId b) {
   const auto [known, is_new] = exclude_.emplace(pair_of(std::min(a, b), std::max(a, b)), true);
   if (!is_new) return known->second;
-  auto clash = [&](const auto& left, const auto& right) {
-    for (const Licence* l : left)
-      for (const Licence* r : right)
-        if (exclude(*l, *r)) return true;
-    return false;
-  };
-  for (const auto& left : interned_[a].alternatives)
+  for (const auto& left : interned_[a].alternatives) {
+    std::unordered_map<const Licence*, bool> clashes;  // with one of `left`; alternatives have most licences in common
+    auto clash = [&](const Licence* r) {
+      const auto [one, is_first] = clashes.try_emplace(r);
+      if (is_first)
+        one->second = std::any_of(left.begin(), left.end(), [&](const Licence* l) { return exclude_each_other(l, r); });
+      return one->second;
+    };
     for (const auto& right : interned_[b].alternatives)
-      if (!clash(left, right)) known->second = false;
-  return known->second;
+      if (std::none_of(right.begin(), right.end(), clash)) return known->second = false;
+  }
+  return true;
 }
 
 void Judge::judge_limits(Work& work, const Interned& of, std::optional<std::size_t> term) {

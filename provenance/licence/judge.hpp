@@ -3,11 +3,13 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "provenance/licence/catalogue.hpp"
@@ -81,6 +83,7 @@ class Judge {
   Between between(ExpressionId base, ExpressionId derivative, std::uint64_t families);
   bool exclude(ExpressionId a, ExpressionId b);
   bool exclude(const Licence& a, const Licence& b) const;
+  bool exclude_each_other(const Licence* a, const Licence* b);  ///< exclude(), remembered
 
   struct Work;  ///< one call of judge()
   void judge_term(Work& work, std::size_t i);
@@ -104,5 +107,6 @@ class Judge {
   };
   std::unordered_map<PairKey, Between, PairHash> between_;
   std::unordered_map<std::uint64_t, bool> exclude_;
+  std::map<std::pair<const Licence*, const Licence*>, bool> exclude_licences_;
 };
 }  // namespace hm::provenance::licence

@@ -7,6 +7,8 @@
 
 namespace hm::provenance::licence {
 namespace {
+constexpr std::string_view kOtherRef = "LicenseRef-hub-other";  // and "-<slug>" of a name that nobody knows
+
 /// GNU licences "only" and "or later" have one text.
 std::string_view text_id(std::string_view id) {
   for (const std::string_view suffix : {std::string_view("-only"), std::string_view("-or-later")})
@@ -84,7 +86,7 @@ class Normaliser {
   }
   static std::string other_ref(std::string_view name) {
     const std::string slug = slug_of(name);
-    return "LicenseRef-hub-other" + (slug.empty() ? "" : "-" + slug);
+    return std::string(kOtherRef) + (slug.empty() ? "" : "-" + slug);
   }
 
   std::string hub_licence(const std::string& id, const Licence& known) {
@@ -140,6 +142,7 @@ class Normaliser {
         add_once(unnamed, text.recognised.id);
       }
     }
+    const bool by_text = !unnamed.empty();
     std::string says = unnamed.empty() ? "" : "a text says " + listed(unnamed);
     for (const FileClaim& claim : declared_.claims) {
       const std::string id = claimed(claim);
@@ -152,8 +155,10 @@ class Normaliser {
       }
     }
     if (unnamed.empty()) return;
-    // "bsd" and the text of BSD-3-Clause: the text says which one. A second text may say anything.
-    const bool vague = !confirmed && of_card == 1 && is_vague(parts_[0], unnamed);
+    // "bsd" and the text of BSD-3-Clause: the text says which one. A second text may say anything. Metadata grant
+    // nothing: beside them a licence with a name of its own stays.
+    const bool vague =
+        !confirmed && of_card == 1 && is_vague(parts_[0], unnamed) && (by_text || !has_own_name(parts_[0]));
     if (of_card == 0 || (vague && !unread_text)) {
       parts_ = unnamed;
       if (unread_text) parts_.emplace_back(kNoAssertion);
@@ -182,12 +187,14 @@ class Normaliser {
   }
   /// The card names nothing, or a family to whose class the texts belong.
   bool is_vague(const std::string& part, const std::vector<std::string>& texts) const {
-    if (part == kNoAssertion || part.starts_with("LicenseRef-hub-other")) return true;
+    if (part == kNoAssertion || part.starts_with(kOtherRef)) return true;
     const Licence* declared = catalogue_.find(part);
     const Licence* text = catalogue_.find(texts.front());
     return declared != nullptr && declared->imprecise && texts.size() == 1 && text != nullptr &&
            (declared->klass == text->klass || declared->klass == Class::Unknown);
   }
+
+  static bool has_own_name(const std::string& part) { return part.starts_with(kOtherRef) && part != kOtherRef; }
 
   const Catalogue& catalogue_;
   const Declared& declared_;

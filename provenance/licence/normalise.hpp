@@ -39,6 +39,6 @@ struct Normalised {
 };
 /// The card's identifiers hold together (AND); texts and claims of files that the card does not name hold beside them,
 /// because none of them may be dropped by a program. What is vague ("bsd", "other") gives way to a text that is not,
-/// unless there is another text, which nobody knows.
+/// unless there is another text, which nobody knows; to metadata of files only where it has no name of its own.
 Normalised normalise(const Catalogue& catalogue, const Declared& declared);
 }  // namespace hm::provenance::licence

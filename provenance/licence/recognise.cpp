@@ -33,17 +33,31 @@ struct Alarm {
   std::string_view words;
   Flags unless;
 };
-constexpr Flags kNonCommercial = 1U << 0, kResearchOnly = 1U << 1;
-constexpr std::array<Alarm, 8> kAlarms{{
+constexpr Flags kNonCommercial = 1U << 0, kResearchOnly = 1U << 1, kEither = kNonCommercial | kResearchOnly;
+constexpr std::array kAlarms = std::to_array<Alarm>({
     {"non commercial", kNonCommercial},
     {"noncommercial", kNonCommercial},
     {"not for commercial", kNonCommercial},
     {"no commercial", kNonCommercial},
+    {"for commercial purposes", kNonCommercial},
+    {"for commercial use", kNonCommercial},
+    {"used commercially", kNonCommercial},
+    {"commercial use is not", kNonCommercial},
     {"commercial use is prohibited", kNonCommercial},
+    {"commercial use is forbidden", kNonCommercial},
+    {"commercial use prohibited", kNonCommercial},
+    {"commercial use requires", kNonCommercial},
+    {"personal use only", kEither},
+    {"academic use only", kEither},
+    {"academic purposes only", kEither},
+    {"educational use only", kEither},
+    {"educational purposes only", kEither},
+    {"evaluation use only", kEither},
+    {"evaluation purposes only", kEither},
     {"research purposes only", kResearchOnly},
     {"research use only", kResearchOnly},
     {"monthly active users", restriction::kUserCeiling},
-}};
+});
 
 bool is_copyright_line(std::string_view line) {
   while (!line.empty() && (line[0] == ' ' || line[0] == '\t' || line[0] == '*' || line[0] == '#' || line[0] == '/'))
@@ -83,8 +97,14 @@ const std::string& reported(const Catalogue& catalogue, const std::vector<std::s
   return ids.front();
 }
 
-bool alarmed(const Catalogue& catalogue, const std::string& id, const std::string& text) {
+/// @param text joined()
+bool alarmed(const Catalogue& catalogue, const std::string& id, std::string text) {
   const Licence* licence = catalogue.find(id);
+  if (licence != nullptr)
+    for (const std::string& phrase : licence->own_words) {
+      const std::string own = joined(licence_words(phrase));
+      for (auto at = text.find(own); at != text.npos; at = text.find(own, at)) text.replace(at, own.size(), " | ");
+    }
   for (const Alarm& alarm : kAlarms) {
     if (licence != nullptr && (licence->restricts & alarm.unless) != 0) continue;
     if (text.find(" " + std::string(alarm.words) + " ") != text.npos) return true;
@@ -92,7 +112,7 @@ bool alarmed(const Catalogue& catalogue, const std::string& id, const std::strin
   return false;
 }
 
-Recognised by_phrases(const Catalogue& catalogue, const std::string& text) {
+const Licence* by_phrases(const Catalogue& catalogue, const std::string& text) {
   const Licence* best = nullptr;
   std::size_t best_size = 0;
   for (const Licence& l : catalogue.licences()) {
@@ -105,12 +125,14 @@ Recognised by_phrases(const Catalogue& catalogue, const std::string& text) {
     }
     if (all && size > best_size) best = &l, best_size = size;
   }
-  if (best == nullptr) return {};
-  return {best->id, Method::Phrases, 1, {}, {}};
+  return best;
 }
-}  // namespace
 
-std::vector<std::string> licence_words(std::string_view text) {
+Recognised unrecognised(double score, std::string nearest) { return {{}, Method::None, score, {}, std::move(nearest)}; }
+
+/// Of those lines for which `wanted` holds.
+template <class Wanted>
+std::vector<std::string> words_of_lines(std::string_view text, const Wanted& wanted) {
   std::vector<std::string> words;
   std::string word;
   auto finish = [&] {
@@ -121,7 +143,7 @@ std::vector<std::string> licence_words(std::string_view text) {
     word.clear();
   };
   for (const std::string_view line : split(text, '\n')) {
-    if (is_copyright_line(line)) continue;
+    if (!wanted(line)) continue;
     for (std::size_t i = 0; i < line.size(); ++i) {
       const char c = line[i];
       if (c >= 'A' && c <= 'Z') {
@@ -143,6 +165,11 @@ std::vector<std::string> licence_words(std::string_view text) {
     finish();
   }
   return words;
+}
+}  // namespace
+
+std::vector<std::string> licence_words(std::string_view text) {
+  return words_of_lines(text, [](std::string_view line) { return !is_copyright_line(line); });
 }
 
 std::vector<std::uint32_t> shingles_of(const std::vector<std::string>& words) {
@@ -241,9 +268,17 @@ Recognised recognise(const Catalogue& catalogue, std::string_view text) {
       if (id != r.id) r.same_text.push_back(id);
     return r;
   };
-  for (const Fingerprint& f : spdx_fingerprints())
-    if (f.digest == digest) return result(f, Method::Digest, 1);
-  if (Recognised r = by_phrases(catalogue, all); !r.id.empty()) return r;
+  // A restriction may stand in a line of copyright, which does not count as text.
+  for (const Fingerprint& f : spdx_fingerprints()) {
+    if (f.digest != digest) continue;
+    const Recognised r = result(f, Method::Digest, 1);
+    return alarmed(catalogue, r.id, joined(words_of_lines(text, is_copyright_line))) ? unrecognised(1, r.id) : r;
+  }
+  const std::string with_copyright = joined(words_of_lines(text, [](std::string_view) { return true; }));
+  if (const Licence* known = by_phrases(catalogue, all)) {
+    if (alarmed(catalogue, known->id, with_copyright)) return unrecognised(1, known->id);
+    return {known->id, Method::Phrases, 1, {}, {}};
+  }
 
   const auto hashes = shingles_of(words);
   const Fingerprint* best = nullptr;
@@ -261,8 +296,8 @@ Recognised recognise(const Catalogue& catalogue, std::string_view text) {
   for (const Fingerprint& f : spdx_fingerprints())
     if (&f != best && class_of(f) != class_of(*best)) next_score = std::max(next_score, similarity(hashes, f));
   Recognised r = result(*best, Method::Similar, best_score);
-  if (best_score < kSimilarMin || best_score - next_score < kSimilarMargin || alarmed(catalogue, r.id, all))
-    return {{}, Method::None, best_score, {}, r.id};
+  if (best_score < kSimilarMin || best_score - next_score < kSimilarMargin || alarmed(catalogue, r.id, with_copyright))
+    return unrecognised(best_score, r.id);
   return r;
 }
 }  // namespace hm::provenance::licence

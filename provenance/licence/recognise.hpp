@@ -29,7 +29,8 @@ struct Recognised {
   std::string nearest;                 ///< with Method::None: what came nearest, to be looked at
 };
 /// Texts above kLicenceTextBytesMax are not recognised. Words of a restriction that the found licence does not have
-/// ("non-commercial" in a text like MIT) make it unrecognised, however similar it is.
+/// ("non-commercial" in a text like MIT, or in its line of copyright) make it unrecognised, however similar it is,
+/// unless they are the licence's own (Licence::own_words).
 Recognised recognise(const Catalogue& catalogue, std::string_view text);
 
 /// The words that count, by the SPDX matching guidelines: no case, punctuation, bullets, kinds of quotes and blanks; no

@@ -1,6 +1,7 @@
 #include "provenance/licence/spdx.hpp"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -191,28 +192,67 @@ std::string to_string(const Expression& expression) {
   return out;
 }
 
-std::optional<std::vector<std::vector<Expression>>> alternatives_of(const Expression& expression) {
-  using Choices = std::vector<std::vector<Expression>>;
-  if (expression.kind == Expression::Kind::Licence) return Choices{{expression}};
-  Choices all;
-  if (expression.kind == Expression::Kind::And) all.emplace_back();
-  for (const Expression& operand : expression.operands) {
-    const auto of_one = alternatives_of(operand);
-    if (!of_one) return std::nullopt;
-    if (expression.kind == Expression::Kind::Or) {
-      all.insert(all.end(), of_one->begin(), of_one->end());
-    } else {
-      Choices product;
-      for (const auto& left : all)
-        for (const auto& right : *of_one) {
-          if (product.size() == kExpressionAlternatives) return std::nullopt;
-          product.push_back(left);
-          product.back().insert(product.back().end(), right.begin(), right.end());
-        }
-      all = std::move(product);
-    }
-    if (all.size() > kExpressionAlternatives) return std::nullopt;
+namespace {
+using Choice = std::vector<Expression>;
+
+void add_once(Choice& choice, const Expression& licence) {
+  if (std::find(choice.begin(), choice.end(), licence) == choice.end()) choice.push_back(licence);
+}
+/// Choices of the same licences, in whatever order, are one.
+class Choices {
+ public:
+  /// False: there would be too many.
+  bool add(Choice choice) {
+    std::vector<std::string> licences;
+    for (const Expression& licence : choice) licences.push_back(to_string(licence));
+    std::sort(licences.begin(), licences.end());
+    if (!known_.insert(std::move(licences)).second) return true;
+    if (all_.size() == kExpressionAlternatives) return false;
+    all_.push_back(std::move(choice));
+    return true;
   }
-  return all;
+  std::vector<Choice> take() { return std::move(all_); }
+
+ private:
+  std::vector<Choice> all_;
+  std::set<std::vector<std::string>> known_;
+};
+
+std::optional<std::vector<Choice>> product_of(std::vector<Choice> left, const std::vector<Choice>& right) {
+  if (right.size() == 1) {
+    for (Choice& choice : left)
+      for (const Expression& licence : right.front()) add_once(choice, licence);
+    return left;
+  }
+  Choices product;
+  for (const Choice& one : left)
+    for (const Choice& other : right) {
+      Choice both = one;
+      for (const Expression& licence : other) add_once(both, licence);
+      if (!product.add(std::move(both))) return std::nullopt;
+    }
+  return product.take();
+}
+}  // namespace
+
+std::optional<std::vector<std::vector<Expression>>> alternatives_of(const Expression& expression) {
+  if (expression.kind == Expression::Kind::Licence) return std::vector<Choice>{{expression}};
+  const bool is_and = expression.kind == Expression::Kind::And;
+  std::optional<std::vector<Choice>> product(std::in_place, 1);
+  Choices all;
+  for (const Expression& operand : expression.operands) {
+    auto of_one = alternatives_of(operand);
+    if (!of_one) return std::nullopt;
+    if (is_and) {
+      product = product_of(std::move(*product), *of_one);
+      if (!product) return std::nullopt;
+    } else {
+      for (Choice& choice : *of_one)
+        if (!all.add(std::move(choice))) return std::nullopt;
+    }
+  }
+  if (is_and)  // (A OR B) AND A AND B is one choice
+    for (Choice& choice : *product) all.add(std::move(choice));
+  return all.take();
 }
 }  // namespace hm::provenance::licence

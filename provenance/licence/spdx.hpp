@@ -32,8 +32,8 @@ struct Expression {
 Result<Expression> parse_expression(std::string_view text);
 /// With the fewest parentheses that keep the meaning; parse_expression() reads the same tree from it.
 std::string to_string(const Expression& expression);
-/// Multiplied out: the alternatives a user may choose from, each a list of licences that hold together. nullopt when
-/// there would be more than kExpressionAlternatives.
+/// Multiplied out: the alternatives a user may choose from, each a list of licences that hold together; no licence
+/// twice in one, none with the licences of another. nullopt when there would be more than kExpressionAlternatives.
 std::optional<std::vector<std::vector<Expression>>> alternatives_of(const Expression& expression);
 
 /// The identifier as SPDX writes it; nullopt when its list lacks it.

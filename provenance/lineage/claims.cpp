@@ -14,8 +14,7 @@ using storage::Relation;
 
 namespace {
 constexpr std::size_t kTextBytesMax = 256;  // a name has two segments of 96
-constexpr std::array<std::string_view, 4> kHubPrefixes{"https://huggingface.co/", "http://huggingface.co/",
-                                                       "https://hf.co/", "huggingface.co/"};
+constexpr std::array<std::string_view, 4> kPagesOfARepository{"tree", "blob", "resolve", "raw"};
 
 Relation relation_of(std::string_view word) {
   if (word == "finetune") return Relation::Finetune;
@@ -25,12 +24,30 @@ Relation relation_of(std::string_view word) {
   return Relation::DerivedFrom;
 }
 
-/// Names a repository at its beginning: "ns/name/tree/main" → "ns/name".
+bool take_prefix(std::string_view& text, std::string_view prefix) {
+  if (text.size() < prefix.size() || !ascii_equal_fold(text.substr(0, prefix.size()), prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+/// Takes the Hub's address off the front, with or without a scheme. False: it is no address of the Hub.
+bool take_hub_address(std::string_view& text) {
+  std::string_view rest = text;
+  if (!take_prefix(rest, "https://")) take_prefix(rest, "http://");
+  take_prefix(rest, "www.");
+  if (!take_prefix(rest, "huggingface.co/") && !take_prefix(rest, "hf.co/")) return false;
+  text = rest.substr(0, rest.find_first_of("?#"));
+  return true;
+}
+
+/// Names a repository at its beginning: "ns/name/tree/main" → "ns/name", "name/tree/main" → "name".
 std::string_view name_in(std::string_view path) {
-  path = path.substr(0, path.find_first_of("?#"));
-  const std::size_t first = path.find('/');
-  if (first == std::string_view::npos) return path;
-  return path.substr(0, path.find('/', first + 1));
+  const std::vector<std::string_view> parts = split(path, '/');
+  const auto is_page = [&](std::size_t i) {
+    return i < parts.size() &&
+           std::find(kPagesOfARepository.begin(), kPagesOfARepository.end(), parts[i]) != kPagesOfARepository.end();
+  };
+  if (parts.size() < 2 || (parts.size() > 2 && is_page(1) && !is_page(2))) return parts[0];
+  return path.substr(0, parts[0].size() + 1 + parts[1].size());
 }
 
 class Claims {
@@ -120,24 +137,21 @@ void add_used(const json::object& facts, const char* field, RepoKind kind, Claim
 
 EdgeTarget reference_of(RepoKind expected, std::string_view text) {
   std::string_view rest = trim(text);
-  for (const std::string_view prefix : kHubPrefixes) {
-    if (rest.size() < prefix.size() || !ascii_equal_fold(rest.substr(0, prefix.size()), prefix)) continue;
-    rest.remove_prefix(prefix.size());
-    rest = rest.substr(0, rest.find_first_of("?#"));
-    break;
-  }
+  const bool on_hub = take_hub_address(rest);
+  while (rest.ends_with('/')) rest.remove_suffix(1);
   EdgeTarget out{expected, std::nullopt, {}};
   for (const RepoKind kind : {RepoKind::Model, RepoKind::Dataset, RepoKind::Space}) {
     const std::string prefix = std::string(api_segment(kind)) + "/";
-    // "models/x" alone is somebody's folder or a namespace; before a whole name it is the Hub's prefix.
-    if (!rest.starts_with(prefix) || rest.substr(prefix.size()).find('/') == std::string_view::npos) continue;
+    if (!rest.starts_with(prefix)) continue;
+    // "models/x" alone is somebody's folder or a namespace; before a whole name it is the Hub's prefix, and so it is
+    // in the address of what has no namespace.
+    const bool whole = rest.find('/', prefix.size()) != std::string_view::npos;
+    if (!whole && (!on_hub || kind == RepoKind::Model)) continue;
     rest.remove_prefix(prefix.size());
     out.kind = kind;
     break;
   }
-  while (rest.ends_with('/')) rest.remove_suffix(1);
-  const bool was_url = trim(text).find("://") != std::string_view::npos;
-  const std::string_view name = was_url ? name_in(rest) : rest;
+  const std::string_view name = on_hub ? name_in(rest) : rest;
   out.name = ascii_lower(is_valid_repo_name(name) ? std::string(name) : printable(rest.substr(0, kTextBytesMax)));
   return out;
 }

@@ -30,7 +30,34 @@ Result<> EdgeEditor::change(const RepoKey& from, storage::EdgeOrigin origin, con
     const auto old = old_rows.find(key);
     if (old == old_rows.end() || old->second != value) batch.put(Family::Edges, key, std::move(value));
   }
-  for (const Claim& claim : after.claims) {
+  return mark(after.claims);
+}
+
+Result<> EdgeEditor::add_of_snapshot(const RepoKey& from, const std::vector<Claim>& claims, storage::Batch& batch) {
+  for (auto& [key, value] : rows_of(from, storage::EdgeOrigin::Snapshot, {"", claims})) {
+    auto known = of_snapshots_.find(key);
+    if (known == of_snapshots_.end()) {
+      HM_TRY(auto stored, index_.get(Family::Edges, key));
+      known = of_snapshots_.emplace(key, std::move(stored)).first;
+    }
+    if (known->second && *known->second >= value) continue;
+    known->second = value;
+    batch.put(Family::Edges, key, value);
+  }
+  return mark(claims);
+}
+
+Result<> EdgeEditor::drop_of_snapshots(const RepoKey& from, const std::vector<Claim>& gone,
+                                       const std::vector<Claim>& left, storage::Batch& batch) {
+  for (const auto& [key, value] : rows_of(from, storage::EdgeOrigin::Snapshot, {"", gone})) {
+    of_snapshots_[key] = std::nullopt;
+    batch.remove(Family::Edges, key);
+  }
+  return add_of_snapshot(from, left, batch);
+}
+
+Result<> EdgeEditor::mark(const std::vector<Claim>& claims) {
+  for (const Claim& claim : claims) {
     HM_TRY(filter_.add(storage::key::edges_to(claim.to, storage::class_of(claim.relation))));
   }
   return ok();

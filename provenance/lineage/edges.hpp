@@ -1,6 +1,8 @@
 // provenance/lineage/edges.hpp: the edge rows that follow from what a repository says of itself. Layer 4. Threads: one
 // editor per batch, used by one thread. docs/lineage.md
 #pragma once
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,16 +21,25 @@ struct Statements {
 
 class EdgeEditor {
  public:
-  explicit EdgeEditor(const storage::Index& index) : filter_(index) {}
-  /// Rows of `after` that are not those of `before` are put, those of `before` alone removed.
+  explicit EdgeEditor(const storage::Index& index) : index_(index), filter_(index) {}
+  /// Of a listing, which is one statement after the other: rows of `after` that are not those of `before` are put,
+  /// those of `before` alone removed.
   Result<> change(const RepoKey& from, storage::EdgeOrigin origin, const Statements& before, const Statements& after,
                   storage::Batch& batch);
+  /// Of one revision beside others: a row stays where a better founded one is there.
+  Result<> add_of_snapshot(const RepoKey& from, const std::vector<Claim>& claims, storage::Batch& batch);
+  /// Of revisions that are dropped. @param left what all others say
+  Result<> drop_of_snapshots(const RepoKey& from, const std::vector<Claim>& gone, const std::vector<Claim>& left,
+                             storage::Batch& batch);
   /// It had this name; what names it by that leads to it still.
   Result<> add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch);
   /// To be called before the batch is committed.
   void flush(storage::Batch& batch) { filter_.flush(batch); }
 
  private:
+  Result<> mark(const std::vector<Claim>& claims);
+  const storage::Index& index_;
   storage::EdgeFilterEditor filter_;
+  std::map<std::string, std::optional<std::string>> of_snapshots_;  ///< rows as the batch leaves them
 };
 }  // namespace hm::provenance::lineage

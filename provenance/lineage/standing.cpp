@@ -70,13 +70,16 @@ Result<std::optional<storage::SnapshotRow>> current_snapshot(const storage::Inde
   HM_TRY(const auto bytes, index.get(Family::Repos, repo_key));
   if (!bytes) return std::optional<storage::SnapshotRow>();
   HM_TRY(const auto row, storage::unpack_repo(*bytes));
-  std::optional<Commit> head;
+  std::optional<storage::SnapshotRow> out;
   HM_TRY(const auto ref_bytes, index.get(Family::Refs, key::ref(k, row.head)));
   if (ref_bytes) {
     HM_TRY(const auto ref, storage::unpack_ref(*ref_bytes));
-    head = ref.commit;
+    HM_TRY(const auto head, index.get(Family::Snapshots, key::snapshot(k, ref.commit)));
+    if (head) {
+      HM_TRY(out, storage::unpack_snapshot(*head));
+      return out;
+    }
   }
-  std::optional<storage::SnapshotRow> out;
   Result<> outcome = ok();
   HM_TRY(index.scan(Family::Snapshots, repo_key, [&](std::string_view, std::string_view value) {
     auto snapshot = storage::unpack_snapshot(value);
@@ -84,10 +87,8 @@ Result<std::optional<storage::SnapshotRow>> current_snapshot(const storage::Inde
       outcome = snapshot.error();
       return false;
     }
-    const bool is_head = head && snapshot.assume_value().commit == *head;
-    if (is_head || !out || snapshot.assume_value().observed_ms > out->observed_ms)
-      out = std::move(snapshot).assume_value();
-    return !is_head;
+    if (!out || snapshot.assume_value().entry > out->entry) out = std::move(snapshot).assume_value();
+    return true;
   }));
   HM_TRY(std::move(outcome));
   return out;

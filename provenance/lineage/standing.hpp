@@ -34,8 +34,7 @@ class MirroredAmong {
   const storage::Index* index_;
   std::vector<std::string> visited_;  ///< key::repo(), ascending
 };
-/// What the default branch was at the last visit; without one the revision that was seen last. nullopt: nothing is
-/// published.
+/// What upstream's default branch names here, else what was published last. nullopt: nothing is published.
 Result<std::optional<storage::SnapshotRow>> current_snapshot(const storage::Index& index, const RepoKey& key);
 
 /// What tells nodes apart: "model:621ffdc036468d709f17434d", or "name:org/base" of one that nobody knows.

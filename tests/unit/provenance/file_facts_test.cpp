@@ -115,6 +115,28 @@ TEST(FileFacts, AFileThatRevisionsShareIsReadOnce) {
   EXPECT_EQ(render_file_facts(first.value()), render_file_facts(second.value()));
 }
 
+TEST(FileFacts, WhatARevisionMaySayIsBoundedWhateverWasReadBefore) {
+  Revision many;
+  for (std::size_t i = 0; i < kFilesReadMax + 10; ++i)
+    many.add(std::to_string(10'000 + i) + "/config.json", R"({"model_type": "m)" + std::to_string(i) + "\"}");
+  FileReader reader;
+  EXPECT_EQ(many.read(reader).value().unread, 10U);
+  EXPECT_EQ(many.read(reader).value().unread, 10U) << "what is remembered counts too";
+
+  Revision large;
+  for (int i = 0; i < 200; ++i) {
+    std::string classes;
+    for (int j = 0; j < 250; ++j)
+      classes += (j == 0 ? "\"" : ",\"") + std::to_string(1'000 * i + j) + std::string(1'000, 'x') + "\"";
+    large.add(std::to_string(1'000 + i) + "/config.json", R"({"architectures": [)" + classes + "]}");
+  }
+  const auto facts = large.read(reader).value();
+  EXPECT_GT(facts.unread, 100U);
+  EXPECT_EQ(facts.files.size() + facts.unread, 200U);
+  EXPECT_LT(large.opened, 100);
+  EXPECT_EQ(render_file_facts(large.read(reader).value()), render_file_facts(facts));
+}
+
 TEST(FileFacts, NothingSaidIsEmpty) {
   Revision revision;
   revision.add("README.md", "words");

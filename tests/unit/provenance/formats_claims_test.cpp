@@ -205,6 +205,9 @@ TEST(Claims, AreReadFromFilesThatCanMakeSome) {
   EXPECT_FALSE(is_read("config.json", 17 << 20));
   EXPECT_FALSE(is_read("mergekit_config.yml", 300 << 10));
   EXPECT_FALSE(is_read("a.gguf", 0));
+  for (const char* path : {"sub/Model.GGUF", "MODEL.Safetensors", "m.ONNX", "model.safetensors.index.JSON"})
+    EXPECT_TRUE(is_read(path, 1'000)) << path;
+  EXPECT_FALSE(read_claims("M.GGUF", MemorySource{std::string_view("none")}).value().complete) << "read as what it is";
   EXPECT_TRUE(is_read("a.gguf", std::uint64_t{1} << 40));
 }
 
@@ -237,6 +240,11 @@ TEST(Fields, AreBoundedInNumberAndDepth) {
   std::vector<Field> fields;
   ASSERT_TRUE(read_json_fields(MemorySource{std::string_view(many)}, {}, fields));
   EXPECT_EQ(fields.size(), kFieldsMax);
+  FileClaims claims;
+  const std::string config = "{\"architectures\":" + many.substr(5);
+  ASSERT_TRUE(claim_text_file(TextFile::Config, MemorySource{std::string_view(config)}, claims));
+  ASSERT_FALSE(claims.findings.empty());
+  EXPECT_EQ(claims.findings.back(), "of its fields 5905 beyond the first 4096 were not looked at");
   const std::string deep = "{\"a\":" + std::string(100'000, '[');
   std::vector<Field> none;
   EXPECT_FALSE(read_json_fields(MemorySource{std::string_view(deep)}, {}, none));

@@ -152,6 +152,12 @@ TEST_F(LicenceAuditTest, RecoversThePlantedLicencesAndConflicts) {
 TEST_F(LicenceAuditTest, SaysOfEachModelAloneWhatItSaysOfAll) {
   crawl(3'000, false);
   publish(7, "org/mirrored", "license: mit\nbase_model: org/none\n");  // nobody listed it
+  // A card names a base and not in which way, the listing says both; the base is known, or only its id is.
+  list(8, "org/restricted", "cc-by-nc-4.0");
+  list(9, "org/adapter", "mit", 8, "adapter");
+  publish(9, "org/adapter", "license: mit\nbase_model: org/restricted\n");
+  list(10, "org/other-adapter", "mit", 404, "adapter");
+  publish(10, "org/other-adapter", "license: mit\nbase_model: X/404\n");
   licence::Judge judge(catalogue_);
   const auto hub = licence::HubLineage::read(*index_, catalogue_).value();
   const auto bulk = licence::judge_all(judge, hub, hub.size()).value();
@@ -233,6 +239,42 @@ TEST_F(LicenceAuditTest, ChangesOfALicenceAreFound) {
   r = of({key(2)});
   EXPECT_THAT(rules_of(r, "org/kept"), AllOf(Contains("licence-changed"), Not(Contains("licence-changed-upstream"))));
   EXPECT_EQ(text_of(r.table("verdicts")->rows[0][2]), "GPL-3.0-only");
+}
+
+TEST_F(LicenceAuditTest, AListingOlderThanTheCopyTellsNothingOfUpstream) {
+  list(1, "org/name", "mit");
+  clock_.advance(1000);
+  publish(1, "org/name", "license: apache-2.0\n", 'b');  // a visit saw it before any listing did
+  EXPECT_THAT(rules_of(of({key(1)}), "org/name"), Not(Contains("licence-changed-upstream")));
+  clock_.advance(1000);
+  list(1, "org/name", "gpl-3.0", 0, "", 'c');
+  EXPECT_THAT(rules_of(of({key(1)}), "org/name"), Contains("licence-changed-upstream"));
+}
+
+TEST_F(LicenceAuditTest, ALicenceTextThatWasNotReadIsNotMissing) {
+  list(1, "org/base", "apache-2.0");
+  provenance::FileFacts said;
+  said.files.push_back({"model.gguf", true, {}, {}});
+  said.files[0].add(provenance::formats::ClaimKind::ConvertedFrom, "general.base_model.0.repo_url",
+                    "https://huggingface.co/org/base");
+  said.notices = {"NOTICE"};
+  publish(2, "org/unread", "license: apache-2.0\n", 'a', said);
+  EXPECT_THAT(rules_of(of({key(2)}), "org/unread"), Contains("licence-text-missing"));
+  said.licences.push_back({"USE_POLICY.md", {}});
+  publish(2, "org/unread", "license: apache-2.0\n", 'b', said);
+  EXPECT_THAT(rules_of(of({key(2)}), "org/unread"), Contains("licence-text-missing")) << "a policy is no licence";
+  said.unread = 1;
+  publish(2, "org/unread", "license: apache-2.0\n", 'c', said);
+  EXPECT_THAT(rules_of(of({key(2)}), "org/unread"), Not(Contains("licence-text-missing"))) << "it may be that one";
+}
+
+TEST_F(LicenceAuditTest, AllLicencesThatOneFileNamesHold) {
+  provenance::FileFacts said;
+  said.files.push_back({"model.safetensors", true, {}, {}});
+  for (const char* id : {"cc-by-nc-4.0", "apache-2.0"})
+    said.files[0].add(provenance::formats::ClaimKind::Licence, "license", id);
+  publish(1, "org/name", "", 'a', said);
+  EXPECT_EQ(text_of(of({key(1)}).table("verdicts")->rows[0][2]), "CC-BY-NC-4.0 AND Apache-2.0");
 }
 
 TEST_F(LicenceAuditTest, FilesShowAConflictThatIsAProblem) {

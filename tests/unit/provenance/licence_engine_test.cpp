@@ -7,6 +7,7 @@
 #include <random>
 
 #include "provenance/licence/bulk.hpp"
+#include "provenance/licence/spdx.hpp"
 #include "tests/support/result_matchers.hpp"
 #include "tests/unit/provenance/licence_graph.hpp"
 
@@ -51,6 +52,28 @@ TEST_F(LicenceEngine, AHundredThousandParentsAndChildrenAreFine) {
   const Bulk bulk = all();
   EXPECT_EQ(bulk.summaries[sum], v.summary);
   EXPECT_EQ(bulk.outcomes[static_cast<std::size_t>(Outcome::Conflict)], kMany + 1);
+}
+
+/// Two expressions as long as they may be, of which all alternatives have most licences of the catalogue in common.
+TEST_F(LicenceEngine, AnExpressionOfAStrangerCostsNoMinutes) {
+  const auto hostile = [&](bool backwards) {
+    std::string text =
+        "(MIT OR ISC) AND (Zlib OR X11) AND (0BSD OR NTP) AND (Unlicense OR CC0-1.0) AND (NCSA OR AFL-3.0)";
+    std::vector<std::string> ids;
+    for (const Licence& l : catalogue.licences()) ids.push_back(l.id);
+    if (backwards) std::reverse(ids.begin(), ids.end());
+    for (const std::string& id : ids)
+      if (text.size() + id.size() + 5 <= kExpressionBytesMax) text += " AND " + id;
+    return text;
+  };
+  const NodeId first = lineage.add("a/first", hostile(false)), second = lineage.add("a/second", hostile(true));
+  const NodeId child = lineage.add("b/child", hostile(false) + " OR " + "MIT");
+  const NodeId other = lineage.add("b/other", hostile(true));
+  for (const NodeId node : {child, other}) {
+    lineage.link(node, Relation::Merge, Evidence::Derived, first);
+    lineage.link(node, Relation::Merge, Evidence::Derived, second);
+    EXPECT_EQ(verdict(node).summary.outcome, Outcome::Conflict);
+  }
 }
 
 TEST_F(LicenceEngine, FindingsBeyondTheLimitAreCountedAndConflictsComeFirst) {

@@ -62,6 +62,9 @@ TEST_F(LicenceNormalise, OtherTakesItsNameFromLicenseName) {
   EXPECT_EQ(of({"other"}).expression, "LicenseRef-hub-other");
   EXPECT_EQ(ids_of(of({"other"})), "licence-link-missing licence-imprecise");
   EXPECT_EQ(of({}, "qwen-research", "x").expression, "LicenseRef-qwen-research");
+  EXPECT_EQ(of({"other"}, "tongyi-qianwen-research", "x").expression, "LicenseRef-tongyi-qianwen-research");
+  EXPECT_EQ(of({"other"}, "stabilityai-nc-research-community", "x").expression, "LicenseRef-stability-nc-research")
+      << "not the community licence";
   EXPECT_EQ(of({"other"}, "modified-mit", "x").expression, "LicenseRef-modified-mit") << "not MIT";
 }
 TEST_F(LicenceNormalise, ValuesOutsideTheListAreReadAsFarAsTheyGo) {
@@ -112,6 +115,9 @@ TEST_F(LicenceNormalise, MetadataOfFilesCountAsTextsDo) {
   EXPECT_EQ(with({"mit"}, {{"m.gguf", "mit", {}, {}}}).findings.size(), 0U);
   EXPECT_EQ(with({}, {{"m.gguf", "apache-2.0", {}, {}}}).expression, "Apache-2.0");
   EXPECT_EQ(with({"other"}, {{"m.gguf", "other", "llama3", {}}}).expression, "LicenseRef-hub-llama3");
+  const Normalised own = with({"house-terms-2"}, {{"m.gguf", "apache-2.0", {}, {}}});
+  EXPECT_EQ(own.expression, "LicenseRef-hub-other-house-terms-2 AND Apache-2.0") << "metadata grant nothing";
+  EXPECT_EQ(ids_of(own), "licence-unknown-id licence-inconsistent");
   const Normalised lost = with({"mit"}, {{"m.gguf", "llama3.1", {}, {}}});
   EXPECT_EQ(lost.expression, "MIT AND LicenseRef-hub-llama3.1");
   EXPECT_EQ(ids_of(lost), "licence-inconsistent");

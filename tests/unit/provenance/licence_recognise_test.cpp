@@ -115,6 +115,36 @@ TEST_F(LicenceRecognise, APermissiveTextWithALimitAddedIsNotPermissive) {
   EXPECT_EQ(of(limited).nearest, "MIT");
 }
 
+TEST_F(LicenceRecognise, ARestrictionInALineOfCopyrightOrInOtherWordsIsSeen) {
+  std::string limited(kMit);
+  limited.replace(limited.find("Somebody"), 8, "Somebody. For non-commercial use only");
+  EXPECT_EQ(of(limited).id, "") << "the other words are those of MIT";
+  EXPECT_EQ(of(limited).nearest, "MIT");
+  EXPECT_EQ(of("Copyright (c) 2020 Somebody\n" + std::string(kIsc)).id, "ISC");
+  for (const char* words :
+       {"It may not be used for commercial purposes.", "Not licensed for commercial use.",
+        "It must not be used "
+        "commercially.",
+        "Commercial use is not permitted.", "For academic use only.", "For personal use only!", "Evaluation use only."})
+    EXPECT_EQ(of(std::string(kMit) + words).id, "") << words;
+}
+
+TEST_F(LicenceRecognise, APhraseDoesNotExcuseARestrictionThatIsAddedToIt) {
+  EXPECT_EQ(of("Gemma Terms of Use").id, "LicenseRef-hub-gemma");
+  const Recognised limited = of("Gemma Terms of Use\nThis copy is for non-commercial use only.");
+  EXPECT_EQ(limited.id, "");
+  EXPECT_EQ(limited.nearest, "LicenseRef-hub-gemma");
+  const std::string stability =
+      "Stability AI Community License Agreement\nII. RESEARCH & NON-COMMERCIAL USE LICENSE\n ... for any Research or "
+      "Non-Commercial Purpose. \"Non-Commercial Purpose\" means any purpose other than a Research Purpose that ...";
+  EXPECT_EQ(of(stability).id, "LicenseRef-stability-community") << "its own words";
+  EXPECT_EQ(of(stability + "\nFor non-commercial use only.").id, "");
+  EXPECT_EQ(of("STABILITY AI NON-COMMERCIAL RESEARCH COMMUNITY LICENSE AGREEMENT").id,
+            "LicenseRef-stability-nc-research");
+  EXPECT_EQ(of("Tongyi Qianwen RESEARCH LICENSE AGREEMENT ... FOR NON-COMMERCIAL PURPOSES ONLY").id,
+            "LicenseRef-tongyi-qianwen-research");
+}
+
 TEST_F(LicenceRecognise, AgreementsOutsideTheListAreKnownByTheirPhrases) {
   const Recognised r =
       of("META LLAMA 3 COMMUNITY LICENSE AGREEMENT\nMeta Llama 3 Version Release Date: April 18, 2024");

@@ -62,9 +62,22 @@ TEST(LicenceExpression, ChoicesAreMultipliedOutUpToALimit) {
   ASSERT_TRUE(some);
   EXPECT_EQ(some->size(), 4U);
   EXPECT_EQ(some->at(0).size(), 2U);
-  std::string many = "(MIT OR ISC)";
-  for (int i = 0; i < 6; ++i) many += " AND (MIT OR ISC)";
-  EXPECT_FALSE(alternatives_of(parse_expression(many).value()));
+  EXPECT_FALSE(
+      alternatives_of(parse_expression("(MIT OR ISC) AND (Zlib OR X11) AND (0BSD OR AAL) AND (Abstyles OR AFL-1.1)"
+                                       " AND (ANTLR-PD OR NTP) AND (Xnet OR Zed) AND (Glide OR Afmparse)")
+                          .value()));
+}
+
+TEST(LicenceExpression, EqualLicencesAndChoicesAreOne) {
+  std::string same = "(MIT OR ISC)";
+  for (int i = 0; i < 200; ++i) same += " AND (ISC OR MIT)";
+  const auto choices = alternatives_of(parse_expression(same).value());
+  ASSERT_TRUE(choices);
+  EXPECT_EQ(choices->size(), 3U) << "MIT, ISC, both";
+  const auto one = alternatives_of(parse_expression("(MIT OR ISC) AND MIT AND ISC AND MIT").value());
+  ASSERT_TRUE(one);
+  ASSERT_EQ(one->size(), 1U);
+  EXPECT_EQ(one->at(0).size(), 2U);
 }
 
 TEST(LicenceExpression, SlugsAreSafeInALicenceRef) {

@@ -333,12 +333,21 @@ TEST(References, AreReadAsAuthorsWriteThem) {
   EXPECT_EQ(name("Org/Name"), "org/name");
   EXPECT_EQ(name(" https://huggingface.co/Org/Name/ "), "org/name");
   EXPECT_EQ(name("https://huggingface.co/org/name/tree/main?x=1"), "org/name");
-  EXPECT_EQ(name("http://hf.co/gpt2"), "http://hf.co/gpt2");  // no address of the Hub
+  EXPECT_EQ(name("http://hf.co/gpt2"), "gpt2");
+  EXPECT_EQ(name("https://hf.com/gpt2"), "https://hf.com/gpt2");  // no address of the Hub
   EXPECT_EQ(name("https://hf.co/gpt2"), "gpt2");
   EXPECT_EQ(name("gpt2"), "gpt2");
   EXPECT_EQ(name("/home/me/Model"), "/home/me/model");
   EXPECT_EQ(name("./out"), "./out");
   EXPECT_EQ(reference_of(RepoKind::Model, "https://huggingface.co/datasets/a/b").kind, RepoKind::Dataset);
+  EXPECT_EQ(name("huggingface.co/Org/Name/tree/main"), "org/name") << "without a scheme too";
+  EXPECT_EQ(name("hf.co/org/name"), "org/name");
+  EXPECT_EQ(name("https://www.huggingface.co/gpt2/blob/main/config.json"), "gpt2");
+  EXPECT_EQ(name("https://huggingface.co/org/tree/tree/main"), "org/tree");
+  for (const char* squad : {"https://huggingface.co/datasets/squad", "huggingface.co/datasets/squad/tree/main/"}) {
+    EXPECT_EQ(reference_of(RepoKind::Model, squad).kind, RepoKind::Dataset) << squad;
+    EXPECT_EQ(name(squad), "squad");
+  }
   EXPECT_EQ(reference_of(RepoKind::Dataset, "datasets/a/b").name, "a/b");
   EXPECT_EQ(name(std::string(5000, 'x')).size(), 256U);
 }

@@ -226,6 +226,20 @@ TEST_F(RecordListingTest, ARebuildGivesTheSameNamesAndColumns) {
   EXPECT_EQ(derived(), before);
 }
 
+TEST_F(RecordListingTest, ALicenceIsFoundBehindAnyNumberOfTagsAndStopsNobody) {
+  std::string tags, licences;
+  for (int i = 0; i < 300; ++i) tags += "\"t" + std::to_string(i) + "\",";
+  for (int i = 0; i < 40; ++i) licences += "\"license:" + std::string(64 << 10, '\x7f') + std::to_string(i) + "\",";
+  list({item('1', "org/a", R"("tags":[)" + tags + R"("license:cc-by-nc-4.0"])"),
+        item('2', "org/b", R"("tags":[)" + licences + R"("x"])")});
+  EXPECT_EQ(column(Column::Licence, 0), storage::fold32("cc-by-nc-4.0"));
+  const auto first = journal_->get(0).value().value(), second = journal_->get(1).value().value();
+  EXPECT_EQ(first.value.at("lic"), json::value({"cc-by-nc-4.0"}));
+  const auto& many = second.value.at("lic").as_array();
+  EXPECT_EQ(many.size(), 33U) << "one more than are looked at: that there are others shows";
+  EXPECT_TRUE(std::string_view(many[0].as_string()).ends_with(" (cut)"));
+}
+
 TEST_F(RecordListingTest, FieldsOfTheWrongTypeAreUnknown) {
   list({item('1', "org/a",
              R"("tags":{"a":1},"gated":7,"lastModified":12,"safetensors":[],"baseModels":["x"],"downloads":"9")")});

@@ -8,7 +8,9 @@
 
 #include "base/file.hpp"
 #include "storage/blob_store.hpp"
+#include "storage/edge_row.hpp"
 #include "storage/key_space.hpp"
+#include "storage/survey_row.hpp"
 
 namespace hm::provenance {
 namespace {
@@ -168,6 +170,72 @@ TEST_F(RecordTest, AnotherRepositoryUnderAnOldNameIsAReplacementThatIsRemembered
   expect_rebuild_changes_nothing();
 }
 
+TEST_F(RecordTest, TwoThatTakeANameFromEachOtherStayTwo) {
+  Observation other = seen();
+  other.rid = *Rid::parse("ffffffffffffffffffffffff");
+  std::optional<storage::RepoRow> row;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(recorder_->record_visit(seen()));
+    row = recorder_->record_visit(other).value();
+  }
+  const auto name = [&] {
+    return storage::unpack_name(*index_->get(Family::Names, storage::key::name({RepoKind::Model, "org/model"})).value())
+        .value();
+  };
+  EXPECT_EQ(name().key.rid, other.rid);
+  EXPECT_THAT(name().former, testing::ElementsAre("0123456789abcdef01234567"));
+  ASSERT_TRUE(recorder_->remove(*row, "no longer needed"));
+  EXPECT_EQ(name().key, key_) << "it leaves the name to the other one, not to itself";
+  expect_rebuild_changes_nothing();
+}
+
+TEST_F(RecordTest, ASizeThatNoRowCanHoldMakesNoRowUnreadable) {
+  ASSERT_TRUE(recorder_->record_visit(seen()));
+  PublishedRevision huge = revision();
+  huge.left_out_files = 1;
+  huge.left_out_bytes = ~std::uint64_t{0} - 1;
+  huge.selection = "*.safetensors";
+  ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {huge}));
+  const auto snapshot =
+      storage::unpack_snapshot(*index_->get(Family::Snapshots, storage::key::snapshot(key_, oid('1'))).value());
+  ASSERT_TRUE(snapshot) << snapshot.error().what;
+  EXPECT_EQ(snapshot.value().left_out_bytes, 0U);
+  expect_rebuild_changes_nothing();
+}
+
+TEST_F(RecordTest, OfWhatRevisionsSayTheBestFoundedCountsWhateverTheirOrder) {
+  const auto evidence = [&] {
+    std::optional<storage::Evidence> out;
+    EXPECT_TRUE(storage::each_edge(*index_, [&](const storage::EdgeTarget&, const storage::EdgeView& edge) {
+      EXPECT_FALSE(out) << "one row";
+      out = edge.evidence;
+      return true;
+    }));
+    return out;
+  };
+  PublishedRevision told = revision('1'), shown = revision('2');
+  shown.said.files.push_back({"model.gguf", true, {}, {}});
+  shown.said.files[0].add(formats::ClaimKind::Base, "base", "a/b");
+  told.card_front_matter = shown.card_front_matter = "base_model: a/b\n";
+  shown.manifest.files[0].path = "model.gguf";
+  const auto row = recorder_->record_visit(seen()).value();
+  ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {shown}));
+  ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {told}));
+  EXPECT_EQ(evidence(), storage::Evidence::Derived);
+  expect_rebuild_changes_nothing();
+  ASSERT_TRUE(recorder_->retire(row, oid('1'), "superseded"));
+  EXPECT_EQ(evidence(), storage::Evidence::Derived);
+  ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {told}));
+  ASSERT_TRUE(recorder_->retire(row, oid('2'), "superseded"));
+  EXPECT_EQ(evidence(), storage::Evidence::Declared);
+  expect_rebuild_changes_nothing();
+  ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {shown}));
+  ASSERT_TRUE(recorder_->remove(row, "no longer needed"));
+  EXPECT_EQ(evidence(), std::nullopt);
+  EXPECT_FALSE(has_blob_ref('1') || has_blob_ref('2'));
+  expect_rebuild_changes_nothing();
+}
+
 TEST_F(RecordTest, ARefThatVanishedUpstreamNamesNothingButItsRevisionStays) {
   ASSERT_TRUE(recorder_->record_visit(seen()));
   ASSERT_TRUE(recorder_->publish("huggingface.co", key_, {revision()}));
@@ -259,6 +327,16 @@ TEST_F(RecordTest, ARebuildThatCannotBeDoneIsNotBegun) {
   EXPECT_THAT(rebuilt.error().what, testing::HasSubstr("left as it is"));
   EXPECT_TRUE(check_index_whole(*index_));
   EXPECT_EQ(index_->get(Family::Repos, storage::key::repo(key_)).value(), before);
+}
+
+TEST_F(RecordTest, ASurveyThatCannotBeReadDoesNotStopARebuild) {
+  ASSERT_TRUE(recorder_->record_visit(seen()));
+  storage::Batch batch;
+  ASSERT_TRUE(storage::put_survey(*index_, batch, key_, "",
+                                  {"org/model", oid('1'), 1, {{"w.safetensors", 3, sha256("weights")}}}));
+  batch.put(Family::Surveys, storage::survey_key(key_, "v1"), R"({"commit":"x"})");
+  ASSERT_TRUE(index_->commit(batch));
+  expect_rebuild_changes_nothing();
 }
 
 TEST_F(RecordTest, EntriesChainPerRepository) {

@@ -112,6 +112,27 @@ TEST_F(SelectionTest, OwnersGlobsAndTimes) {
       [](const provenance::Found& f) { return static_cast<std::uint64_t>(f.facts.created_ms) / 1000; }, 0);
 }
 
+TEST_F(SelectionTest, PagesEndBeyondTheLastDateThatAColumnHolds) {
+  for (int i = 1; i <= 3; ++i) {
+    const Rid rid = *Rid::parse("00000000000000000000000" + std::to_string(i));
+    const auto item = parse_json(R"({"_id":")" + rid.text() + R"(","id":"far/m)" + std::to_string(i) +
+                                 R"(","createdAt":"2199-01-0)" + std::to_string(i) + R"(T00:00:00.000Z"})");
+    ASSERT_TRUE(recorder_->record_listing(
+        "hub.example",
+        {provenance::read_listing({RepoKind::Model, "far/m" + std::to_string(i)}, rid, item.value().as_object())},
+        std::nullopt, {}));
+  }
+  provenance::Order order{provenance::SortBy::Created, false, std::nullopt};
+  std::vector<std::string> seen;
+  for (int page = 0; page < 3; ++page) {
+    const auto found = provenance::search(*index_, {}, order, 1).value();
+    ASSERT_EQ(found.size(), 1U);
+    seen.push_back(found[0].row.name);
+    order.after = provenance::place_of(found[0], order.by);
+  }
+  EXPECT_THAT(seen, testing::ElementsAre("far/m1", "far/m2", "far/m3")) << "equal in the column, so in their order";
+}
+
 TEST_F(SelectionTest, WhatIsGoneIsLeftOutUnlessAskedFor) {
   const auto most = provenance::search(*index_, {}, provenance::SortBy::Downloads, 1).value();
   ASSERT_TRUE(recorder_->record_listing_gone(most[0].key, 404));

@@ -69,6 +69,21 @@ TEST_F(FileHolders, ARebuildGivesTheSameRows) {
   EXPECT_EQ(std::pair(holders(one_), holders(two_)), before);
 }
 
+TEST_F(FileHolders, AnAnswerThatCannotBeReadCountsAsNone) {
+  tell('a', "", {{"w.safetensors", 3, one_}});
+  for (const char* wrong : {"no JSON", R"({"asked":1,"commit":"cccccccccccccccccccccccccccccccccccccccc",)"
+                                       R"("files":[["w.safetensors",-1.5]],"name":"org/name"})"}) {
+    Batch damage;
+    damage.put(Family::Surveys, survey_key(repo('b'), "v1"), wrong);
+    ASSERT_THAT(index_->commit(damage), Succeeds());
+    EXPECT_THAT(find_survey(*index_, repo('b'), "v1"), FailsWith(Errc::Corrupt, "nobody writes"));
+    EXPECT_THAT(derive_survey_files(*index_), Succeeds());
+    EXPECT_THAT(holders(one_), ElementsAre("a told w.safetensors@ 3"));
+    tell('b', "v1", {{"x.bin", 4, two_}});
+    EXPECT_THAT(holders(two_), ElementsAre("b told x.bin@v1 4"));
+  }
+}
+
 TEST_F(FileHolders, AMalformedRowIsCorrupt) {
   Batch batch;
   batch.put(Family::SurveyFiles, std::string(one_.view()) + "x", "y");
