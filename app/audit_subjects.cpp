@@ -50,8 +50,20 @@ Result<Subjects> of_policies(const Context& context, const storage::Index& index
 }
 }  // namespace
 
+namespace {
+/// What no question of this kind heeds must not be typed in vain.
+Result<RepoSpec> whole_repository(const std::string& typed) {
+  HM_TRY(RepoSpec spec, repo_spec_of(typed));
+  if (spec.revision)
+    return Error{Errc::BadInput, printable(typed) +
+                                     ": this is asked of whole repositories, with all revisions that are published; "
+                                     "leave the revision out"};
+  return spec;
+}
+}  // namespace
+
 Result<RepoKey> known_key(const storage::Index& index, const std::string& typed) {
-  HM_TRY(const RepoSpec spec, repo_spec_of(typed));
+  HM_TRY(const RepoSpec spec, whole_repository(typed));
   const provenance::lineage::Graph graph(index);
   if (spec.rid) {
     const RepoKey key{spec.repo.kind, *spec.rid};
@@ -72,11 +84,14 @@ Result<provenance::lineage::Node> known_node(const storage::Index& index, const 
   const auto key = known_key(index, typed);
   if (key) return graph.find(key.assume_value());
   if (key.assume_error().code != Errc::NotFound) return key.assume_error();
-  HM_TRY(const RepoSpec spec, repo_spec_of(typed));
+  HM_TRY(const RepoSpec spec, whole_repository(typed));
   if (spec.rid) return key.assume_error();
   provenance::lineage::Node node{std::nullopt, spec.repo};
+  provenance::lineage::Walk any;  // spaces use what was deleted as well; that is no lineage
+  any.depth_max = 1;
+  for (int i = 0; i < storage::kRelationCount; ++i) any.relations.push_back(static_cast<storage::Relation>(i));
   bool named = false;
-  HM_TRY(graph.descendants(node, {}, [&](const auto&) {
+  HM_TRY(graph.descendants(node, any, [&](const auto&) {
     named = true;
     return false;
   }));

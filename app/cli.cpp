@@ -274,9 +274,7 @@ void add_lineage(Parser& parser) {
                  ->check(kNotEmpty)
                  ->type_name("A,B")
                  ->delimiter(','));
-  lineage
-      ->add_option("--min-evidence", l->evidence_min,
-                   "inferred (default), declared, files, signed, identical: nothing weaker")
+  lineage->add_option("--min-evidence", l->evidence_min, "inferred (default), declared, files: nothing weaker")
       ->check(kNotEmpty)
       ->type_name("LEVEL");
   lineage->add_option("--format", l->format, "tree (default), dot (Graphviz), mermaid")

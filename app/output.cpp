@@ -47,6 +47,11 @@ void sort_keys(json::value& value) {
   if (value.is_array()) {
     for (json::value& entry : value.get_array()) sort_keys(entry);
   } else if (value.is_object()) {
+    const auto& object = value.get_object();
+    if (std::ranges::is_sorted(object, {}, [](const auto& field) { return field.key(); })) {
+      for (auto& field : value.get_object()) sort_keys(field.value());
+      return;
+    }
     std::vector<std::pair<std::string, json::value>> fields;
     for (auto& field : value.get_object()) fields.emplace_back(field.key(), std::move(field.value()));
     std::sort(fields.begin(), fields.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -58,11 +63,20 @@ void sort_keys(json::value& value) {
     value = std::move(sorted);
   }
 }
+/// How much of the beginning is ASCII without DEL.
+std::size_t plain_bytes(std::string_view text) {
+  const auto end = std::find_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x7f; });
+  return static_cast<std::size_t>(end - text.begin());
+}
 /// In serialised JSON such characters can only stand inside strings, where the escape means the same.
 std::string harmless(std::string_view serialised) {
   std::string out;
   out.reserve(serialised.size());
   for (std::size_t i = 0; i < serialised.size();) {
+    const std::size_t plain = plain_bytes(serialised.substr(i));
+    out.append(serialised, i, plain);
+    i += plain;
+    if (i == serialised.size()) break;
     const Rune rune = rune_at(serialised, i);
     const bool control = rune.value == 0x7f || (rune.bytes > 1 && rune.value >= 0x80 && rune.value < 0xa0);
     const bool direction =
@@ -80,7 +94,8 @@ std::string harmless(std::string_view serialised) {
 }
 /// True when no byte sequence of `text` is invalid UTF-8: printable() then escapes only what JSON can escape itself.
 bool is_utf8(std::string_view text) {
-  return static_cast<bool>(canonical_json(json::value(json::string(text.data(), text.size()))));
+  return plain_bytes(text) == text.size() ||
+         static_cast<bool>(canonical_json(json::value(json::string(text.data(), text.size()))));
 }
 
 const char* hint_of(const Error& error) {

@@ -72,7 +72,7 @@ std::string basis_text(const provenance::report::Basis& basis) {
 }
 
 Result<> write_page(const std::string& path, const Report& report) {
-  auto written = within(replace_file(real_file_system(), path, provenance::report::page(report)),
+  auto written = within(replace_named_file(real_file_system(), path, provenance::report::page(report)),
                         [&] { return "writing the page " + printable(path); });
   // Exit code 1 is for findings.
   if (!written && written.assume_error().code == Errc::NotFound)

@@ -14,6 +14,7 @@ Result<> check_form(const Context& context, const ReportForm& form);
 Result<Exit> print_report(Context& context, const provenance::report::Report& report, const ReportForm& form);
 /// "Rests on 3 journal entries; …": two lines.
 std::string basis_text(const provenance::report::Basis& basis);
-/// One page to a file, whole or not at all. @returns BadInput when its folder is not there; Io.
+/// One page to a file, whole or not at all. @returns BadInput when its folder is not there, or what is there is no file
+/// that may be replaced; Io.
 Result<> write_page(const std::string& path, const provenance::report::Report& report);
 }  // namespace hm::app

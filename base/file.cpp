@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 
 namespace hm {
 namespace {
@@ -205,25 +207,74 @@ Result<std::string> read_small_file(FileSystem& fs, const std::string& path, std
   return out;
 }
 
+namespace {
+Result<> fill_and_rename(FileSystem& fs, std::unique_ptr<File> file, const std::string& temp, const std::string& path,
+                         std::string_view bytes) {
+  auto done = file->write_at(0, std::as_bytes(std::span(bytes)));
+  if (done) done = file->sync_data();
+  file.reset();
+  if (done) done = fs.rename(temp, path);
+  if (!done) {
+    (void)fs.remove(temp);
+    return done;
+  }
+  return fs.sync_directory(parent_directory(path));
+}
+
+/// Where a file lies that somebody named, behind all symbolic links.
+struct NamedFile {
+  std::string path;
+  std::optional<mode_t> mode;  ///< of the one that is there
+};
+Result<NamedFile> find_named(FileSystem& fs, const std::string& path) {
+  struct stat st{};
+  if (::stat(path.c_str(), &st) != 0) {
+    if (errno != ENOENT) return errno_error("stat", path, errno);
+    if (fs.exists(path))
+      return Error{Errc::BadInput, path + " is a symbolic link that leads nowhere; name the file itself"};
+    return NamedFile{path, std::nullopt};
+  }
+  if (!S_ISREG(st.st_mode))
+    return Error{Errc::BadInput, path + (S_ISDIR(st.st_mode) ? " is a folder" : " is no regular file") +
+                                     "; name a new file, or one that may be replaced"};
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+  if (!real) return errno_error("resolve", path, errno);
+  if (::access(real.get(), W_OK) != 0)
+    return Error{Errc::BadInput, path + " may not be written to; make it writable, or name another file"};
+  return NamedFile{real.get(), st.st_mode & 07777};
+}
+
+constexpr int kTempNamesTried = 100;  // each is a file that a process of our number left when it was killed
+
+/// A new file in the folder of `beside`, whose name is in `temp` then.
+Result<std::unique_ptr<File>> create_temp(FileSystem& fs, const std::string& beside, std::string& temp) {
+  for (int i = 0;; ++i) {
+    temp = parent_directory(beside) + "/.hubmirror." + std::to_string(::getpid()) + "." + std::to_string(i);
+    auto file = fs.create_new(temp);
+    if (file || file.assume_error().os_error != EEXIST || i + 1 == kTempNamesTried) return file;
+  }
+}
+}  // namespace
+
 Result<> replace_file(FileSystem& fs, const std::string& path, std::string_view bytes) {
   const std::string temp = path + ".new";
   if (fs.exists(temp)) {  // left by a crash; the single writer is us
     HM_TRY(fs.remove(temp));
   }
-  {
-    HM_TRY(auto file, fs.create_new(temp));
-    auto written = file->write_at(0, std::as_bytes(std::span(bytes)));
-    if (written) written = file->sync_data();
-    if (!written) {
-      (void)fs.remove(temp);
-      return written;
-    }
-  }
-  if (auto renamed = fs.rename(temp, path); !renamed) {
+  HM_TRY(auto file, fs.create_new(temp));
+  return fill_and_rename(fs, std::move(file), temp, path, bytes);
+}
+
+Result<> replace_named_file(FileSystem& fs, const std::string& path, std::string_view bytes) {
+  HM_TRY(const NamedFile named, find_named(fs, path));
+  std::string temp;
+  HM_TRY(auto file, create_temp(fs, named.path, temp));
+  if (named.mode && ::fchmod(file->native_handle(), *named.mode) != 0) {
+    const Error error = errno_error("chmod", temp, errno);
     (void)fs.remove(temp);
-    return renamed;
+    return error;
   }
-  return fs.sync_directory(parent_directory(path));
+  return fill_and_rename(fs, std::move(file), temp, named.path, bytes);
 }
 
 Result<std::int64_t> modified_unix_ms(const std::string& path) {

@@ -73,7 +73,12 @@ FileSystem& real_file_system();
 Result<std::string> read_small_file(FileSystem& fs, const std::string& path, std::size_t size_max = 1 << 20);
 /// temp file beside it → write → fdatasync → rename → fsync of the directory: the name holds either the old or the new
 /// bytes, also after power loss.
+/// Only for folders that are ours alone: what has the name of the temp file, PATH.new, is taken for our own.
 Result<> replace_file(FileSystem& fs, const std::string& path, std::string_view bytes);
+/// The same for a file that a person names, in a folder with files of theirs: none but the named one changes. It keeps
+/// its permissions; a symbolic link to it stays a link. @returns BadInput for what is there and is no regular file that
+/// may be written to; NotFound: its folder is not there.
+Result<> replace_named_file(FileSystem& fs, const std::string& path, std::string_view bytes);
 /// Removes a directory and all below it, without following symbolic links; absent is success.
 Result<> remove_tree(FileSystem& fs, const std::string& path);
 /// When the file or directory was last written to. NotFound when absent.

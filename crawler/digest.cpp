@@ -45,6 +45,12 @@ struct Wanted {
   storage::ManifestFile file;
 };
 
+/// A repository that may be named several times, by one revision and another.
+struct Chosen {
+  std::optional<std::size_t> place;  ///< of the report; none while no model file was met
+  std::set<Sha256> met;
+};
+
 class Digestion {
  public:
   Digestion(const DigestParts& parts, const DigestOptions& options,
@@ -100,10 +106,8 @@ class Digestion {
 
   Result<> add(const storage::RepoRow& row, const std::optional<std::string>& revision) {
     const RepoKey key{row.repo.kind, row.rid};
-    if (!chosen_.insert({key, revision.value_or("")}).second) return ok();
     HM_TRY(const auto revisions, revisions_of(row, revision));
-    std::optional<std::size_t> place;
-    std::set<Sha256> met;
+    auto& [place, met] = chosen_[key];
     for (const storage::SnapshotRow& snapshot : revisions) {
       HM_TRY(const auto manifest, p_.catalog.manifest(snapshot.manifest));
       for (const storage::ManifestFile& file : manifest.files) {
@@ -201,7 +205,7 @@ class Digestion {
   const DigestOptions& o_;
   const std::function<void(const DigestProgress&)>& progress_;
   const std::stop_token stop_;
-  std::set<std::pair<RepoKey, std::string>> chosen_;
+  std::map<RepoKey, Chosen> chosen_;
   std::vector<storage::RepoRow> rows_;  ///< at the places of the report's
   std::vector<Wanted> wanted_;
   std::set<Sha256> to_read_;

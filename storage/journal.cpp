@@ -214,8 +214,9 @@ Result<std::vector<std::string>> Journal::sources(const Index& index) {
     HM_TRY(index.scan(
         Family::Meta, kLastPrefix,
         [&](std::string_view k, std::string_view) {
-          const std::string_view src = k.substr(kLastPrefix.size(), k.find('\0') - kLastPrefix.size());
-          if (k.ends_with('\0')) return true;  // of the mirror itself, about no repository
+          const std::size_t end = k.find('\0');
+          const std::string_view src = k.substr(kLastPrefix.size(), end - kLastPrefix.size());
+          if (end + 1 == k.size()) return true;  // of the mirror itself, about no repository
           out.emplace_back(src);
           from = std::string(kLastPrefix).append(src).append(1, '\1');  // behind all of its repositories
           more = true;
@@ -224,9 +225,5 @@ Result<std::vector<std::string>> Journal::sources(const Index& index) {
         from));
   }
   return out;
-}
-
-Result<std::optional<std::uint64_t>> Journal::last_of(std::string_view src, const RepoKey& key) const {
-  return within(last_at(index_, last_key(src, key)), [&] { return "looking for " + key.rid.text(); });
 }
 }  // namespace hm::storage

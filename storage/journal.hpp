@@ -46,8 +46,6 @@ class Journal {
   Result<> each(std::uint64_t from, const std::function<Result<bool>(const JournalEntry&)>& visit) const;
   Result<std::optional<JournalEntry>> get(std::uint64_t sequence) const;
   Result<std::uint64_t> size() const;
-  /// Sequence of the newest entry of a repository of one source.
-  Result<std::optional<std::uint64_t>> last_of(std::string_view src, const RepoKey& key) const;
   /// All entries of a repository of one source, oldest first; of more than `max` the newest.
   static Result<std::vector<JournalEntry>> entries_of(const Index& index, std::string_view src, const RepoKey& key,
                                                       std::size_t max);

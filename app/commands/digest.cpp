@@ -59,9 +59,31 @@ Result<std::vector<SharedWith>> kin_of(const storage::Index& index, const RepoKe
   return all;
 }
 
-std::string_view name_of(Kinship kinship) {
-  return kinship == Kinship::Same ? "same" : kinship == Kinship::Derived ? "derived" : "part";
+/// Of those that were named, or digested now. @returns Cancelled.
+Result<std::vector<std::vector<SharedWith>>> find_kin(Context& context, const storage::Index& index,
+                                                      const crawler::DigestReport& report, bool all,
+                                                      const std::stop_token& stop) {
+  std::ostream& err = context.io.err;
+  const bool draws = context.shows_progress() && context.io.err_is_terminal && !report.repos.empty();
+  std::vector<std::vector<SharedWith>> out;
+  for (const auto& repo : report.repos) {
+    if (stop.stop_requested()) break;
+    if (draws)
+      err << "\rcomparing: " << out.size() + 1 << " of " << counted(report.repos.size(), "repository") << "\x1b[K"
+          << std::flush;
+    std::vector<SharedWith> kin;
+    if (all || repo.files != 0) {
+      HM_TRY(kin, kin_of(index, repo.key));
+    }
+    out.push_back(std::move(kin));
+  }
+  if (draws) err << "\r\x1b[K" << std::flush;
+  if (out.size() != report.repos.size())
+    return interrupted("all is digested and kept; hubmirror digest REPO tells who shares the weights of one");
+  return out;
 }
+
+std::string_view name_of(Kinship kinship) { return kinship == Kinship::Same ? "same" : "derived"; }
 std::string_view name_of(Declared declared) {
   switch (declared) {
     case Declared::Nothing:
@@ -145,13 +167,7 @@ Result<Exit> run_command(Context& context, const DigestCommand& command) {
     return stop.stop_requested() ? interrupted("what was digested is kept; run it again to go on")
                                  : report.assume_error();
   Outcome outcome{std::move(report).assume_value(), {}};
-  for (const auto& repo : outcome.report.repos) {
-    std::vector<SharedWith> kin;
-    if (repo.files != 0 || !options.only.empty()) {
-      HM_TRY(kin, kin_of(*store->index, repo.key));
-    }
-    outcome.kin.push_back(std::move(kin));
-  }
+  HM_TRY(outcome.kin, find_kin(context, *store->index, outcome.report, !options.only.empty(), stop));
   if (context.options.json)
     print_json(context.io.out, to_json(outcome));
   else if (!context.options.quiet)

@@ -11,18 +11,25 @@ namespace hm::app {
 namespace {
 namespace audit = provenance::audit;
 
-/// "mit" of "licence:mit"; nullopt when it does not begin so.
-std::optional<std::string> behind(const std::string& text, std::string_view prefix) {
-  if (text.size() <= prefix.size() || !ascii_equal_fold(std::string_view(text).substr(0, prefix.size()), prefix))
-    return std::nullopt;
-  return std::string(trim(std::string_view(text).substr(prefix.size())));
+/// "mit" of "licence:mit"; nullopt when it does not begin so. @returns BadInput when nothing stands behind it.
+Result<std::optional<std::string>> behind(const std::string& text, std::string_view prefix) {
+  if (text.size() < prefix.size() || !ascii_equal_fold(std::string_view(text).substr(0, prefix.size()), prefix))
+    return std::optional<std::string>();
+  std::string id(trim(std::string_view(text).substr(prefix.size())));
+  if (id.empty())
+    return Error{Errc::BadInput, "nothing stands behind \"" + std::string(prefix) +
+                                     "\"; write e.g. licence:mit, origin:CN, origin:Qwen"};
+  return std::optional(std::move(id));
 }
 
 Result<provenance::report::Report> answer(Context& context, const storage::Index& index, const std::string& what) {
   if (const auto file = Sha256::parse(ascii_lower(what))) return audit::impact_of_file(index, *file);
-  for (const std::string_view prefix : {"licence:", "license:"})
-    if (const auto id = behind(what, prefix)) return audit::impact_of_licence(index, *id);
-  if (const auto which = behind(what, "origin:")) {
+  for (const std::string_view prefix : {"licence:", "license:"}) {
+    HM_TRY(const auto id, behind(what, prefix));
+    if (id) return audit::impact_of_licence(index, *id);
+  }
+  HM_TRY(const auto which, behind(what, "origin:"));
+  if (which) {
     HM_TRY(const auto origins, origins_in_force(context.config, context.config_file));
     return audit::impact_of_origin(index, origins, *which);
   }

@@ -1,4 +1,5 @@
 // hubmirror lineage, why: who descends from whom.
+#include <map>
 #include <ostream>
 
 #include "app/audit_subjects.hpp"
@@ -17,10 +18,23 @@ namespace ln = provenance::lineage;
 namespace rp = provenance::report;
 
 namespace {
+/// Files and tensors in common are compared when an audit asks; nothing makes signed statements, and none that somebody
+/// reads says what a model was distilled from. An answer with such edges alone would be "nobody says" of everything.
+bool is_walked(storage::Relation relation) {
+  return relation != storage::Relation::SharesFiles && relation != storage::Relation::SharesTensors &&
+         relation != storage::Relation::DistilledFrom;
+}
+bool is_walked(storage::Evidence evidence) { return evidence <= storage::Evidence::Derived; }
+constexpr char kWhereItIsCompared[] =
+    "; who has the same files or tensors is told by hubmirror audit lineage and hubmirror audit hashes";
+
 Result<storage::Evidence> evidence_of(const std::string& word) {
-  if (const auto evidence = storage::parse_evidence(word)) return *evidence;
-  return Error{Errc::BadInput,
-               "--min-evidence: \"" + printable(word) + "\" is none of inferred, declared, files, signed, identical"};
+  const auto evidence = storage::parse_evidence(word);
+  if (evidence && is_walked(*evidence)) return *evidence;
+  return Error{Errc::BadInput, "--min-evidence: " +
+                                   (evidence ? "no statement is " + word + kWhereItIsCompared + "; write"
+                                             : "\"" + printable(word) + "\" is none of") +
+                                   " inferred, declared, files"};
 }
 
 Result<ln::Walk> walk_of(const LineageCommand& command) {
@@ -29,10 +43,14 @@ Result<ln::Walk> walk_of(const LineageCommand& command) {
   HM_TRY(walk.evidence_min, evidence_of(command.evidence_min));
   for (const std::string& word : command.relations) {
     const auto relation = storage::parse_relation(word);
-    if (!relation) {
+    if (!relation || !is_walked(*relation)) {
       std::vector<std::string> all;
-      for (int i = 0; i < storage::kRelationCount; ++i) all.emplace_back(name_of(static_cast<storage::Relation>(i)));
-      return Error{Errc::BadInput, "--relation: \"" + printable(word) + "\" is none of " + joined(all, ", ")};
+      for (int i = 0; i < storage::kRelationCount; ++i)
+        if (is_walked(static_cast<storage::Relation>(i))) all.emplace_back(name_of(static_cast<storage::Relation>(i)));
+      return Error{Errc::BadInput, "--relation: " +
+                                       (relation ? "nobody says " + word + kWhereItIsCompared + "; write some of "
+                                                 : "\"" + printable(word) + "\" is none of ") +
+                                       joined(all, ", ")};
     }
     walk.relations.push_back(*relation);
   }
@@ -65,7 +83,8 @@ Result<json::object> node_json(const storage::Index& index, const ln::Node& node
                       {"gone_status", standing.gone_status == 0 ? json::value() : json::value(standing.gone_status)}};
 }
 
-/// The document around its edges, which are written as they come: a family has a hundred thousand.
+/// The document around its edges, which are written one by one: a family has a hundred thousand. Begun when nothing can
+/// fail any more: of an error there is one document, its own.
 class EdgeList {
  public:
   EdgeList(std::ostream& out, const rp::Basis& basis, ln::Direction direction) : out_(out) {
@@ -91,54 +110,67 @@ class EdgeList {
 Result<> print_up(std::ostream& out, const storage::Index& index, const rp::Basis& basis, const ln::Node& node,
                   const ln::Walk& walk) {
   HM_TRY(const auto all, ln::Graph(index).ancestors(node, walk));
-  EdgeList list(out, basis, ln::Direction::Up);
+  std::vector<json::object> targets;
   for (const ln::Ancestor& step : all) {
+    HM_TRY(auto to, node_json(index, step.edge.to));
+    targets.push_back(std::move(to));
+  }
+  EdgeList list(out, basis, ln::Direction::Up);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const ln::Ancestor& step = all[i];
     json::array statements;
     for (const ln::Statement& s : step.edge.statements) statements.push_back(statement_json(step.edge, s));
-    HM_TRY(auto to, node_json(index, step.edge.to));
     list.add({{"again", step.again},
               {"depth", step.depth},
               {"evidence", name_of(step.edge.evidence())},
               {"from", json_text(step.edge.from.repo.text())},
               {"relation", name_of(step.edge.relation)},
               {"statements", std::move(statements)},
-              {"to", std::move(to)}});
+              {"to", std::move(targets[i])}});
   }
   list.finish(node);
   return ok();
 }
 
+/// How an edge is told: as it was met on the way, or by a mirrored child, which tells it in its own words.
+struct Told {
+  storage::Relation relation;
+  storage::Evidence evidence;
+};
+/// Of the mirrored ones, by their places.
+Result<std::map<std::uint32_t, Told>> told_by_mirrored(const storage::Index& index, const ln::Descent& all,
+                                                       const ln::Node& root) {
+  const ln::Graph graph(index);
+  HM_TRY(const auto mirrored, ln::MirroredAmong::read(index));
+  std::map<std::uint32_t, Told> out;
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    HM_TRY(const bool is_mirrored, mirrored.has(all.key(i)));
+    if (!is_mirrored) continue;
+    HM_TRY(const auto edge, all.edge(graph, i, root));
+    out.emplace(i, edge ? Told{edge->relation, edge->evidence()} : Told{all[i].relation, all[i].evidence});
+  }
+  return out;
+}
+
 Result<> print_down(std::ostream& out, const storage::Index& index, const rp::Basis& basis, const ln::Node& node,
                     const ln::Walk& walk) {
-  const ln::Graph graph(index);
-  ln::Descent above;  // names of those that were written: a child names its parent
+  HM_TRY(const auto all, ln::Descent::read(index, node, walk));
+  HM_TRY(const auto mirrored, told_by_mirrored(index, all, node));
   EdgeList list(out, basis, ln::Direction::Down);
-  Result<> outcome = ok();
-  HM_TRY(graph.descendants(node, walk, [&](const ln::Descendant& seen) {
-    outcome = [&]() -> Result<> {
-      const std::uint32_t i = above.size();
-      HM_TRY(above.add(graph, seen));
-      HM_TRY(const bool mirrored, ln::is_mirrored(index, seen.key));
-      const ln::Node child = above.node(i);
-      storage::Relation relation = seen.relation;
-      storage::Evidence evidence = seen.evidence;
-      if (mirrored) {
-        HM_TRY(const auto edge, above.edge(graph, i, node));
-        if (edge) relation = edge->relation, evidence = edge->evidence();
-      }
-      list.add({{"depth", seen.depth},
-                {"evidence", name_of(evidence)},
-                {"from", json_text(child.repo.text())},
-                {"id", id_json(child)},
-                {"mirrored", mirrored},
-                {"relation", name_of(relation)},
-                {"to", json_text(seen.parent == ln::Descendant::kRoot ? node.repo.text()
-                                                                      : above.node(seen.parent).repo.text())}});
-      return ok();
-    }();
-    return outcome.has_value();
-  }));
-  HM_TRY(std::move(outcome));
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    const ln::Descent::Row& row = all[i];
+    const auto own = mirrored.find(i);
+    const Told told = own != mirrored.end() ? own->second : Told{row.relation, row.evidence};
+    const ln::Node child = all.node(i);
+    const bool is_root = row.parent == ln::Descendant::kRoot;
+    list.add({{"depth", int{row.depth}},
+              {"evidence", name_of(told.evidence)},
+              {"from", json_text(child.repo.text())},
+              {"id", id_json(child)},
+              {"mirrored", own != mirrored.end()},
+              {"relation", name_of(told.relation)},
+              {"to", json_text(is_root ? node.repo.text() : all.node(row.parent).repo.text())}});
+  }
   list.finish(node);
   return ok();
 }

@@ -18,7 +18,7 @@ _hubmirror() {
     --log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
     --html | --accept) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --fail-on) mapfile -t COMPREPLY < <(compgen -W "note warning problem never" -- "$cur"); return ;;
-    --min-evidence) mapfile -t COMPREPLY < <(compgen -W "inferred declared files signed identical" -- "$cur"); return ;;
+    --min-evidence) mapfile -t COMPREPLY < <(compgen -W "inferred declared files" -- "$cur"); return ;;
     --format) mapfile -t COMPREPLY < <(compgen -W "tree dot mermaid" -- "$cur"); return ;;
     --from) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --formats) mapfile -t COMPREPLY < <(compgen -W "safetensors gguf onnx pytorch" -- "$cur"); return ;;

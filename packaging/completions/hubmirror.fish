@@ -43,7 +43,7 @@ complete -c hubmirror -n "__fish_seen_subcommand_from lineage" -l up -d "What it
 complete -c hubmirror -n "__fish_seen_subcommand_from lineage" -l down -d "What is made from it"
 complete -c hubmirror -n "__fish_seen_subcommand_from lineage" -l depth -x -d "Levels"
 complete -c hubmirror -n "__fish_seen_subcommand_from lineage" -l relation -x -d "Only these"
-complete -c hubmirror -n "__fish_seen_subcommand_from lineage why" -l min-evidence -x -a "inferred declared files signed identical" -d "Nothing weaker"
+complete -c hubmirror -n "__fish_seen_subcommand_from lineage why" -l min-evidence -x -a "inferred declared files" -d "Nothing weaker"
 complete -c hubmirror -n "__fish_seen_subcommand_from lineage" -l format -x -a "tree dot mermaid" -d "Form"
 complete -c hubmirror -n "__fish_seen_subcommand_from audit" -a "licences origins lineage hashes history closure"
 complete -c hubmirror -n "__fish_seen_subcommand_from audit" -l policy -x -d "What this policy chooses"

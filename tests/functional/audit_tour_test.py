@@ -59,6 +59,17 @@ class AuditTourTest(HubTest):
             self.assertNotRegex(text, r"<(script|link|img|iframe)\b", args)
         run = self.hm("audit", "licences", "--html", os.path.join(self.dir, "no/such/folder.html"), code=2)
         self.assertIn("make the folder", run.err)
+        for target in (self.dir, "/dev/full"):
+            run = self.hm("audit", "licences", "--html", target, code=2)
+            self.assertIn("name a new file", run.err)
+        theirs, link = path + ".new", os.path.join(self.dir, "link.html")
+        with open(theirs, "w", encoding="utf-8") as f:
+            f.write("theirs")
+        os.symlink("page.html", link)
+        self.hm("audit", "closure", "--html", link, code=(0, 1))
+        self.assertTrue(os.path.islink(link))
+        with open(theirs, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "theirs")
 
     def test_every_answer_is_the_same_after_a_rebuild(self):
         before = audit_world.answers(self)

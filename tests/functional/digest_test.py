@@ -116,6 +116,8 @@ class DigestTest(HubTest):
         self.store.get("model", "org/base").commit("words", {"README.md": "# other words\n"})
         self.mirror("org/base")
         self.assertEqual(self.digest("org/base")["repos"][0]["files"], 0, "another commit with the same weights")
+        twice = self.digest("org/base", "org/base@main", "org/base")["repos"]
+        self.assertEqual([(r["repo"], r["known_files"]) for r in twice], [("org/base", 1)], "however often it is named")
 
     def test_the_same_file_in_two_repositories_is_read_once(self):
         data = Lfs(safetensors(model("one")))

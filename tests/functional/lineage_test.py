@@ -73,6 +73,32 @@ class LineageTest(HubTest):
         gone = self.hm("--json", "lineage", "org/deleted", "--down").json
         self.assertEqual([e["from"] for e in gone["edges"]], ["org/loose"], "a base that nobody has is known by those who name it")
 
+    def test_what_only_spaces_use_is_known_by_them(self):
+        self.space("org/demo", {"README.md": card(models=["org/vanished"])})
+        self.hm("crawl", "--once")
+        self.mirror("spaces/org/demo")
+        self.assertIn("org/vanished affects 1 repository, of which 1 is mirrored here.", self.hm("impact", "org/vanished").out)
+        down = self.hm("--json", "lineage", "org/vanished", "--down", "--relation", "uses").json
+        self.assertEqual([e["from"] for e in down["edges"]], ["spaces/org/demo"])
+        self.hm("impact", "org/never-named", code=1)
+
+    def test_what_would_be_an_answer_over_nothing_is_refused(self):
+        self.family()
+        for args in (
+            ("lineage", "org/root@main"),
+            ("why", "org/adapter", "https://huggingface.co/org/root/tree/main"),
+            ("impact", "org/root@main"),
+            ("audit", "licences", "org/adapter@main"),
+        ):
+            self.assertIn("leave the revision out", self.hm(*args, code=2).err, args)
+        for what in ("licence: ", "license:", "origin: "):
+            self.assertIn("nothing stands behind", self.hm("impact", what, code=2).err, what)
+        for relation in ("shares-files", "shares-tensors", "distilled-from"):
+            self.assertIn("hubmirror audit lineage", self.hm("lineage", "org/root", "--relation", relation, code=2).err)
+        for level in ("signed", "identical"):
+            self.assertIn("hubmirror audit lineage", self.hm("lineage", "org/root", "--min-evidence", level, code=2).err)
+            self.assertIn("hubmirror audit lineage", self.hm("why", "org/adapter", "org/root", "--min-evidence", level, code=2).err)
+
     def test_why(self):
         self.family()
         run = self.hm("why", "org/adapter", "org/root")

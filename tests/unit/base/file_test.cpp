@@ -12,6 +12,8 @@
 
 namespace hm {
 namespace {
+using namespace std::string_literals;
+
 class Directory {
  public:
   Directory() {
@@ -142,6 +144,59 @@ TEST(ReplaceFile, SaysWhereItFailed) {
   ASSERT_FALSE(replaced);
   EXPECT_EQ(replaced.error().code, Errc::NotFound);
   EXPECT_NE(replaced.error().what.find("/absent/state"), std::string::npos);
+}
+
+TEST(ReplaceNamedFile, ReplacesWhatIsNamedAndNothingBesideIt) {
+  Directory dir;
+  FileSystem& fs = real_file_system();
+  const std::string page = dir.path + "/page.html", link = dir.path + "/link.html";
+  ASSERT_TRUE(replace_named_file(fs, page, "one"));
+  for (const char* beside : {"/page.html.new", "/link.html.new"})
+    ASSERT_TRUE(fs.create_new(dir.path + beside).value()->write_at(0, as_bytes("theirs")));
+  // A file that another of our number left behind when it was killed.
+  const std::string left = dir.path + "/.hubmirror." + std::to_string(::getpid()) + ".0";
+  ASSERT_TRUE(fs.create_new(left));
+  ASSERT_EQ(::chmod(page.c_str(), 0600), 0);
+  ASSERT_EQ(::symlink("page.html", link.c_str()), 0);
+  ASSERT_TRUE(replace_named_file(fs, link, "two"));
+  EXPECT_EQ(content(page), "two");
+  struct stat st{};
+  ASSERT_EQ(::lstat(page.c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0600U) << "what only its owner could read is so still";
+  ASSERT_EQ(::lstat(link.c_str(), &st), 0);
+  EXPECT_TRUE(S_ISLNK(st.st_mode));
+  for (const char* beside : {"/page.html.new", "/link.html.new"}) EXPECT_EQ(content(dir.path + beside), "theirs");
+  EXPECT_EQ(fs.list(dir.path).value().size(), 5U) << "the temporary file is gone";
+}
+TEST(ReplaceNamedFile, RefusesWhatIsNoFile) {
+  Directory dir;
+  FileSystem& fs = real_file_system();
+  ASSERT_EQ(::mkfifo((dir.path + "/pipe").c_str(), 0600), 0);
+  ASSERT_EQ(::symlink("/dev/null", (dir.path + "/device").c_str()), 0);
+  ASSERT_EQ(::symlink("nowhere", (dir.path + "/dangling").c_str()), 0);
+  for (const std::string& path :
+       {dir.path, dir.path + "/", dir.path + "/pipe", dir.path + "/device", dir.path + "/dangling", "/dev/full"s}) {
+    const auto refused = replace_named_file(fs, path, "x");
+    ASSERT_FALSE(refused) << path;
+    EXPECT_EQ(refused.error().code, Errc::BadInput) << path;
+    EXPECT_NE(refused.error().what.find("; name "), std::string::npos) << path;
+  }
+  EXPECT_EQ(replace_named_file(fs, dir.path + "/absent/page", "x").error().code, Errc::NotFound);
+  EXPECT_EQ(fs.list(dir.path).value().size(), 3U);
+}
+TEST(ReplaceNamedFile, LeavesNothingBehindWhicheverOperationFails) {
+  Directory dir;
+  const std::string path = dir.path + "/page.html";
+  ASSERT_TRUE(replace_named_file(real_file_system(), path, "old"));
+  int fail_at = 1;
+  for (bool failed = true; failed; ++fail_at) {
+    FailingFileSystem fs(fail_at);
+    const auto replaced = replace_named_file(fs, path, "new");
+    failed = fs.failed();
+    EXPECT_EQ(static_cast<bool>(replaced), !failed) << "operation " << fail_at;
+    EXPECT_EQ(real_file_system().list(dir.path).value().size(), 1U) << "operation " << fail_at;
+  }
+  EXPECT_GE(fail_at, 6);
 }
 
 TEST(RealFile, ReadsAndWritesAtPositions) {

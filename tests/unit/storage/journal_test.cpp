@@ -38,6 +38,12 @@ class JournalTest : public ::testing::Test {
                 Succeeds());
     return out;
   }
+  std::vector<std::uint64_t> sequences_of(const char* src, RepoKind kind) const {
+    std::vector<std::uint64_t> out;
+    const auto entries = Journal::entries_of(*index_, src, {kind, *Rid::parse(kRid)}, 100).value();
+    for (const JournalEntry& e : entries) out.push_back(e.sequence);
+    return out;
+  }
   test::TempDirectory temp_;
   std::unique_ptr<Index> index_ = open_index(temp_.path() + "/index", Index::Mode::Write, {}).value();
   std::optional<Journal> journal_{std::in_place, *index_};
@@ -52,10 +58,19 @@ TEST_F(JournalTest, ChainsTheEntriesOfARepository) {
   EXPECT_EQ(append({entry()}).value(), 6U);
   EXPECT_EQ(journal_->size().value(), 7U);
   EXPECT_EQ(prevs(), (std::vector<std::int64_t>{-1, -1, 0, -1, 2, -1, 4}));
-  EXPECT_EQ(journal_->last_of(kSrc, {RepoKind::Model, *Rid::parse(kRid)}).value(), 6U);
-  EXPECT_EQ(journal_->last_of(kSrc, {RepoKind::Dataset, *Rid::parse(kRid)}).value(), 3U);
-  EXPECT_EQ(journal_->last_of("mirror.example", {RepoKind::Model, *Rid::parse(kRid)}).value(), 5U);
-  EXPECT_EQ(journal_->last_of(kSrc, {RepoKind::Space, *Rid::parse(kRid)}).value(), std::nullopt);
+  EXPECT_EQ(sequences_of(kSrc, RepoKind::Model), (std::vector<std::uint64_t>{0, 2, 4, 6}));
+  EXPECT_EQ(sequences_of(kSrc, RepoKind::Dataset), std::vector<std::uint64_t>{3});
+  EXPECT_EQ(sequences_of("mirror.example", RepoKind::Model), std::vector<std::uint64_t>{5});
+  EXPECT_EQ(sequences_of(kSrc, RepoKind::Space), std::vector<std::uint64_t>{});
+}
+
+TEST_F(JournalTest, KnowsEverySourceWhateverTheIdsOfItsRepositoriesEndIn) {
+  json::object of_none = entry(kRid, "mirror", "mirror.example");
+  of_none.erase("rid");
+  ASSERT_THAT(append({entry("0123456789abcdef01234500", "model", "a.example"), entry(kRid, "model", "b.example"),
+                      std::move(of_none)}),
+              Succeeds());
+  EXPECT_EQ(Journal::sources(*index_).value(), (std::vector<std::string>{"a.example", "b.example"}));
 }
 
 TEST_F(JournalTest, StoresTheCanonicalForm) {
@@ -94,7 +109,7 @@ TEST_F(JournalTest, AnErrorOfOneEntryWritesNothing) {
               FailsWith(Errc::Corrupt, "cannot derive"));
   EXPECT_EQ(journal_->size().value(), 0U);
   EXPECT_EQ(index_->get(Family::Manifests, "m").value(), std::nullopt);
-  EXPECT_EQ(journal_->last_of(kSrc, {RepoKind::Model, *Rid::parse(kRid)}).value(), std::nullopt);
+  EXPECT_EQ(sequences_of(kSrc, RepoKind::Model), std::vector<std::uint64_t>{});
 }
 
 TEST_F(JournalTest, RefusesEntriesOfTheWrongForm) {
