@@ -157,8 +157,9 @@ EdgeFilter::Place EdgeFilter::place_of(std::string_view prefix) {
   for (; at + 8 <= prefix.size(); at += 8) h = mixed(h ^ load(prefix.data() + at, 8));
   h = mixed(h ^ load(prefix.data() + at, prefix.size() - at));
   h = mixed(h);
+  const bool is_other = !prefix.empty() && prefix.front() != kFormer && prefix.back() == static_cast<char>(EdgeClass::Other);
   Place out;
-  out.chunk = static_cast<std::uint32_t>(h >> 50);
+  out.chunk = static_cast<std::uint32_t>(h >> 51) + (is_other ? kChunks / 2 : 0);
   for (std::uint16_t& bit : out.bits) {
     bit = static_cast<std::uint16_t>(h & (kChunkBytes * 8 - 1));
     h >>= 10;
@@ -166,15 +167,17 @@ EdgeFilter::Place EdgeFilter::place_of(std::string_view prefix) {
   return out;
 }
 
-Result<EdgeFilter> EdgeFilter::read(const Index& index) {
+Result<EdgeFilter> EdgeFilter::read(const Index& index, bool lineage_only) {
+  const std::uint32_t chunks = lineage_only ? kChunks / 2 : kChunks;
   EdgeFilter out;
-  out.bits_.assign(std::size_t{kChunks} * kChunkBytes, '\0');
+  out.bits_.assign(std::size_t{chunks} * kChunkBytes, '\0');
   bool whole = true;
   HM_TRY(index.scan(Family::Edges, std::string(1, kFilter), [&](std::string_view k, std::string_view bytes) {
     const auto chunk = key::parse_u64(std::string(4, '\0').append(k.substr(1)));
     whole = chunk && *chunk < kChunks && bytes.size() == kChunkBytes;
-    if (whole) out.bits_.replace(*chunk * kChunkBytes, kChunkBytes, bytes);
-    return whole;
+    if (!whole || *chunk >= chunks) return false;
+    std::copy(bytes.begin(), bytes.end(), out.bits_.begin() + static_cast<std::ptrdiff_t>(*chunk * kChunkBytes));
+    return true;
   }));
   if (!whole) return corrupt();
   return out;
@@ -182,32 +185,35 @@ Result<EdgeFilter> EdgeFilter::read(const Index& index) {
 
 bool EdgeFilter::has(const Place& place) const {
   const char* const chunk = bits_.data() + std::size_t{place.chunk} * kChunkBytes;
-  return std::all_of(place.bits.begin(), place.bits.end(), [&](std::uint16_t bit) { return is_set(chunk, bit); });
+  bool all = true;  // no short cut: the loads wait for memory together
+  for (const std::uint16_t bit : place.bits) all &= is_set(chunk, bit);
+  return all;
 }
-bool EdgeFilter::may_have(std::string_view prefix) const { return has(place_of(prefix)); }
 
 // Asked for each of a hundred thousand leaves: their prefixes are put together without being allocated.
-namespace {
-constexpr std::size_t kNameBytesUsual = 112;
-}
-bool EdgeFilter::may_have_id(std::string_view repo_key, EdgeClass edges) const {
-  std::array<char, 1 + kRepoBytes + 1> prefix{kByRid};
-  std::copy_n(repo_key.data(), std::min(repo_key.size(), kRepoBytes), prefix.data() + 1);
-  prefix.back() = static_cast<char>(edges);
-  return may_have({prefix.data(), prefix.size()});  // with a former name its bits are set too
-}
-bool EdgeFilter::may_have_names(std::string_view repo_key, std::string_view name, EdgeClass edges) const {
-  std::array<char, 1 + kRepoBytes> former{kFormer};
-  std::copy_n(repo_key.data(), std::min(repo_key.size(), kRepoBytes), former.data() + 1);
-  if (may_have({former.data(), former.size()})) return true;
-  const auto kind = static_cast<RepoKind>(repo_key.front());
-  if (name.size() > kNameBytesUsual) return may_have(key::edges_to({kind, std::nullopt, ascii_lower(name)}, edges));
-  std::array<char, kNameBytesUsual + 4> prefix{kByName, repo_key.front()};
-  std::transform(name.begin(), name.end(), prefix.begin() + 2,
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  prefix[name.size() + 2] = kEndOfName;
-  prefix[name.size() + 3] = static_cast<char>(edges);
-  return may_have({prefix.data(), name.size() + 4});
+EdgeFilter::Found EdgeFilter::look(std::string_view repo_key, std::string_view name, EdgeClass edges) const {
+  constexpr std::size_t kNameBytesUsual = 112;
+  const auto class_byte = static_cast<char>(edges);
+  std::array<char, 1 + kRepoBytes + 1> by_id{kByRid};
+  std::copy_n(repo_key.data(), std::min(repo_key.size(), kRepoBytes), by_id.data() + 1);
+  by_id.back() = class_byte;
+  std::array<char, kNameBytesUsual + 4> by_name{kByName, repo_key.front()};
+  Place name_place;
+  if (name.size() <= kNameBytesUsual) {
+    std::transform(name.begin(), name.end(), by_name.begin() + 2,
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    by_name[name.size() + 2] = kEndOfName;
+    by_name[name.size() + 3] = class_byte;
+    name_place = place_of({by_name.data(), name.size() + 4});
+  } else {
+    name_place = place_of(key::edges_to({static_cast<RepoKind>(repo_key.front()), {}, ascii_lower(name)}, edges));
+  }
+  Found out{may_have({by_id.data(), by_id.size()}), has(name_place)};
+  if (out.by_id && !out.by_name) {  // with a former name the bits of the id are set too
+    by_id.front() = kFormer;
+    out.by_name = may_have({by_id.data(), 1 + kRepoBytes});
+  }
+  return out;
 }
 
 Result<> EdgeFilterEditor::add(std::string_view prefix) {

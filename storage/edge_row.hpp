@@ -96,22 +96,24 @@ Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view ke
 /// All edges until `visit` returns false; those to one target lie together. @returns Corrupt.
 Result<> each_edge(const Index& index, const std::function<bool(const EdgeTarget& to, const EdgeView& edge)>& visit);
 
-/// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: two MiB of bits
-/// instead of looks into the index for each of a hundred thousand leaves. A Bloom filter in blocks: the bits of a
-/// prefix lie in one chunk; they are set with its first row and stay. With a million prefixes it is wrong for one in
-/// 300.
+/// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: a MiB of bits
+/// for each class instead of looks into the index for each of a hundred thousand leaves. A Bloom filter in blocks: the
+/// bits of a prefix lie in one chunk; they are set with its first row and stay. With 500,000 prefixes of a class it is
+/// wrong for one in 300.
 class EdgeFilter {
  public:
-  static Result<EdgeFilter> read(const Index& index);
-  bool may_have(std::string_view prefix) const;
-  /// False: no such edge has this repository as its target by its id, or by a name it had.
+  /// Of lineage alone, or of both classes.
+  static Result<EdgeFilter> read(const Index& index, bool lineage_only);
+  bool may_have(std::string_view prefix) const { return has(place_of(prefix)); }
+  struct Found {
+    bool by_id = false;    ///< such an edge may have this repository as its target by its id
+    bool by_name = false;  ///< or by this name, or by one that it had
+  };
   /// @param repo_key key::repo()
-  bool may_have_id(std::string_view repo_key, EdgeClass edges) const;
-  /// False: by this name neither, nor did it have another one.
-  bool may_have_names(std::string_view repo_key, std::string_view name, EdgeClass edges) const;
+  Found look(std::string_view repo_key, std::string_view name, EdgeClass edges) const;
 
-  static constexpr std::uint32_t kChunks = 1U << 14;
-  static constexpr std::uint32_t kChunkBytes = 128;  ///< small: a page of a listing touches hundreds of them
+  static constexpr std::uint32_t kChunks = 1U << 14;  ///< the first half of them for lineage
+  static constexpr std::uint32_t kChunkBytes = 128;   ///< small: a page of a listing touches hundreds of them
   /// The chunk, and the bits in it.
   struct Place {
     std::uint32_t chunk = 0;

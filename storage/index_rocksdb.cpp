@@ -118,7 +118,10 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
   // unpacking a block of edges for each look of a walk over a large family.
   const bool is_plain = family == Family::ColumnTexts || family == Family::Edges;
   out.compression = is_plain ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
-  if (family == Family::Edges) out.prefix_extractor = std::make_shared<EdgesToOfKey>();
+  if (family == Family::Edges) {
+    out.prefix_extractor = std::make_shared<EdgesToOfKey>();
+    out.optimize_filters_for_hits = true;  // who looks has asked EdgeFilter: most is found, and in the last level
+  }
   out.target_file_size_base = kFileBytes;
   if (family == Family::Names || family == Family::Meta)  // keys come in no order: each compaction rewrites all
     out.level0_file_num_compaction_trigger = kFilesBeforeRewriteAll;
@@ -298,6 +301,13 @@ class RocksIndex final : public Index {
     return ok();
   }
 
+  Result<> settle(Family family) override {
+    if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
+    const auto opened = current();
+    const auto s = opened->db->CompactRange(rocksdb::CompactRangeOptions(), opened->handle(family), nullptr, nullptr);
+    return s.ok() ? ok() : Result<>(failure(s, directory_, "joining the files of " + std::string(name_of(family))));
+  }
+
   Result<> refresh() override {
     if (mode_ == Mode::Write) return ok();
     HM_TRY(const Seen now, look());
@@ -474,7 +484,12 @@ class RocksIndex final : public Index {
       return Error{Errc::Refused, "index " + directory_ + " has format " + *version + ", this program knows " +
                                       std::string(kIndexVersion) + "; use the hubmirror version that wrote it"};
     }
-    if ((version && *version == kIndexVersion) || mode_ == Mode::Read) return ok();
+    if (version && *version == kIndexVersion) return ok();
+    if (mode_ == Mode::Read) {
+      if (!version) return ok();
+      return Error{Errc::Busy, "index " + directory_ +
+                                   " was written by an older version of this program; run: hubmirror index rebuild"};
+    }
     Batch batch;
     if (version)
       batch.put(Family::Meta, kRebuildMark, "an older version");  // whoever opens it to write derives it anew

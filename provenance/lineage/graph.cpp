@@ -4,8 +4,10 @@
 #include <array>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "base/canonical_json.hpp"
@@ -227,12 +229,14 @@ struct Graph::Search {
   bool wants(const storage::EdgeView& e) const {
     return e.evidence >= evidence_min && follows[static_cast<std::size_t>(e.relation)];
   }
-  bool may_have_id(std::string_view repo_key) const {
-    return std::any_of(classes.begin(), classes.end(), [&](EdgeClass c) { return filter.may_have_id(repo_key, c); });
-  }
-  bool may_have_names(std::string_view repo_key, std::string_view name) const {
-    return std::any_of(classes.begin(), classes.end(),
-                       [&](EdgeClass c) { return filter.may_have_names(repo_key, name, c); });
+  storage::EdgeFilter::Found look(std::string_view repo_key, std::string_view name) const {
+    storage::EdgeFilter::Found out;
+    for (const EdgeClass edges : classes) {
+      const auto found = filter.look(repo_key, name, edges);
+      out.by_id |= found.by_id;
+      out.by_name |= found.by_name;
+    }
+    return out;
   }
 
   Evidence evidence_min;
@@ -303,47 +307,112 @@ Result<Graph::Level> Graph::level_of(const std::vector<Pending>& pending, RepoKi
   return out;
 }
 
+/// An edge on the way down, and whether its child may have some.
+struct Graph::Seen {
+  std::size_t prefix;
+  storage::EdgeView edge;
+  storage::EdgeFilter::Found below;
+};
+/// The same, kept: what one thread read while another one looked at what comes before it.
+class Graph::SeenRows {
+ public:
+  void add(const Seen& row) {
+    Row& kept = rows_.emplace_back();
+    kept.prefix = row.prefix;
+    std::copy_n(row.edge.from.data(), std::min(row.edge.from.size(), kept.from.size()), kept.from.begin());
+    kept.edge = row.edge;
+    kept.below = row.below;
+    kept.name_at = names_.size();
+    names_ += row.edge.from_name;
+  }
+  Result<bool> each(const std::function<Result<bool>(const Seen&)>& look) {
+    for (const Row& kept : rows_) {
+      Seen row{kept.prefix, kept.edge, kept.below};
+      row.edge.from = {kept.from.data(), std::min(kept.edge.from.size(), kept.from.size())};
+      row.edge.from_name = std::string_view(names_).substr(kept.name_at, kept.edge.from_name.size());
+      HM_TRY(const bool goes_on, look(row));
+      if (!goes_on) return false;
+    }
+    return true;
+  }
+
+ private:
+  struct Row {
+    std::size_t prefix = 0, name_at = 0;
+    storage::EdgeView edge;  // its texts are in `from` and `names_`
+    std::array<char, 16> from{};
+    storage::EdgeFilter::Found below;
+  };
+  std::vector<Row> rows_;
+  std::string names_;
+};
+
+/// Edges of some prefixes of a level that are followed, until `look` returns false.
+Result<bool> Graph::each_edge_of(std::span<const std::string> prefixes, std::size_t first, const Search& search,
+                                 const std::function<Result<bool>(const Seen&)>& look) const {
+  Result<bool> outcome = true;
+  HM_TRY(index_.scan_each(Family::Edges, prefixes, [&](std::size_t at, std::string_view k, std::string_view value) {
+    const auto edge = storage::unpack_edge(prefixes[at], k, value);
+    if (!edge) {
+      outcome = edge.error();
+      return false;
+    }
+    const storage::EdgeView& e = edge.assume_value();
+    if (!search.wants(e)) return true;
+    outcome = look({first + at, e, search.look(e.from, e.from_name)});
+    return outcome && outcome.assume_value();
+  }));
+  return outcome;
+}
+
+// Looks at places all over the index take most of the time of a large level: the second half of them is made by
+// another thread.
+Result<bool> Graph::each_edge_of(const Level& level, const Search& search,
+                                 const std::function<Result<bool>(const Seen&)>& look) const {
+  constexpr std::size_t kShared = 512;
+  std::vector<std::string> prefixes;
+  prefixes.reserve(level.prefixes.size());
+  for (const Prefix& prefix : level.prefixes) prefixes.push_back(prefix.bytes);
+  if (prefixes.size() < kShared) return each_edge_of(prefixes, 0, search, look);
+  const std::size_t half = prefixes.size() / 2;
+  SeenRows later;
+  auto reading = std::async(std::launch::async, [&] {
+    return each_edge_of(std::span(prefixes).subspan(half), half, search, [&](const Seen& row) -> Result<bool> {
+      later.add(row);
+      return true;
+    });
+  });
+  const auto first = each_edge_of(std::span(prefixes).first(half), 0, search, look);
+  HM_TRY(reading.get());
+  if (!first || !first.assume_value()) return first;
+  return later.each(look);
+}
+
 Result<> Graph::descendants(const Node& node, const Walk& walk,
                             const std::function<bool(const Descendant&)>& visit) const {
   Search search(walk);
-  HM_TRY(search.filter, storage::EdgeFilter::read(index_));
+  HM_TRY(search.filter, storage::EdgeFilter::read(index_, search.classes.back() == EdgeClass::Lineage));
   KeySet seen;
   std::vector<Pending> pending{
       {node.key ? key::repo(*node.key) : std::string(), Descendant::kRoot, true, node.repo.name}};
   if (node.key) seen.add(pending.front().key);
   std::uint32_t count = 0;
-  bool goes_on = true;
-  for (int depth = 1; !pending.empty() && goes_on && depth <= walk.depth_max; ++depth) {
+  for (int depth = 1; !pending.empty() && depth <= walk.depth_max; ++depth) {
     HM_TRY(Level level, level_of(pending, node.repo.kind, search));
-    std::vector<std::string> prefixes;
-    prefixes.reserve(level.prefixes.size());
-    for (const Prefix& prefix : level.prefixes) prefixes.push_back(prefix.bytes);
     pending.clear();
-    Result<> outcome = ok();
-    HM_TRY(index_.scan_each(Family::Edges, prefixes, [&](std::size_t at, std::string_view k, std::string_view value) {
-      const auto edge = storage::unpack_edge(prefixes[at], k, value);
-      if (!edge) {
-        outcome = edge.error();
-        return false;
-      }
-      const storage::EdgeView& e = edge.assume_value();
-      if (!search.wants(e)) return true;
-      const auto meant = is_meant(level, level.prefixes[at]);
-      if (!meant) {
-        outcome = meant.error();
-        return false;
-      }
-      if (!meant.assume_value() || !seen.add(e.from)) return true;
-      goes_on = visit({e.from, e.from_name, e.relation, e.evidence, depth, level.prefixes[at].number});
-      if (depth < walk.depth_max) {
-        const bool has_names = e.from_name.empty() || search.may_have_names(e.from, e.from_name);
-        if (has_names || search.may_have_id(e.from))
-          pending.push_back({std::string(e.from), count, has_names, std::string(has_names ? e.from_name : "")});
-      }
+    const auto look = [&](const Seen& row) -> Result<bool> {
+      const storage::EdgeView& e = row.edge;
+      HM_TRY(const bool meant, is_meant(level, level.prefixes[row.prefix]));
+      if (!meant || !seen.add(e.from)) return true;
+      if (!visit({e.from, e.from_name, e.relation, e.evidence, depth, level.prefixes[row.prefix].number})) return false;
+      const bool has_names = row.below.by_name || e.from_name.empty();
+      if (depth < walk.depth_max && (row.below.by_id || has_names))
+        pending.push_back({std::string(e.from), count, has_names, std::string(has_names ? e.from_name : "")});
       ++count;
-      return goes_on;
-    }));
-    HM_TRY(std::move(outcome));
+      return true;
+    };
+    HM_TRY(const bool goes_on, each_edge_of(level, search, look));
+    if (!goes_on) break;
   }
   return ok();
 }

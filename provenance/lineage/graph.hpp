@@ -2,9 +2,11 @@
 // Threads: safe; calls block on the index. Whatever strangers wrote ends here: cycles, loops, a hundred thousand
 // children, parents that nobody has. docs/lineage.md
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,8 +109,14 @@ class Graph {
     std::vector<Name> names;
   };
   struct Search;
+  struct Seen;
+  class SeenRows;
   Result<bool> is_meant(Level& level, const Prefix& prefix) const;
   Result<Level> level_of(const std::vector<Pending>& pending, RepoKind root_kind, const Search& search) const;
+  Result<bool> each_edge_of(std::span<const std::string> prefixes, std::size_t first, const Search& search,
+                            const std::function<Result<bool>(const Seen&)>& look) const;
+  Result<bool> each_edge_of(const Level& level, const Search& search,
+                            const std::function<Result<bool>(const Seen&)>& look) const;
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
   Result<> add_names(const Node& node, std::uint32_t number, const Search& search, Level& into) const;
   const storage::Index& index_;
