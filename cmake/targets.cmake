@@ -52,7 +52,7 @@ function(hm_layer name)
   if(HM_UNITY)
     set_target_properties(hm_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
     set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-    target_compile_options(hm_${name} PRIVATE -Wno-subobject-linkage)  # a lambda's type in a coroutine: no other file sees it
+    target_compile_options(hm_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)  # a lambda's type in a coroutine: no other file sees it
   endif()
 endfunction()
 
