@@ -260,6 +260,7 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
   HM_TRY(flush());
   HM_TRY(derive_from_listings(index));
   HM_TRY(storage::derive_survey_files(index));
+  index.settle(Family::Edges);
   storage::Batch done;
   done.remove(Family::Meta, storage::kRebuildMark);
   HM_TRY(index.commit(done));

@@ -278,7 +278,7 @@ Result<std::vector<RepoKey>> keys_of(const storage::Index& index, const std::vec
 Result<std::vector<RepoKey>> Recorder::finish_sweep(const std::string& src, RepoKind kind, std::uint32_t sweep,
                                                     std::int64_t began_ms, std::int64_t patience_ms,
                                                     storage::Batch state) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   HM_TRY(const auto unlisted, unlisted_in(index_, src, kind, sweep));
   std::vector<RepoKey> overdue;
   const std::uint64_t missing = unlisted.ordinals.size();
@@ -302,6 +302,8 @@ Result<std::vector<RepoKey>> Recorder::finish_sweep(const std::string& src, Repo
     }
   }
   HM_TRY(index_.commit(state));
+  lock.unlock();
+  index_.settle(Family::Edges);
   return overdue;
 }
 

@@ -157,7 +157,8 @@ EdgeFilter::Place EdgeFilter::place_of(std::string_view prefix) {
   for (; at + 8 <= prefix.size(); at += 8) h = mixed(h ^ load(prefix.data() + at, 8));
   h = mixed(h ^ load(prefix.data() + at, prefix.size() - at));
   h = mixed(h);
-  const bool is_other = !prefix.empty() && prefix.front() != kFormer && prefix.back() == static_cast<char>(EdgeClass::Other);
+  const bool is_other =
+      !prefix.empty() && prefix.front() != kFormer && prefix.back() == static_cast<char>(EdgeClass::Other);
   Place out;
   out.chunk = static_cast<std::uint32_t>(h >> 51) + (is_other ? kChunks / 2 : 0);
   for (std::uint16_t& bit : out.bits) {

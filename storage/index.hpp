@@ -71,9 +71,9 @@ class Index {
   virtual Result<> commit(const Batch& batch) = 0;
   /// Empties a derived family without reading it; part of rebuild. Nobody else may use the index meanwhile.
   virtual Result<> clear(Family family) = 0;
-  /// Joins what was written of a family in many steps, for readers that look into it tens of thousands of times; costs as
-  /// much as writing the family once. Not needed for any answer.
-  virtual Result<> settle(Family) { return ok(); }
+  /// Joins what was written of a family in many steps, for readers that look into it tens of thousands of times; costs
+  /// as much as writing the family once. No answer needs it: where it fails, a warning is logged.
+  virtual void settle(Family) {}
   /// Mode::Read: sees what the writer committed meanwhile; costs as much as opening, unless the files say that nothing
   /// was committed.
   virtual Result<> refresh() = 0;

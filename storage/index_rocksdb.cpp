@@ -7,6 +7,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -18,15 +19,16 @@
 
 #include "base/crash_point.hpp"
 #include "base/file.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "storage/edge_row.hpp"
 #include "storage/index.hpp"
 
 namespace hm::storage {
 namespace {
-constexpr std::string_view kIndexVersion = "3";
-// The same facts as now; families that are derived were fewer.
-constexpr std::string_view kVersionToDeriveAnew = "2";
+constexpr std::string_view kIndexVersion = "4";
+// The same facts as now; what is derived from them was in other families and keys.
+constexpr std::array<std::string_view, 2> kVersionsToDeriveAnew{"2", "3"};
 constexpr std::string_view kVersionKey = "index/version";
 constexpr std::size_t kMemtableBytesMax =
     40U << 20;  // all families together; a flush under way may add half as much, which keeps them below 64 MiB
@@ -301,11 +303,19 @@ class RocksIndex final : public Index {
     return ok();
   }
 
-  Result<> settle(Family family) override {
-    if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
+  void settle(Family family) override {
     const auto opened = current();
-    const auto s = opened->db->CompactRange(rocksdb::CompactRangeOptions(), opened->handle(family), nullptr, nullptr);
-    return s.ok() ? ok() : Result<>(failure(s, directory_, "joining the files of " + std::string(name_of(family))));
+    rocksdb::ColumnFamilyHandle* const handle = opened->handle(family);
+    std::uint64_t bytes = 0;
+    opened->db->GetIntProperty(handle, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
+    Result<> settled = require_free(bytes);  // RocksDB takes no writes any more when a compaction fills the disk
+    if (settled) {
+      const auto s = opened->db->CompactRange(rocksdb::CompactRangeOptions(), handle, nullptr, nullptr);
+      if (!s.ok()) settled = failure(s, directory_, "joining the files of " + std::string(name_of(family)));
+    }
+    if (!settled)
+      log(LogLevel::Warning, "the index stays in many files; long walks through it take longer",
+          {{"error", settled.assume_error().what}});
   }
 
   Result<> refresh() override {
@@ -480,7 +490,9 @@ class RocksIndex final : public Index {
 
   Result<> check_version() {
     HM_TRY(const auto version, get(Family::Meta, kVersionKey));
-    if (version && *version != kIndexVersion && *version != kVersionToDeriveAnew) {
+    const bool is_older = version && std::find(kVersionsToDeriveAnew.begin(), kVersionsToDeriveAnew.end(), *version) !=
+                                         kVersionsToDeriveAnew.end();
+    if (version && *version != kIndexVersion && !is_older) {
       return Error{Errc::Refused, "index " + directory_ + " has format " + *version + ", this program knows " +
                                       std::string(kIndexVersion) + "; use the hubmirror version that wrote it"};
     }

@@ -376,7 +376,8 @@ Result<bool> Graph::each_edge_of(const Level& level, const Search& search,
   if (prefixes.size() < kShared) return each_edge_of(prefixes, 0, search, look);
   const std::size_t half = prefixes.size() / 2;
   SeenRows later;
-  auto reading = std::async(std::launch::async, [&] {
+  // Deferred where no thread can be had: then it reads when it is asked for.
+  auto reading = std::async(std::launch::async | std::launch::deferred, [&] {
     return each_edge_of(std::span(prefixes).subspan(half), half, search, [&](const Seen& row) -> Result<bool> {
       later.add(row);
       return true;

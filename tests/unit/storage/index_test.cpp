@@ -154,20 +154,25 @@ TEST_F(IndexTest, WhatWasBegunAndNotMadeIsBegunAnew) {
 
 TEST_F(IndexTest, AnotherFormatIsRefused) {
   open();
-  put(*index_, Family::Meta, "index/version", "4");
+  put(*index_, Family::Meta, "index/version", "5");
   index_.reset();
-  EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Refused, "format 4"));
-  EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::Refused, "format 4"));
+  EXPECT_THAT(open_index(directory_, Index::Mode::Write, {}), FailsWith(Errc::Refused, "format 5"));
+  EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::Refused, "format 5"));
 }
 
 TEST_F(IndexTest, ThatOfAnOlderVersionIsToBeDerivedAnew) {
   open();
-  EXPECT_EQ(index_->get(Family::Meta, kRebuildMark).value(), std::nullopt);
-  put(*index_, Family::Meta, "index/version", "2");
-  index_.reset();
-  open();
-  EXPECT_NE(index_->get(Family::Meta, kRebuildMark).value(), std::nullopt);
-  EXPECT_EQ(index_->get(Family::Meta, "index/version").value(), "3");
+  for (const char* older : {"2", "3"}) {
+    Batch batch;
+    batch.remove(Family::Meta, std::string(kRebuildMark));
+    batch.put(Family::Meta, "index/version", older);
+    ASSERT_THAT(index_->commit(batch), Succeeds());
+    index_.reset();
+    EXPECT_THAT(open_index(directory_, Index::Mode::Read, {}), FailsWith(Errc::Busy, "hubmirror index rebuild"));
+    open();
+    EXPECT_NE(index_->get(Family::Meta, kRebuildMark).value(), std::nullopt) << older;
+    EXPECT_EQ(index_->get(Family::Meta, "index/version").value(), "4");
+  }
 }
 
 TEST_F(IndexTest, AReaderWritesNothing) {
