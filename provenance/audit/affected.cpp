@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "provenance/audit/subjects.hpp"
 #include "provenance/lineage/drawing.hpp"
@@ -87,16 +88,28 @@ void sort_by_name(FigureTable& table) {
                    [](const auto& a, const auto& b) { return text_of(a.front()) < text_of(b.front()); });
 }
 
+void add_findings_gap(FigureTable& table, std::uint64_t findings) {
+  if (findings > kAffectedFindingsMax)
+    table.gaps.push_back({"not among the findings", findings - kAffectedFindingsMax,
+                          "the report lists " + std::to_string(kAffectedFindingsMax) + "; this table has all"});
+}
+
 void Affected::exclude(const ln::Node& cause) {
-  if (cause.key) seen_.insert(storage::key::repo(*cause.key));
+  if (cause.key) seen_.emplace(storage::key::repo(*cause.key), kCause);
 }
 
 Result<> Affected::add(const ln::Node& root, const ln::Walk& walk) {
   HM_TRY(auto descent, ln::Descent::read(index_, root, walk));
   const auto number = static_cast<std::uint32_t>(descents_.size());
-  for (std::uint32_t i = 0; i < descent.size(); ++i)
-    if (seen_.emplace(descent.key(i)).second) rows_.push_back({number, i});
   descents_.push_back(std::move(descent));
+  const ln::Descent& added = descents_.back();
+  for (std::uint32_t i = 0; i < added.size(); ++i) {
+    const auto [at, is_new] = seen_.emplace(added.key(i), rows_.size());
+    if (is_new)
+      rows_.push_back({number, i});
+    else if (at->second != kCause && added[i].depth < descent_of(rows_[at->second])[rows_[at->second].place].depth)
+      rows_[at->second] = {number, i};
+  }
   roots_.push_back(root);
   return ok();
 }
@@ -107,6 +120,10 @@ Result<> Affected::look_up() {
   for (const Row& row : rows_) keys.push_back(descent_of(row).key(row.place));
   HM_TRY(downloads_, downloads_of(index_, keys));
   HM_TRY(is_mirrored_, mirrored_of(index_, keys));
+  for (const ln::Node& root : roots_) {
+    HM_TRY(const ln::Standing standing, ln::standing_of(index_, root));
+    is_root_mirrored_.push_back(standing.mirrored ? 1 : 0);
+  }
   mirrored_ = static_cast<std::uint64_t>(std::count(is_mirrored_.begin(), is_mirrored_.end(), 1));
   const ln::Graph graph(index_);
   for (const std::size_t i : mirrored_rows()) {
@@ -271,6 +288,7 @@ FigureTable Affected::mirrored_table() const {
                         std::uint64_t{row.depth}, downloads_[i]});
   }
   sort_by_name(out);
+  add_findings_gap(out, mirrored_);
   out.judged = {mirrored_, mirrored_};
   return out;
 }
@@ -278,7 +296,7 @@ FigureTable Affected::mirrored_table() const {
 std::vector<report::Finding> Affected::findings(std::string_view rule) const {
   std::vector<report::Finding> out;
   for (const std::size_t i : mirrored_rows()) {
-    if (out.size() == kFindingsMax) break;
+    if (out.size() == kAffectedFindingsMax) break;
     const auto& row = descent_of(rows_[i])[rows_[i].place];
     out.push_back({report::Severity::Warning, std::string(rule), name(i),
                    "it is mirrored here and affected, in " + counted(row.depth, "step"), path(rows_[i])});
@@ -295,8 +313,8 @@ report::Graph Affected::graph(std::string title) const {
     drawn.note = drawn.id;
     if (ids.insert(drawn.id).second) out.nodes.push_back(std::move(drawn));
   };
-  for (const ln::Node& root : roots_)
-    if (out.nodes.size() < ln::kDrawnMax) add_node(root, false, true);
+  for (std::size_t i = 0; i < roots_.size() && out.nodes.size() < ln::kDrawnMax; ++i)
+    add_node(roots_[i], is_root_mirrored_[i] != 0, true);
   const auto mirrored = mirrored_rows();
   std::unordered_set<std::string> here;
   for (const std::size_t i : mirrored) here.emplace(descent_of(rows_[i]).key(rows_[i].place));

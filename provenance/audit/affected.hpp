@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -24,13 +24,16 @@ Result<std::vector<char>> mirrored_of(const storage::Index& index, const std::ve
 
 /// By their first cell, a text.
 void sort_by_name(report::FigureTable& table);
+/// Tells in the table how many of `findings` are not listed, when that is more than are.
+void add_findings_gap(report::FigureTable& table, std::uint64_t findings);
+inline constexpr std::size_t kAffectedFindingsMax = 10'000;
 
 class Affected {
  public:
   explicit Affected(const storage::Index& index) : index_(index) {}
   /// It counts as the cause: it is in no table, and what descends from it is not followed from elsewhere.
   void exclude(const lineage::Node& cause);
-  /// Everything that descends from `root` and was not added before.
+  /// Everything that descends from `root`; what was added before is told by its shortest way.
   Result<> add(const lineage::Node& root, const lineage::Walk& walk);
   /// Looks up what is mirrored and downloaded. To be called once, before what follows.
   Result<> look_up();
@@ -43,11 +46,10 @@ class Affected {
   report::FigureTable depths_table() const;
   report::FigureTable downloads_table() const;  ///< the first 100
   report::FigureTable mirrored_table() const;
-  /// A warning for each that is mirrored, in `rule`; at most kFindingsMax.
+  /// A warning for each that is mirrored, in `rule`; at most kAffectedFindingsMax, as mirrored_table() tells.
   std::vector<report::Finding> findings(std::string_view rule) const;
   /// The mirrored ones and all between them and the roots.
   report::Graph graph(std::string title) const;
-  static constexpr std::size_t kFindingsMax = 10'000;
 
  private:
   struct Row {
@@ -64,9 +66,10 @@ class Affected {
   std::vector<lineage::Node> roots_;
   std::vector<lineage::Descent> descents_;
   std::vector<Row> rows_;
-  std::unordered_set<std::string> seen_;
+  std::unordered_map<std::string, std::size_t> seen_;  ///< places of rows; kCause of what was excluded
+  static constexpr std::size_t kCause = SIZE_MAX;
   std::vector<std::uint64_t> downloads_;
-  std::vector<char> is_mirrored_;
+  std::vector<char> is_mirrored_, is_root_mirrored_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, lineage::Edge> edges_;  ///< of those, by descent and place
   std::uint64_t mirrored_ = 0;
 };

@@ -115,6 +115,25 @@ void Audit::note(const std::string& id, const Missing& seen, const std::string& 
   }
 }
 
+/// Itself and what it runs only with, what that runs only with, and so on; bases of weights that are whole are not
+/// needed.
+std::set<std::string> needed_to_run(const ln::Node& node, const std::vector<Step>& steps) {
+  std::unordered_map<std::string, std::vector<const ln::Edge*>> edges;
+  for (const Step& step : steps) edges[ln::id_of(step.edge().from)].push_back(&step.edge());
+  std::set<std::string> out{ln::id_of(node)};
+  std::vector<std::string> open(out.begin(), out.end());
+  while (!open.empty()) {
+    const auto from = edges.find(open.back());
+    open.pop_back();
+    if (from == edges.end()) continue;
+    for (const ln::Edge* edge : from->second) {
+      std::string id = ln::id_of(edge->to);
+      if (role_of(*edge, true) <= Role::AdapterBase && out.insert(id).second) open.push_back(std::move(id));
+    }
+  }
+  return out;
+}
+
 Result<> Audit::look_at(const RepoKey& repo) {
   HM_TRY(const ln::Node node, ancestry_.graph().find(repo));
   HM_TRY(const auto steps, ancestry_.above(node));
@@ -122,18 +141,14 @@ Result<> Audit::look_at(const RepoKey& repo) {
   Kind& kind = kinds_[report::index_of(repo.kind)];
   ++kind.subjects;
   kind.not_here += own.mirrored ? 0 : 1;
-  // What runs only with something needs that too; the bases of weights that are whole are not needed to run.
-  std::vector<bool> running(steps.size());
-  std::map<std::string, std::pair<Role, std::uint32_t>>
-      roles;  // of what is missing: the most pressing role, which step
-  std::unordered_map<std::string, bool> runs{{ln::id_of(node), true}};
+  const std::set<std::string> runs = needed_to_run(node, steps);
+  // Of what is missing: the most pressing role, and the first step in it.
+  std::map<std::string, std::pair<Role, std::uint32_t>> roles;
   for (std::uint32_t i = 0; i < steps.size(); ++i) {
     const ln::Edge& edge = steps[i].edge();
     if (edge.to == node) continue;
-    const bool from_runs = runs[ln::id_of(edge.from)];
-    const Role role = role_of(edge, from_runs);
+    const Role role = role_of(edge, runs.contains(ln::id_of(edge.from)));
     std::string id = ln::id_of(edge.to);
-    runs[id] = runs[id] || role <= Role::AdapterBase;
     HM_TRY(const ln::Standing standing, standing_of(edge.to, id));
     if (standing.mirrored) continue;
     const auto [at, is_new] = roles.try_emplace(std::move(id), role, i);
@@ -245,8 +260,11 @@ Result<report::Report> Audit::finish(const Subjects& subjects) {
   FindingList findings(kFindingsMax);
   for (const auto& [id, missing] : missing_) findings.add(finding_of(missing));
   out.answer = {"Of " + counted(sum.subjects, "repository") + " (" + subjects.words + ") " +
-                    std::to_string(sum.complete) + " have all that they are made from and need here, " +
-                    std::to_string(sum.subjects - sum.runs) + " lack something that they cannot run without.",
+                    std::to_string(sum.complete) +
+                    (sum.complete == 1 ? " has its whole closure here, " : " have their whole closure here, ") +
+                    std::to_string(sum.subjects - sum.runs) +
+                    (sum.subjects - sum.runs == 1 ? " lacks something that it cannot run without."
+                                                  : " lack something that they cannot run without."),
                 counted(missing_.size(), "repository") + " missing; findings: " + findings.words() + "."};
   out.tables.push_back(subjects_table(subjects));
   out.tables.push_back(missing_table(subjects));

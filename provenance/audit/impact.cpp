@@ -27,7 +27,9 @@ using storage::Column;
 using storage::Relation;
 
 namespace {
-constexpr std::size_t kShownMax = 100, kFindingsMax = 10'000;
+constexpr std::size_t kShownMax = 100;
+constexpr std::size_t kHoldersMax = 10'000;         // of one file: each is looked up
+constexpr std::size_t kHoldersFollowedMax = 1'000;  // each is a walk
 
 ln::Walk walk_with_users() {
   ln::Walk walk;
@@ -61,8 +63,8 @@ Result<report::Report> impact_of_repository(const storage::Index& index, const l
   out.title = "What " + name + " affects";
   HM_TRY(out.basis, report::basis_of(index));
   out.answer = {name + " affects " + here_of(affected.mirrored(), affected.size()) + ".",
-                std::to_string(affected.size() - users) + " descend from it; " + std::to_string(users) +
-                    " use it or one of these.",
+                "Descend from it: " + std::to_string(affected.size() - users) +
+                    "; use it or one of these: " + std::to_string(users) + ".",
                 "It " + std::string(own.mirrored ? "is mirrored here itself" : "is not mirrored here itself") +
                     (own.gone_status != 0 ? ", and gone upstream." : ".")};
   add_tables(affected, out);
@@ -75,9 +77,11 @@ Result<report::Report> impact_of_repository(const storage::Index& index, const l
 
 Result<report::Report> impact_of_file(const storage::Index& index, const Sha256& file) {
   std::map<RepoKey, storage::FileHolder> by_repo;  // published ones come first
+  bool more_have_it = false;
   HM_TRY(storage::each_holder(index, file, [&](const storage::FileHolder& holder) {
-    by_repo.emplace(holder.repo, holder);
-    return true;
+    more_have_it = by_repo.size() == kHoldersMax && !by_repo.contains(holder.repo);
+    if (!more_have_it) by_repo.emplace(holder.repo, holder);
+    return !more_have_it;
   }));
   const ln::Graph graph(index);
   Affected affected(index);
@@ -107,6 +111,14 @@ Result<report::Report> impact_of_file(const storage::Index& index, const Sha256&
   }
   sort_by_name(table);
   table.judged = {by_repo.size(), by_repo.size()};
+  if (more_have_it)
+    table.gaps.push_back({"more repositories have it", 1,
+                          "they are not counted: only the first " + std::to_string(kHoldersMax) + " are looked up"});
+  if (nodes.size() > kHoldersFollowedMax) {
+    table.gaps.push_back({"holders not followed", nodes.size() - kHoldersFollowedMax,
+                          "what descends from them is not in the tables below; ask about one of them"});
+    nodes.resize(kHoldersFollowedMax);
+  }
   for (const ln::Node& node : nodes) {
     HM_TRY(affected.add(node, {}));
   }
@@ -117,9 +129,11 @@ Result<report::Report> impact_of_file(const storage::Index& index, const Sha256&
   HM_TRY(out.basis, report::basis_of(index));
   out.answer = {by_repo.empty() ? "Nobody is known to have a file of this SHA-256. Only what is published here, or was "
                                   "looked at file by file, is known by its hashes."
-                                : counted(by_repo.size(), "repository") + " " + (by_repo.size() == 1 ? "has" : "have") +
-                                      " it, " + std::to_string(findings.size()) + " of them mirrored here.",
-                here_of(affected.mirrored(), affected.size()) + ", descend from these."};
+                                : (more_have_it ? "At least " : "") + counted(by_repo.size(), "repository") + " " +
+                                      (by_repo.size() == 1 ? "has" : "have") + " it, " +
+                                      std::to_string(findings.size()) + " of them mirrored here.",
+                "From these " + std::string(affected.size() == 1 ? "descends " : "descend ") +
+                    here_of(affected.mirrored(), affected.size()) + "."};
   out.tables.push_back(std::move(table));
   add_tables(affected, out);
   out.findings = std::move(findings);
@@ -241,7 +255,7 @@ Result<Inheritors> inheritors_of(const storage::Index& index, const Property& pr
   auto add = [&](const std::string& name, const std::string& from, std::uint64_t steps, std::string what,
                  std::vector<std::string> path) {
     out.table.rows.push_back({name, from, steps});
-    if (out.findings.size() < kFindingsMax)
+    if (out.findings.size() < kAffectedFindingsMax)
       out.findings.push_back({Severity::Warning, "affected", name, std::move(what), std::move(path)});
   };
   HM_TRY(each_mirrored(index, [&](const RepoKey& repo) -> Result<> {
@@ -275,6 +289,7 @@ Result<Inheritors> inheritors_of(const storage::Index& index, const Property& pr
                    {"steps", "on the shortest way; 0: itself"}};
   sort_by_name(table);
   table.judged = {out.mirrored, out.mirrored};
+  add_findings_gap(table, table.rows.size());
   return out;
 }
 
@@ -288,8 +303,9 @@ Result<report::Report> impact_of(const storage::Index& index, const Property& pr
   out.title = "What is affected: " + property.title;
   HM_TRY(out.basis, report::basis_of(index));
   out.answer = {"Of " + counted(here.mirrored, "repository") + " that " + (here.mirrored == 1 ? "is" : "are") +
-                    " mirrored here, " + std::to_string(here.themselves) + " themselves (" + property.title +
-                    "), and " + std::to_string(here.inherit) + " descend from such.",
+                    " mirrored here, " + std::to_string(here.themselves) + " by " +
+                    (here.themselves == 1 ? "itself" : "themselves") + " (" + property.title + "), and " +
+                    std::to_string(here.inherit) + (here.inherit == 1 ? " descends" : " descend") + " from such.",
                 "In the whole Hub: " + counted(all, "repository") + "."};
   HM_TRY(auto top, top_table(index, property, all));
   out.tables.push_back(std::move(here.table));
@@ -318,14 +334,18 @@ Result<report::Report> impact_of_licence(const storage::Index& index, const std:
 
 Result<report::Report> impact_of_origin(const storage::Index& index, const OriginTable& origins,
                                         const std::string& which) {
-  const bool is_jurisdiction =
+  const bool by_code =
       which.size() == 2 && std::all_of(which.begin(), which.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
   Property property;
   property.column = Column::Owner;
   std::vector<std::string> owners;
-  if (is_jurisdiction) {
+  if (by_code) {
     for (const Origin* origin : origins.all())
       if (origin->jurisdiction == which) owners.push_back(origin->owner);
+    if (!is_jurisdiction(which))
+      return Error{Errc::BadInput, printable(which) +
+                                       " is no code of ISO 3166-1 alpha-2; write e.g. origin:CN, or "
+                                       "origin:OWNER"};
     if (owners.empty())
       return Error{Errc::NotFound, "the table of origins has nobody of the jurisdiction " + printable(which) +
                                        "; docs/origins.md says how to add rows"};
@@ -346,7 +366,7 @@ Result<report::Report> impact_of_origin(const storage::Index& index, const Origi
     return slash != std::string::npos && contains_fold(owners, std::string_view(*name).substr(0, slash));
   };
   HM_TRY(auto out, impact_of(index, property));
-  if (is_jurisdiction) {
+  if (by_code) {
     out.answer.push_back("The table of origins has " + counted(owners.size(), "owner") + " of " + which +
                          "; who is not in it counts as unknown and is not here.");
   }

@@ -157,10 +157,10 @@ std::uint64_t LicenceTally::decided(Acceptance::Decision decision) const {
   return sum;
 }
 std::string LicenceTally::outcomes_text() const {
-  return std::to_string(outcome(0)) + " fit what they are made from and restrict nothing, " +
-         std::to_string(outcome(1)) + " restrict their use, of " + std::to_string(outcome(2)) +
-         " the terms are not known, " + std::to_string(outcome(4)) + " conflict with what they are made from, and " +
-         std::to_string(outcome(3)) + " possibly do";
+  return "fitting what they are made from and unrestricted: " + std::to_string(outcome(0)) +
+         "; restricted in use: " + std::to_string(outcome(1)) + "; terms not known: " + std::to_string(outcome(2)) +
+         "; in conflict with what they are made from: " + std::to_string(outcome(4)) +
+         ", possibly: " + std::to_string(outcome(3));
 }
 
 std::string LicenceTally::decisions_text(const std::string& policy) const {
@@ -214,7 +214,6 @@ FigureTable LicenceTally::acceptance_table(const std::string& words, const std::
                    {"share", "of those of the kind"},
                    {"downloads", "of these in 30 days, as far as they are listed"}};
   table.keys = 2;
-  constexpr std::array<std::string_view, 3> kDecisions{"accepted", "undecided", "refused"};
   for (const auto& [kind, counts] : decisions_) {
     std::uint64_t sum = 0;
     for (const Count& count : counts) sum += count.repositories;

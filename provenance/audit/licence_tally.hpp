@@ -27,6 +27,8 @@ report::Severity severity_of(const licence::Finding& finding);
 /// Of a finding of a declaration, or of the audit itself.
 report::Severity severity_of(std::string_view rule);
 report::Finding finding_of(const licence::Finding& finding, const std::string& subject);
+/// By licence::Acceptance::Decision.
+inline constexpr std::array<std::string_view, 3> kDecisions{"accepted", "undecided", "refused"};
 /// Outcomes, with conflicts that are only possible by themselves.
 inline constexpr std::array<std::string_view, 5> kOutcomes{"compatible", "restricted", "unknown", "possible conflict",
                                                            "conflict"};

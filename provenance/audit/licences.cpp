@@ -8,10 +8,12 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "provenance/audit/affected.hpp"
 #include "provenance/audit/licence_tally.hpp"
 #include "provenance/licence/engine.hpp"
 #include "provenance/licence/index_lineage.hpp"
 #include "provenance/licence/spdx.hpp"
+#include "storage/key_space.hpp"
 
 namespace hm::provenance::audit {
 using licence::Acceptance;
@@ -29,7 +31,6 @@ using report::Report;
 
 namespace {
 constexpr std::size_t kGraphNodesMax = 2'000;  // more nobody can read
-constexpr std::array<std::string_view, 3> kDecisions{"accepted", "undecided", "refused"};
 
 std::string decision_of(const Acceptance& acceptance) {
   return std::string(kDecisions[static_cast<std::size_t>(acceptance.decision)]);
@@ -67,20 +68,25 @@ FigureTable verdicts_table(const std::string& words, bool with_policy) {
 class Audit {
  public:
   Audit(const storage::Index& index, const LicenceQuestion& question, const Subjects& subjects)
-      : question_(question), subjects_(subjects), lineage_(index, question.catalogue), judge_(question.catalogue) {}
+      : index_(index),
+        question_(question),
+        subjects_(subjects),
+        lineage_(index, question.catalogue),
+        judge_(question.catalogue) {}
 
   Result<Report> run() {
     out_.id = "audit-licences";
     out_.title = "Licences of " + subjects_.words;
     FigureTable verdicts = verdicts_table(subjects_.words, question_.policy != nullptr);
+    HM_TRY(const auto downloads, downloads_of_all());
     std::uint64_t not_known = 0;
-    for (const RepoKey& key : subjects_.keys) {
-      HM_TRY(const auto node, lineage_.node_of(key, History::Read));
+    for (std::size_t i = 0; i < subjects_.keys.size(); ++i) {
+      HM_TRY(const auto node, lineage_.node_of(subjects_.keys[i], History::Read));
       if (!node) {
         ++not_known;
         continue;
       }
-      HM_TRY(verdicts.rows.emplace_back(), one(*node));
+      HM_TRY(verdicts.rows.emplace_back(), one(*node, downloads[i]));
     }
     verdicts.judged = tally_.judged();
     verdicts.gaps = tally_.gaps();
@@ -100,8 +106,13 @@ class Audit {
   }
 
  private:
+  Result<std::vector<std::uint64_t>> downloads_of_all() const {
+    std::vector<std::string> keys;
+    for (const RepoKey& key : subjects_.keys) keys.push_back(storage::key::repo(key));
+    return downloads_of(index_, {keys.begin(), keys.end()});
+  }
   /// @returns the row of one subject.
-  Result<std::vector<Figure>> one(NodeId node) {
+  Result<std::vector<Figure>> one(NodeId node, std::uint64_t downloads) {
     HM_TRY(const Verdict verdict, explain(judge_, lineage_, node));
     const Declaration& said = lineage_.declaration(node);
     std::optional<Acceptance> acceptance;
@@ -109,6 +120,7 @@ class Audit {
     LicenceTally::Subject counted;
     counted.kind = lineage_.key_of(node).kind;
     counted.summary = verdict.summary;
+    counted.downloads = downloads;
     counted.expression = verdict.expression;
     counted.published = said.published;
     if (acceptance) counted.decision = acceptance->decision;
@@ -121,7 +133,7 @@ class Audit {
       add({severity_of(finding.id), std::string(finding.id), verdict.name, finding.what, {}});
     add_history(said, verdict.name);
     if (acceptance) add_acceptance(*acceptance, verdict.name);
-    for (const std::string& rule : rules_) tally_.add_rule(rule, 0);
+    for (const std::string& rule : rules_) tally_.add_rule(rule, downloads);
 
     if (subjects_.keys.size() == 1) {
       answer_for_one(verdict, acceptance);
@@ -192,8 +204,8 @@ class Audit {
     out_.answer.push_back(kNoAdvice);
   }
   void answer_for_all() {
-    out_.answer.push_back("Of " + subjects_.words + ", " + std::to_string(tally_.size()) + " by number, " +
-                          tally_.outcomes_text() + ".");
+    out_.answer.push_back("Of " + subjects_.words + ", " + std::to_string(tally_.size()) +
+                          " by number: " + tally_.outcomes_text() + ".");
     if (question_.policy != nullptr) out_.answer.push_back(tally_.decisions_text(question_.policy_name));
     out_.answer.push_back(kNoAdvice);
   }
@@ -219,6 +231,7 @@ class Audit {
     graph.nodes.back().note += "; " + std::string(kOutcomes[outcome_of(verdict.summary)]);
     std::deque<NodeId> open{subject};
     std::vector<licence::Edge> edges;
+    std::set<NodeId> left_out;
     while (!open.empty()) {
       const NodeId child = open.front();
       open.pop_front();
@@ -228,7 +241,7 @@ class Audit {
         const bool missing = edge.parent == licence::kNoNode;
         auto known = missing ? ids.end() : ids.find(edge.parent);
         if (known == ids.end() && graph.nodes.size() == kGraphNodesMax) {
-          ++graph.left_out;
+          if (missing || left_out.insert(edge.parent).second) ++graph.left_out;
           continue;
         }
         std::string id = known == ids.end() ? std::to_string(graph.nodes.size()) : known->second;
@@ -249,6 +262,7 @@ class Audit {
     return ok();
   }
 
+  const storage::Index& index_;
   const LicenceQuestion& question_;
   const Subjects& subjects_;
   IndexLineage lineage_;

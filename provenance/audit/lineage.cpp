@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -15,7 +17,6 @@
 #include "provenance/audit/tensors.hpp"
 #include "provenance/file_facts.hpp"
 #include "provenance/lineage/standing.hpp"
-#include "provenance/listing.hpp"
 #include "provenance/report/population.hpp"
 #include "storage/listing_row.hpp"
 #include "storage/manifest.hpp"
@@ -64,8 +65,9 @@ ln::Walk walk_of_bases() {
                     Relation::Merge,       Relation::Converted, Relation::TrainedOn, Relation::FromDataset};
   return walk;
 }
-bool is_current(const ln::Statement& statement, std::int64_t current_ms) {
-  return statement.origin == storage::EdgeOrigin::Listing || statement.last_ms >= current_ms;
+/// Said by the newest listing, or by this revision. What only others said does not contradict.
+bool is_current(const ln::Statement& statement, const Commit& current) {
+  return statement.origin == storage::EdgeOrigin::Listing || statement.last == current || statement.first == current;
 }
 
 /// One subject and what is known of it.
@@ -94,8 +96,10 @@ class Audit {
   void count(const Subject& subject);
   Result<> judge_targets(const Subject& subject);
   void judge_cycles(const Subject& subject);
-  Result<> judge_contradictions(const Subject& subject);
-  Result<> judge_stray(const Subject& subject, const ln::Edge& of_files, const std::vector<const ln::Edge*>& declared);
+  void judge_contradictions(const Subject& subject);
+  class Ways;
+  void judge_stray(const Subject& subject, const Ways& ways, const ln::Edge& of_files,
+                   const std::vector<const ln::Edge*>& declared);
   void judge_relations(const Subject& subject);
   Result<> judge_shapes(const Subject& subject);
   Result<> judge_times(const Subject& subject);
@@ -135,10 +139,7 @@ Result<Subject> Audit::read(const RepoKey& repo) {
   HM_TRY(out.node, ancestry_.graph().find(repo));
   HM_TRY(const auto listed, storage::find_listing(index_, repo));
   out.listed = listed.has_value();
-  if (listed) {
-    HM_TRY(const json::value facts, parse_json(listed->facts));
-    if (facts.is_object()) out.created_ms = read_facts(facts.get_object()).created_ms;
-  }
+  HM_TRY(out.created_ms, ln::created_ms(index_, repo));
   HM_TRY(out.snapshot, ln::current_snapshot(index_, repo));
   if (out.snapshot) {
     HM_TRY(out.files, file_facts_of(index_, *out.snapshot));
@@ -201,48 +202,101 @@ Result<> Audit::judge_targets(const Subject& subject) {
 }
 
 void Audit::judge_cycles(const Subject& subject) {
+  bool names_itself = false;
   for (std::uint32_t i = 0; i < subject.steps.size(); ++i) {
     const Step& step = subject.steps[i];
     if (!(step.edge().to == subject.node)) continue;
-    if (step.depth == 1)
-      find(Severity::Note, "self-loop", subject, "it names itself as what it is made from", path_to(subject.steps, i));
-    else
-      find(Severity::Warning, "cycle", subject,
-           "it descends from itself in " + std::to_string(step.depth) +
-               " steps: at least one of these statements is wrong",
-           path_to(subject.steps, i));
+    if (step.depth == 1) {
+      if (!names_itself)
+        find(Severity::Note, "self-loop", subject, "it names itself as what it is made from",
+             path_to(subject.steps, i));
+      names_itself = true;
+      continue;
+    }
+    find(Severity::Warning, "cycle", subject,
+         "it descends from itself in " + std::to_string(step.depth) +
+             " steps: at least one of these statements is wrong",
+         path_to(subject.steps, i));
     return;  // the shortest is enough
   }
 }
 
-/// A base that the files name and nobody declares. @param declared not empty
-Result<> Audit::judge_stray(const Subject& subject, const ln::Edge& of_files,
-                            const std::vector<const ln::Edge*>& declared) {
-  std::string names;
-  for (const ln::Edge* edge : declared) {
-    const std::string name = ln::text_of(edge->to);
-    if (names.find(name) == std::string::npos) names += (names.empty() ? "" : ", ") + name;
-  }
-  const std::string what = "its files name " + ln::text_of(of_files.to) + ", declared is " + names;
-  for (const ln::Edge* edge : declared) {
-    HM_TRY(auto way, ancestry_.graph().way_up(of_files.to, edge->to, walk_of_bases()));
-    if (way.empty()) {
-      HM_TRY(way, ancestry_.graph().way_up(edge->to, of_files.to, walk_of_bases()));
+/// The edges of a subject's ancestors by the node that they begin at, or end at.
+class Audit::Ways {
+ public:
+  explicit Ways(const Subject& subject) {
+    for (const Step& step : subject.steps) {
+      const ln::Edge& edge = step.edge();
+      up_[ln::id_of(edge.from)].push_back(&edge);
+      down_[ln::id_of(edge.to)].push_back(&edge);
     }
-    if (way.empty()) continue;
-    std::vector<std::string> path{ln::hop_text(of_files), ln::hop_text(*edge)};
-    for (const ln::Edge& hop : way) path.push_back(ln::hop_text(hop));
-    find(Severity::Note, "base-indirect", subject, what + "; one of the two descends from the other", std::move(path));
-    return ok();
   }
-  std::vector<std::string> path{ln::hop_text(of_files)};
-  for (const ln::Edge* edge : declared) path.push_back(ln::hop_text(*edge));
-  find(Severity::Problem, "base-contradicted", subject, what, std::move(path));
-  return ok();
+  /// A shortest way between this node and one of `ends`, upwards or else downwards, its hops as findings show them,
+  /// each child before its parents; empty: there is none.
+  std::vector<std::string> between(const std::string& start, const std::set<std::string>& ends) const {
+    auto way = walk(up_, start, ends, [](const ln::Edge& edge) { return ln::id_of(edge.to); });
+    if (!way.empty()) {
+      std::reverse(way.begin(), way.end());
+      return way;
+    }
+    return walk(down_, start, ends, [](const ln::Edge& edge) { return ln::id_of(edge.from); });
+  }
+
+ private:
+  using Edges = std::unordered_map<std::string, std::vector<const ln::Edge*>>;
+  /// The last hop first.
+  template <class Next>
+  static std::vector<std::string> walk(const Edges& edges, const std::string& start, const std::set<std::string>& ends,
+                                       const Next& next) {
+    std::unordered_map<std::string, std::pair<std::string, const ln::Edge*>> before{{start, {}}};
+    std::deque<std::string> open{start};
+    while (!open.empty()) {
+      const std::string at = std::move(open.front());
+      open.pop_front();
+      const auto found = edges.find(at);
+      if (found == edges.end()) continue;
+      for (const ln::Edge* edge : found->second) {
+        std::string to = next(*edge);
+        if (!before.try_emplace(to, at, edge).second) continue;
+        if (!ends.contains(to)) {
+          open.push_back(std::move(to));
+          continue;
+        }
+        std::vector<std::string> way;
+        for (; to != start; to = before[to].first) way.push_back(ln::hop_text(*before[to].second));
+        return way;
+      }
+    }
+    return {};
+  }
+  Edges up_, down_;
+};
+
+/// A base that the files name and nobody declares. @param declared not empty
+void Audit::judge_stray(const Subject& subject, const Ways& ways, const ln::Edge& of_files,
+                        const std::vector<const ln::Edge*>& declared) {
+  constexpr std::size_t kNamedMax = 10;
+  std::vector<std::string> names, path{ln::hop_text(of_files)};
+  std::set<std::string> ids;
+  for (const ln::Edge* edge : declared) {
+    ids.insert(ln::id_of(edge->to));
+    if (names.size() == kNamedMax) continue;
+    names.push_back(ln::text_of(edge->to));
+    path.push_back(ln::hop_text(*edge));
+  }
+  if (declared.size() > names.size()) names.push_back(std::to_string(declared.size() - names.size()) + " more");
+  const std::string what = "its files name " + ln::text_of(of_files.to) + ", declared is " + joined(names, ", ");
+  const auto way = ways.between(ln::id_of(of_files.to), ids);
+  if (way.empty()) {
+    find(Severity::Problem, "base-contradicted", subject, what, std::move(path));
+    return;
+  }
+  path.insert(path.end(), way.begin(), way.end());
+  find(Severity::Note, "base-indirect", subject, what + "; one descends from the other", std::move(path));
 }
 
-Result<> Audit::judge_contradictions(const Subject& subject) {
-  if (!subject.snapshot) return ok();
+void Audit::judge_contradictions(const Subject& subject) {
+  if (!subject.snapshot) return;
   std::vector<const ln::Edge*> declared, of_files;
   std::set<std::string> declared_ids;
   for (const Step& step : subject.steps) {
@@ -250,22 +304,23 @@ Result<> Audit::judge_contradictions(const Subject& subject) {
     const ln::Edge& edge = step.edge();
     if (!is_base(edge.relation)) continue;
     for (const ln::Statement& statement : edge.statements) {
-      if (!is_current(statement, subject.snapshot->observed_ms)) continue;
+      if (!is_current(statement, subject.snapshot->commit)) continue;
       if (statement.evidence == Evidence::Declared && declared_ids.insert(ln::id_of(edge.to)).second)
         declared.push_back(&edge);
       if (statement.evidence == Evidence::Derived && (of_files.empty() || of_files.back() != &edge))
         of_files.push_back(&edge);
     }
   }
-  if (declared.empty()) return ok();
+  if (declared.empty()) return;
+  std::optional<Ways> ways;
   for (const ln::Edge* edge : of_files) {
     // A path on the author's machine says nothing of a repository; judge_targets() tells of it.
     if (declared_ids.contains(ln::id_of(edge->to)) || edge->to == subject.node ||
         (!edge->to.key && !is_valid_repo_name(edge->to.repo.name)))
       continue;
-    HM_TRY(judge_stray(subject, *edge, declared));
+    if (!ways) ways.emplace(subject);
+    judge_stray(subject, *ways, *edge, declared);
   }
-  return ok();
 }
 
 void Audit::judge_relations(const Subject& subject) {
@@ -281,7 +336,7 @@ void Audit::judge_relations(const Subject& subject) {
   for (std::uint32_t i = 0; i < subject.steps.size() && subject.steps[i].depth == 1; ++i) {
     const ln::Edge& edge = subject.steps[i].edge();
     const bool declared = std::any_of(edge.statements.begin(), edge.statements.end(), [&](const ln::Statement& s) {
-      return s.evidence == Evidence::Declared && is_current(s, subject.snapshot->observed_ms);
+      return s.evidence == Evidence::Declared && is_current(s, subject.snapshot->commit);
     });
     if (!declared || !is_base(edge.relation) || edge.relation == Relation::DerivedFrom) continue;
     const std::string said =
@@ -326,11 +381,8 @@ Result<> Audit::judge_shapes(const Subject& subject) {
 
 Result<std::int64_t> Audit::created_ms(const RepoKey& repo) {
   const auto [at, is_new] = created_.emplace(repo.text(), 0);
-  if (!is_new) return at->second;
-  HM_TRY(const auto listed, storage::find_listing(index_, repo));
-  if (listed) {
-    HM_TRY(const json::value facts, parse_json(listed->facts));
-    if (facts.is_object()) at->second = read_facts(facts.get_object()).created_ms;
+  if (is_new) {
+    HM_TRY(at->second, ln::created_ms(index_, repo));
   }
   return at->second;
 }
@@ -433,7 +485,7 @@ Result<> Audit::look_at(const RepoKey& repo) {
   count(subject);
   HM_TRY(judge_targets(subject));
   judge_cycles(subject);
-  HM_TRY(judge_contradictions(subject));
+  judge_contradictions(subject);
   judge_relations(subject);
   HM_TRY(judge_shapes(subject));
   HM_TRY(judge_times(subject));
@@ -454,8 +506,8 @@ Result<report::Report> Audit::finish(const Subjects& subjects) {
   }
   const report::Share judged{sum.subjects - unjudged_, sum.subjects};
   out.answer = {"Of " + counted(sum.subjects, "repository") + " (" + subjects.words + ") " +
-                    std::to_string(sum.with_base) + " say from which other they are made, " +
-                    std::to_string(sum.from_files) + " of them by their files too.",
+                    std::to_string(sum.with_base) + (sum.with_base == 1 ? " says" : " say") +
+                    " what it is made from, " + std::to_string(sum.from_files) + " by files too.",
                 "Findings: " + findings_.words() + "."};
 
   report::FigureTable table;

@@ -1,8 +1,10 @@
 #include "provenance/audit/origins.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "base/text.hpp"
@@ -47,18 +49,18 @@ struct Subject {
 class OriginsAudit {
  public:
   OriginsAudit(const storage::Index& index, const OriginQuestion& question, const Subjects& asked)
-      : question_(question), asked_(asked), ancestry_(index, walk_to_bases()) {}
+      : index_(index), question_(question), asked_(asked), ancestry_(index, walk_to_bases()) {}
 
-  Result<report::Report> run(const storage::Index& index) {
+  Result<report::Report> run() {
     for (const RepoKey& key : asked_.keys) {
       HM_TRY(const Subject subject, read(key));
       count(subject);
-      judge(subject);
+      HM_TRY(judge(subject));
       draw(subject);
     }
     out_.id = "audit-origins";
     out_.title = "Origins of " + asked_.words;
-    HM_TRY(out_.basis, report::basis_of(index));
+    HM_TRY(out_.basis, report::basis_of(index_));
     write_tables();
     write_answer();
     if (!drawing_.nodes.empty()) {
@@ -142,13 +144,16 @@ class OriginsAudit {
   }
   bool refused(const Place& place) const { return question_.refused.contains(place.jurisdiction); }
 
-  void judge(const Subject& subject) {
+  Result<> judge(const Subject& subject) {
     const std::string name = subject.self.node.repo.text();
     std::set<std::string> missing;
     for (const Step& step : subject.above) {
       const Node& to = step.edge().to;
-      if (to.key || step.again || !missing.insert(id_of(to)).second) continue;
-      missing_.insert(id_of(to));
+      if (step.again) continue;
+      std::string id = id_of(to);
+      HM_TRY(const bool known, is_known(to, id));
+      if (known || !missing.insert(id).second) continue;
+      missing_.insert(std::move(id));
       out_.findings.push_back({Severity::Note, "base-not-found", name,
                                lineage::text_of(to) + " is not known here: what is behind it cannot be told, and its "
                                                       "owner counts by the name it was given",
@@ -168,6 +173,17 @@ class OriginsAudit {
     if (subject.circle && question_.refused.contains(kUnknown))
       out_.findings.push_back(
           {Severity::Problem, "root-refused", name, "its bases lead in a circle: it has no root", {}});
+    return ok();
+  }
+  /// A listing or a visit told of it; an id that the Hub gave for a base may be all that is known.
+  Result<bool> is_known(const Node& node, const std::string& id) {
+    if (!node.key) return false;
+    const auto [at, is_new] = known_.try_emplace(id, false);
+    if (is_new) {
+      HM_TRY(const lineage::Standing standing, lineage::standing_of(index_, node));
+      at->second = standing.known;
+    }
+    return at->second;
   }
   void found(const Subject& subject, const Place& place, Severity severity, const char* rule, const char* what) {
     auto path = way_to(subject, place.node);
@@ -263,17 +279,24 @@ class OriginsAudit {
                     {"family_origin", "of the owners of these, with shares when there are several"}};
     each.rows = std::move(rows_);
     out_.tables.push_back(std::move(each));
-    const report::Gap publisher{
-        "publisher unknown", unknown_publishers_,
-        "no row of the table of origins names its jurisdiction; nothing is inferred from a name"};
-    const report::Gap root{"root unknown", unknown_roots_,
-                           "of at least one root base the table of origins names no jurisdiction, or there is none"};
+    const auto sector_unknown = by_publisher_sector_.find(kUnknown);
+    const auto root_sector_unknown = by_root_sector_.find(kUnknown);
+    // In the order of the tables; that of each repository tells both, and rests on its roots.
+    const std::array<std::uint64_t, 5> unknown{
+        unknown_publishers_, sector_unknown == by_publisher_sector_.end() ? 0 : sector_unknown->second, unknown_roots_,
+        root_sector_unknown == by_root_sector_.end() ? 0 : root_sector_unknown->second.any, unknown_roots_};
     for (std::size_t i = 0; i < out_.tables.size(); ++i) {
       FigureTable& table = out_.tables[i];
       table.population = asked_.words;
       const bool of_publishers = i < 2;
-      table.judged = {all - (of_publishers ? unknown_publishers_ : unknown_roots_), all};
-      table.gaps = {of_publishers ? publisher : root};
+      const std::string fact = i == 1 || i == 3 ? "sector" : "jurisdiction";
+      table.judged = {all - unknown[i], all};
+      table.gaps = {
+          of_publishers
+              ? report::Gap{"publisher unknown", unknown[i],
+                            "no row of the table of origins names its " + fact + "; nothing is inferred from a name"}
+              : report::Gap{"root unknown", unknown[i],
+                            "of at least one root base the table of origins names no " + fact + ", or there is none"}};
       if (!of_publishers) {
         table.gaps.push_back({"bases not found", missing_.size(),
                               "they are named and not known here; their owners count by the names they were given"});
@@ -321,6 +344,7 @@ class OriginsAudit {
     return table.rows.size() > kNamed ? out + ", …" : out;
   }
 
+  const storage::Index& index_;
   const OriginQuestion& question_;
   const Subjects& asked_;
   Ancestry ancestry_;
@@ -328,6 +352,7 @@ class OriginsAudit {
   report::Graph drawing_;
   std::map<std::string, std::size_t> drawn_;
   std::set<std::string> left_out_, missing_;
+  std::unordered_map<std::string, bool> known_;  ///< bases by their ids
   std::set<std::pair<std::string, std::string>> edges_;
   std::map<std::string, std::uint64_t> by_publisher_, by_publisher_sector_;
   std::map<std::string, RootCount> by_root_, by_root_sector_;
@@ -358,6 +383,6 @@ Result<std::set<std::string>> parse_refused(const std::vector<std::string>& word
 }
 
 Result<report::Report> origins(const storage::Index& index, const OriginQuestion& question, const Subjects& asked) {
-  return OriginsAudit(index, question, asked).run(index);
+  return OriginsAudit(index, question, asked).run();
 }
 }  // namespace hm::provenance::audit

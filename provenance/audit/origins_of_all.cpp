@@ -119,20 +119,21 @@ Result<report::Report> origins_of_all(const storage::Index& index, const OriginQ
     ++refused_roots;
     if (++shown[jurisdiction] > kExamplesMax) continue;
     HM_TRY(std::string name, p.name(root.ordinal));
-    out.findings.push_back(
-        {Severity::Problem,
-         "root-refused",
-         std::move(name),
-         std::to_string(root.descendants) + " public models descend from it, and it is from " + jurisdiction,
-         {}});
+    out.findings.push_back({Severity::Problem,
+                            "root-refused",
+                            std::move(name),
+                            counted(root.descendants, "public model") +
+                                (root.descendants == 1 ? " descends" : " descend") + " from it, and it is from " +
+                                jurisdiction,
+                            {}});
   }
   const auto& publishers_table = out.tables[0];
   out.answer.push_back("Of " + std::to_string(publishers_table.judged.of) +
                        " public repositories the publisher's jurisdiction is known for " +
                        report::text_of(report::Figure{publishers_table.judged}) + ".");
   if (!question.refused.empty())
-    out.answer.push_back(std::to_string(refused_roots) +
-                         " root bases are from what is refused; the largest families of each are findings. Ask about a "
+    out.answer.push_back(counted(refused_roots, "root base") + (refused_roots == 1 ? " is" : " are") +
+                         " from what is refused; the largest families of each are findings. Ask about a "
                          "policy or a repository for each one's descent.");
   out.sort_findings();
   return out;

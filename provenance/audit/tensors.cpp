@@ -8,9 +8,8 @@
 
 #include "base/text.hpp"
 #include "provenance/digested_file.hpp"
-#include "provenance/listing.hpp"
+#include "provenance/lineage/standing.hpp"
 #include "storage/key_space.hpp"
-#include "storage/listing_row.hpp"
 #include "storage/rows.hpp"
 #include "storage/tensor_rows.hpp"
 
@@ -108,25 +107,6 @@ class Candidates {
   std::map<RepoKey, std::uint64_t> bytes_;
 };
 
-/// When the repository was made upstream, POSIX milliseconds; 0: nobody said.
-Result<std::int64_t> created_ms(const storage::Index& index, const RepoKey& repo) {
-  std::optional<std::string> facts;
-  HM_TRY(const auto listed, storage::find_listing(index, repo));
-  if (listed) {
-    facts = listed->facts;
-  } else {
-    HM_TRY(const auto bytes, index.get(Family::Repos, key::repo(repo)));
-    if (!bytes) return std::int64_t{0};
-    HM_TRY(const auto row, storage::unpack_repo(*bytes));
-    if (!row.info_document) return std::int64_t{0};
-    HM_TRY(facts, index.get(Family::Documents, row.info_document->view()));
-  }
-  if (!facts) return std::int64_t{0};
-  const auto parsed = parse_json(*facts);
-  if (!parsed || !parsed.assume_value().is_object()) return std::int64_t{0};
-  return read_facts(parsed.assume_value().get_object()).created_ms;
-}
-
 /// Weights of the target are in what names it.
 lineage::Walk along_weights() {
   lineage::Walk walk;
@@ -182,7 +162,7 @@ Result<std::optional<SharedWith>> compare(const storage::Index& index, const Own
   const Graph graph(index);
   HM_TRY(const lineage::Node node, graph.find(other));
   HM_TRY(const auto ancestry, ancestry_of(graph, node));
-  HM_TRY(const std::int64_t made_ms, created_ms(index, other));
+  HM_TRY(const std::int64_t made_ms, lineage::created_ms(index, other));
 
   SharedWith out{other, own.revision.snapshot.commit, theirs->snapshot.commit, best.common_bytes, best.smaller_bytes};
   out.tensors = best.tensors.size();
@@ -225,7 +205,7 @@ Result<std::vector<SharedWith>> who_shares_tensors(const storage::Index& index, 
   const Graph graph(index);
   HM_TRY(own.node, graph.find(repo));
   HM_TRY(own.ancestry, ancestry_of(graph, own.node));
-  HM_TRY(own.made_ms, created_ms(index, repo));
+  HM_TRY(own.made_ms, lineage::created_ms(index, repo));
   for (const RepoKey& other : others) {
     HM_TRY(auto shared, compare(index, own, other));
     if (shared) out.push_back(std::move(*shared));

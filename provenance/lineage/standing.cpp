@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/text.hpp"
+#include "provenance/listing.hpp"
 #include "storage/key_space.hpp"
 #include "storage/listing_row.hpp"
 
@@ -92,6 +93,24 @@ Result<std::optional<storage::SnapshotRow>> current_snapshot(const storage::Inde
   }));
   HM_TRY(std::move(outcome));
   return out;
+}
+
+Result<std::int64_t> created_ms(const storage::Index& index, const RepoKey& repo) {
+  std::optional<std::string> facts;
+  HM_TRY(const auto listed, storage::find_listing(index, repo));
+  if (listed) {
+    facts = listed->facts;
+  } else {
+    HM_TRY(const auto bytes, index.get(Family::Repos, key::repo(repo)));
+    if (!bytes) return std::int64_t{0};
+    HM_TRY(const auto row, storage::unpack_repo(*bytes));
+    if (!row.info_document) return std::int64_t{0};
+    HM_TRY(facts, index.get(Family::Documents, row.info_document->view()));
+  }
+  if (!facts) return std::int64_t{0};
+  const auto parsed = parse_json(*facts);
+  if (!parsed || !parsed.assume_value().is_object()) return std::int64_t{0};
+  return read_facts(parsed.assume_value().get_object()).created_ms;
 }
 
 std::string id_of(const Node& node) {

@@ -1,6 +1,7 @@
 // provenance/lineage/standing.hpp: what is here of a repository that lineage names: published, only known, gone
 // upstream, or nothing at all. Layer 4. Threads: safe; calls block on the index.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,10 @@ class MirroredAmong {
 };
 /// What upstream's default branch names here, else what was published last. nullopt: nothing is published.
 Result<std::optional<storage::SnapshotRow>> current_snapshot(const storage::Index& index, const RepoKey& key);
+
+/// When the repository was made upstream, POSIX milliseconds, as its listing or else the last visit says; 0: nobody
+/// said.
+Result<std::int64_t> created_ms(const storage::Index& index, const RepoKey& repo);
 
 /// What tells nodes apart: "model:621ffdc036468d709f17434d", or "name:org/base" of one that nobody knows.
 std::string id_of(const Node& node);

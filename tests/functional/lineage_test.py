@@ -121,7 +121,7 @@ class LineageTest(HubTest):
         self.assertNotIn("org/adapter", {s for s, r in found if r != "dangling-dataset"})
         self.hm("audit", "lineage", "--all", "--fail-on", "warning", code=1)
         one = self.hm("audit", "lineage", "org/quantized").out
-        self.assertIn("Of 1 repository (org/quantized) 1 say from which other they are made", one)
+        self.assertIn("Of 1 repository (org/quantized) 1 says what it is made from", one)
         contradicted = self.model(
             "org/contradicted",
             {

@@ -196,6 +196,27 @@ TEST_F(AuditsTest, ABaseThatIsNotHereIsNotedAndCountsByItsName) {
   EXPECT_EQ(report.table("roots_by_jurisdiction")->gaps[1].count, 1U);
 }
 
+TEST_F(AuditsTest, ABaseOfWhichOnlyTheIdIsKnownIsNotHereEither) {
+  list(3, "tuni/end", {},
+       R"(,"baseModels":{"relation":"finetune","models":[{"_id":"0123456789abcdef01234567","id":"Qwen/hidden"}]})");
+  const Report report = origins({3});
+  EXPECT_THAT(found(report), ElementsAre("note base-not-found tuni/end"));
+  EXPECT_EQ(report.table("roots_by_jurisdiction")->gaps[1].count, 1U);
+}
+
+TEST_F(AuditsTest, EachFactHasACoverageOfItsOwn) {
+  ASSERT_TRUE(
+      origins_.add("owner,entity,jurisdiction,sector,source,read,note\n"
+                   "hidden,Somebody,,academic,https://x.example,2026-11-28,\n",
+                   "more.csv"));
+  list(1, "hidden/own");
+  const Report report = origins({1});
+  EXPECT_EQ(report.table("publishers_by_jurisdiction")->judged, (Share{0, 1}));
+  EXPECT_EQ(report.table("publishers_by_sector")->judged, (Share{1, 1}));
+  EXPECT_EQ(report.table("roots_by_jurisdiction")->judged, (Share{0, 1}));
+  EXPECT_EQ(report.table("roots_by_sector")->judged, (Share{1, 1}));
+}
+
 TEST_F(AuditsTest, WhatGoesInACircleHasNoRoot) {
   list(1, "tuni/a", {"tuni/b"});
   list(2, "tuni/b", {"tuni/a"});

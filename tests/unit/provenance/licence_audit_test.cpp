@@ -85,10 +85,11 @@ class LicenceAuditTest : public CrawlTest {
   }
   static RepoKey key(int number) { return {RepoKind::Model, rid(number)}; }
   void list(int number, const std::string& name, const std::string& licence, int base = 0,
-            const std::string& relation = "finetune", char head = 'a') {
+            const std::string& relation = "finetune", char head = 'a', std::uint64_t downloads = 0) {
     std::string text = R"({"_id":")" + rid(number).text() + R"(","id":")" + name + R"(","sha":")" +
                        std::string(40, head) + R"(","tags":[)" +
-                       (licence.empty() ? "" : "\"license:" + licence + "\"") + "]";
+                       (licence.empty() ? "" : "\"license:" + licence + "\"") +
+                       "],\"downloads\":" + std::to_string(downloads);
     if (base != 0)
       text += R"(,"baseModels":{"relation":")" + relation + R"(","models":[{"_id":")" + rid(base).text() +
               R"(","id":"x/)" + std::to_string(base) + "\"}]}";
@@ -192,6 +193,15 @@ TEST_F(LicenceAuditTest, AConflictIsToldWithItsPath) {
   EXPECT_EQ(r.graphs[0].nodes[2].group, "non-commercial");
   EXPECT_TRUE(r.graphs[0].edges[0].weak);
   EXPECT_EQ(text_of(r.table("verdicts")->rows[0][3]), "CC-BY-NC-4.0, NOASSERTION");
+}
+
+TEST_F(LicenceAuditTest, DownloadsAreThoseOfTheListings) {
+  list(1, "org/one", "mit", 0, "", 'a', 77);
+  list(2, "org/two", "mit", 0, "", 'a', 3);
+  const Report report = of({key(1), key(2)});
+  const auto* figure = report.table("licences")->find({"MIT"}, "downloads");
+  ASSERT_NE(figure, nullptr);
+  EXPECT_EQ(text_of(*figure), "80");
 }
 
 TEST_F(LicenceAuditTest, APolicyRefusesAndLeavesUndecided) {

@@ -8,6 +8,7 @@
 #include "provenance/audit/closure.hpp"
 #include "provenance/audit/impact.hpp"
 #include "provenance/audit/shapes.hpp"
+#include "provenance/lineage/standing.hpp"
 #include "tests/unit/provenance/lineage_world.hpp"
 
 namespace hm::provenance::audit {
@@ -104,6 +105,13 @@ TEST_F(AuditTest, SelfLoopsAndCyclesAreFoundAndMembersBelowThemAreNot) {
   EXPECT_THAT(report.findings[0].path[2], HasSubstr("org/b <-finetune declared- org/a"));
 }
 
+TEST_F(AuditTest, ASelfLoopHidesNoCycle) {
+  list(1, "org/both", {"1", "2"});
+  list(2, "org/other", {"1"});
+  EXPECT_THAT(shown(lineage_of(all())),
+              ElementsAre("warning org/both cycle", "warning org/other cycle", "note org/both self-loop"));
+}
+
 TEST_F(AuditTest, FilesThatNameAnotherBaseThanTheCardContradictIt) {
   list(1, "org/root");
   list(2, "org/quantized", {"1"}, "quantized");
@@ -129,6 +137,49 @@ TEST_F(AuditTest, WhatAnEarlierRevisionSaidContradictsNothing) {
   clock_.advance(60'000);
   publish_said(3, "org/child", "base_model: org/root\n", adapter_of("org/root"), 'c');
   EXPECT_THAT(shown(lineage_of(mirrored())), IsEmpty());
+}
+
+/// Upstream went back to an earlier commit: what the later one says is not said any more.
+TEST_F(AuditTest, WhatARevisionThatWasTakenBackSaidContradictsNothing) {
+  list(1, "org/root");
+  list(2, "org/other");
+  publish_said(3, "org/child", "base_model: org/root\n", adapter_of("org/root"), 'a');
+  clock_.advance(60'000);
+  publish_said(3, "org/child", "base_model: org/root\n", adapter_of("org/other"), 'c');
+  EXPECT_THAT(shown(lineage_of(mirrored())), Contains("problem org/child base-contradicted"));
+  clock_.advance(60'000);
+  publish_said(3, "org/child", "base_model: org/root\n", adapter_of("org/root"), 'a');
+  const auto current = lineage::current_snapshot(*index_, key(3)).value();
+  ASSERT_TRUE(current);
+  ASSERT_EQ(current->commit.hex().front(), 'a');
+  EXPECT_THAT(shown(lineage_of(mirrored())), IsEmpty());
+}
+
+/// A thousand names in a card and as many in files: each pair was searched for by itself.
+TEST_F(AuditTest, ManyBasesOfCardAndFilesAreComparedInOneGo) {
+  list(1, "org/root");
+  list(2, "org/known", {"1"});
+  std::string card = "base_model:\n- org/root\n";
+  FileFacts facts = said("mergekit_config.yml", {});
+  facts.files[0].add(ClaimKind::MergeParent, "/models/0/model", "org/known");
+  for (int i = 0; i < 200; ++i) {
+    card += "- org/declared-" + std::to_string(i) + "\n";
+    facts.files[0].add(ClaimKind::MergeParent, "/models/" + std::to_string(i + 1) + "/model",
+                       "org/named-" + std::to_string(i));
+  }
+  publish_said(3, "org/child", card, facts);
+  const auto report = lineage_of(mirrored());
+  std::size_t contradicted = 0, indirect = 0;
+  for (const report::Finding& f : report.findings) {
+    contradicted += f.rule == "base-contradicted" ? 1 : 0;
+    if (f.rule != "base-indirect") continue;
+    ++indirect;
+    EXPECT_THAT(f.what, HasSubstr("its files name org/known, declared is org/"));
+    EXPECT_THAT(f.what, HasSubstr(" more; one descends from the other"));
+    EXPECT_THAT(f.path.back(), HasSubstr("org/known <-finetune declared- org/root"));
+  }
+  EXPECT_EQ(contradicted, 200U);
+  EXPECT_EQ(indirect, 1U);
 }
 
 TEST_F(AuditTest, RelationsThatFilesContradictAreFound) {
@@ -225,6 +276,19 @@ TEST_F(AuditTest, TheClosureTellsWhatIsMissingAndHowMuchThatMatters) {
   EXPECT_THAT(shown(closure_of(mirrored())), Not(Contains("problem org/base adapter-base-missing")));
 }
 
+/// What runs only with something is told by any of its edges, whichever is met first.
+TEST_F(AuditTest, WhatIsNeededToRunIsSoOnWhicheverWayItIsMet) {
+  list(1, "org/zbase");
+  list(2, "org/adapter", {"1"}, "adapter");
+  list(3, "org/between", {"2"}, "adapter");
+  // A base of weights by one way, and needed to run by a longer one.
+  publish_said(10, "org/child", "base_model: org/adapter\nbase_model_relation: merge\n", adapter_of("org/between"));
+  const auto report = closure_of(mirrored());
+  EXPECT_THAT(shown(report),
+              ElementsAre("problem org/adapter adapter-base-missing", "problem org/between adapter-base-missing",
+                          "problem org/zbase adapter-base-missing"));
+}
+
 TEST_F(AuditTest, OneFindingTellsOfAllWhoLackTheSame) {
   list(1, "org/root");
   for (int i = 2; i <= 7; ++i) {
@@ -249,7 +313,7 @@ TEST_F(AuditTest, ImpactOfARepositoryIsTwofold) {
   mirror(5, "org/stranger");
   const auto report = impact_of_repository(*index_, node("org/root")).value();
   EXPECT_EQ(report.answer[0], "org/root affects 3 repositories, of which 1 is mirrored here.");
-  EXPECT_EQ(report.answer[1], "2 descend from it; 1 use it or one of these.");
+  EXPECT_EQ(report.answer[1], "Descend from it: 2; use it or one of these: 1.");
   EXPECT_THAT(shown(report), ElementsAre("warning org/grandchild affected"));
   EXPECT_THAT(report.findings[0].path,
               ElementsAre("org/grandchild <-quantized declared- org/child (listing baseModels: \"x/2\")",
@@ -268,7 +332,7 @@ TEST_F(AuditTest, WhatUsesItAndIsMadeFromItTooDescends) {
   publish_said(4, "org/of-both", "base_model: org/both\n", {});
   publish_said(5, "org/only-code", "", code);
   const auto report = impact_of_repository(*index_, node("org/root")).value();
-  EXPECT_EQ(report.answer[1], "3 descend from it; 1 use it or one of these.");
+  EXPECT_EQ(report.answer[1], "Descend from it: 3; use it or one of these: 1.");
 }
 
 TEST_F(AuditTest, ImpactOfANameThatNobodyHasIsKnownByThoseWhoNameIt) {
@@ -292,6 +356,25 @@ TEST_F(AuditTest, ImpactOfAFileIsThatOfAllWhoHaveIt) {
               ElementsAre("warning org/child affected", "warning org/one has-file", "warning org/two has-file"));
   EXPECT_EQ(cell(report, "holders", {"org/two"}, "path"), "copy.safetensors");
   EXPECT_THAT(impact_of_file(*index_, sha256("nobody has it")).value().answer[0], HasSubstr("Nobody is known to have"));
+}
+
+TEST_F(AuditTest, OfSeveralCausesTheNearestCounts) {
+  list(1, "org/first");
+  list(2, "org/between", {"1"});
+  list(3, "org/second");
+  list(4, "org/child", {"2", "3"});
+  publish_files(1, "org/first", {{"model.safetensors", "poisoned"}});
+  publish_files(3, "org/second", {{"model.safetensors", "poisoned"}});
+  mirror(4, "org/child");
+  const auto report = impact_of_file(*index_, sha256("poisoned")).value();
+  EXPECT_EQ(cell(report, "mirrored", {"org/child"}, "steps"), "1");
+  EXPECT_EQ(cell(report, "depths", {"1"}, "hub"), "2");
+  ASSERT_EQ(report.findings[0].subject, "org/child");
+  EXPECT_EQ(report.findings[0].path.size(), 1U);
+  for (const auto& drawn : report.graphs[0].nodes)
+    if (drawn.subject) {
+      EXPECT_EQ(drawn.group, "mirrored") << drawn.label;
+    }
 }
 
 TEST_F(AuditTest, ImpactOfALicenceReachesThoseWhoInheritIt) {
@@ -331,6 +414,7 @@ TEST_F(AuditTest, ImpactOfAnOriginReachesThoseWhoDescendFromItsOwners) {
     EXPECT_EQ(cell(report, "hub", {"model"}, "affected"), "33.3 %");
   }
   EXPECT_EQ(impact_of_origin(*index_, origins, "FR").error().code, Errc::NotFound);
+  EXPECT_EQ(impact_of_origin(*index_, origins, "ZZ").error().code, Errc::BadInput) << "no country has this code";
 }
 
 TEST_F(AuditTest, TheSameStateGivesTheSameBytesAlsoAfterARebuild) {
