@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view name = kNames[data[0] % kNames.size()];
   std::vector<Field> fields;
   const bool yaml = name.ends_with("yml");
-  const auto read = (yaml ? read_yaml_fields : read_json_fields)(MemorySource(text), {}, fields);
+  const auto read = (yaml ? read_yaml_fields : read_json_fields)(MemorySource(text), {}, fields, nullptr);
   if (!read && read.assume_error().code != hm::Errc::BadInput) std::abort();
   for (const Field& field : fields)
     if (!field.path.starts_with('/') || field.text.size() > kClaimBytesMax) std::abort();
