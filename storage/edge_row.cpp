@@ -159,11 +159,13 @@ EdgeFilter::Place EdgeFilter::place_of(std::string_view prefix) {
   h = mixed(h);
   const bool is_other =
       !prefix.empty() && prefix.front() != kFormer && prefix.back() == static_cast<char>(EdgeClass::Other);
+  constexpr std::uint32_t kLineBits = kChunkBytes * 8 / 2;
   Place out;
   out.chunk = static_cast<std::uint32_t>(h >> 51) + (is_other ? kChunks / 2 : 0);
+  const std::uint64_t line = (h >> 50 & 1) * kLineBits;
   for (std::uint16_t& bit : out.bits) {
-    bit = static_cast<std::uint16_t>(h & (kChunkBytes * 8 - 1));
-    h >>= 10;
+    bit = static_cast<std::uint16_t>(line + (h & (kLineBits - 1)));
+    h >>= 9;
   }
   return out;
 }
@@ -192,27 +194,36 @@ bool EdgeFilter::has(const Place& place) const {
 }
 
 // Asked for each of a hundred thousand leaves: their prefixes are put together without being allocated.
-EdgeFilter::Found EdgeFilter::look(std::string_view repo_key, std::string_view name, EdgeClass edges) const {
+EdgeFilter::Question EdgeFilter::ask(std::string_view repo_key, std::string_view name, EdgeClass edges) const {
   constexpr std::size_t kNameBytesUsual = 112;
   const auto class_byte = static_cast<char>(edges);
   std::array<char, 1 + kRepoBytes + 1> by_id{kByRid};
   std::copy_n(repo_key.data(), std::min(repo_key.size(), kRepoBytes), by_id.data() + 1);
   by_id.back() = class_byte;
-  std::array<char, kNameBytesUsual + 4> by_name{kByName, repo_key.front()};
-  Place name_place;
+  Question out;
+  out.by_id = place_of({by_id.data(), by_id.size()});
   if (name.size() <= kNameBytesUsual) {
+    std::array<char, kNameBytesUsual + 4> by_name;  // not filled: it is longer than most names
+    by_name[0] = kByName;
+    by_name[1] = repo_key.front();
     std::transform(name.begin(), name.end(), by_name.begin() + 2,
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     by_name[name.size() + 2] = kEndOfName;
     by_name[name.size() + 3] = class_byte;
-    name_place = place_of({by_name.data(), name.size() + 4});
+    out.by_name = place_of({by_name.data(), name.size() + 4});
   } else {
-    name_place = place_of(key::edges_to({static_cast<RepoKind>(repo_key.front()), {}, ascii_lower(name)}, edges));
+    out.by_name = place_of(key::edges_to({static_cast<RepoKind>(repo_key.front()), {}, ascii_lower(name)}, edges));
   }
-  Found out{may_have({by_id.data(), by_id.size()}), has(name_place)};
+  for (const Place* place : {&out.by_id, &out.by_name})
+    __builtin_prefetch(bits_.data() + std::size_t{place->chunk} * kChunkBytes + place->bits[0] / 8);
+  return out;
+}
+EdgeFilter::Found EdgeFilter::answer(const Question& question, std::string_view repo_key) const {
+  Found out{has(question.by_id), has(question.by_name)};
   if (out.by_id && !out.by_name) {  // with a former name the bits of the id are set too
-    by_id.front() = kFormer;
-    out.by_name = may_have({by_id.data(), 1 + kRepoBytes});
+    std::array<char, 1 + kRepoBytes> former{kFormer};
+    std::copy_n(repo_key.data(), std::min(repo_key.size(), kRepoBytes), former.data() + 1);
+    out.by_name = may_have({former.data(), former.size()});
   }
   return out;
 }

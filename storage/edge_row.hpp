@@ -98,19 +98,13 @@ Result<> each_edge(const Index& index, const std::function<bool(const EdgeTarget
 
 /// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: a MiB of bits
 /// for each class instead of looks into the index for each of a hundred thousand leaves. A Bloom filter in blocks: the
-/// bits of a prefix lie in one chunk; they are set with its first row and stay. With 500,000 prefixes of a class it is
-/// wrong for one in 300.
+/// bits of a prefix lie in half a chunk, which is a line of a processor's cache; they are set with its first row and
+/// stay. With 500,000 prefixes of a class it is wrong for one in 300.
 class EdgeFilter {
  public:
   /// Of lineage alone, or of both classes.
   static Result<EdgeFilter> read(const Index& index, bool lineage_only);
   bool may_have(std::string_view prefix) const { return has(place_of(prefix)); }
-  struct Found {
-    bool by_id = false;    ///< such an edge may have this repository as its target by its id
-    bool by_name = false;  ///< or by this name, or by one that it had
-  };
-  /// @param repo_key key::repo()
-  Found look(std::string_view repo_key, std::string_view name, EdgeClass edges) const;
 
   static constexpr std::uint32_t kChunks = 1U << 14;  ///< the first half of them for lineage
   static constexpr std::uint32_t kChunkBytes = 128;   ///< small: a page of a listing touches hundreds of them
@@ -121,6 +115,19 @@ class EdgeFilter {
   };
   static Place place_of(std::string_view prefix);
   bool has(const Place& place) const;
+
+  /// What may be known of a repository. Asked first and answered later: meanwhile the bits are fetched into the cache.
+  struct Question {
+    Place by_id, by_name;
+  };
+  struct Found {
+    bool by_id = false;    ///< such an edge may have this repository as its target by its id
+    bool by_name = false;  ///< or by this name, or by one that it had
+  };
+  /// @param repo_key key::repo()
+  Question ask(std::string_view repo_key, std::string_view name, EdgeClass edges) const;
+  /// @param repo_key as asked
+  Found answer(const Question& question, std::string_view repo_key) const;
 
  private:
   std::string bits_;

@@ -65,7 +65,7 @@ Result<> EdgeEditor::mark(const std::vector<Claim>& claims) {
 
 Result<> EdgeEditor::add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch) {
   batch.put(Family::Edges, storage::key::former_name(repo, name), {});
-  for (const auto edges : {storage::EdgeClass::Lineage, storage::EdgeClass::Other}) {  // EdgeFilter::may_have_id()
+  for (const auto edges : {storage::EdgeClass::Lineage, storage::EdgeClass::Other}) {  // EdgeFilter::answer()
     HM_TRY(filter_.add(storage::key::edges_to(storage::target_of(repo), edges)));
   }
   return filter_.add(storage::key::former_names(repo));

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 #include <deque>
-#include <future>
 #include <map>
 #include <set>
 #include <span>
@@ -13,6 +12,7 @@
 #include "base/canonical_json.hpp"
 #include "base/text.hpp"
 #include "provenance/lineage/claims.hpp"
+#include "provenance/lineage/level_rows.hpp"
 #include "storage/key_space.hpp"
 #include "storage/listing_row.hpp"
 #include "storage/rows.hpp"
@@ -26,11 +26,12 @@ using storage::Evidence;
 using storage::Family;
 using storage::Relation;
 
-namespace {
 bool follows(const Walk& walk, Relation relation) {
   if (walk.relations.empty()) return storage::is_lineage(relation);
   return std::find(walk.relations.begin(), walk.relations.end(), relation) != walk.relations.end();
 }
+
+namespace {
 /// What tells nodes apart.
 std::string identity_of(const Node& node) {
   return node.key ? "k" + key::repo(*node.key) : "n" + key::name({node.repo.kind, node.repo.name});
@@ -95,19 +96,24 @@ class KeySet {
   /// False: it was there.
   bool add(std::string_view repo_key) {
     if (count_ * 2 >= slots_.size()) grow();
-    Slot slot{};
-    std::memcpy(slot.data(), repo_key.data(), std::min(repo_key.size(), slot.size()));
-    return insert(slot);
+    return insert(slot_of(repo_key));
   }
+  /// Has the place of a key fetched into the processor's cache, for add() a little later.
+  void fetch(std::string_view repo_key) const { __builtin_prefetch(&slots_[place_of(slot_of(repo_key))]); }
 
  private:
-  using Slot = std::array<char, 16>;  // the kind is never 0, so neither is a slot in use
+  using Slot = std::array<std::uint64_t, 2>;  // the kind is never 0, so neither is the first half of a slot in use
+  static Slot slot_of(std::string_view repo_key) {
+    Slot slot{};
+    std::memcpy(slot.data(), repo_key.data(), std::min(repo_key.size(), sizeof slot));
+    return slot;
+  }
+  std::size_t place_of(const Slot& slot) const {
+    const std::uint64_t hash = (slot[0] * 0x9e3779b97f4a7c15ULL) ^ (slot[1] * 0xc2b2ae3d27d4eb4fULL);
+    return (hash ^ hash >> 32) & (slots_.size() - 1);
+  }
   bool insert(const Slot& slot) {
-    std::uint64_t low = 0, high = 0;
-    std::memcpy(&low, slot.data(), 8);
-    std::memcpy(&high, slot.data() + 8, 8);
-    const std::uint64_t hash = (low * 0x9e3779b97f4a7c15ULL) ^ (high * 0xc2b2ae3d27d4eb4fULL);
-    for (std::size_t i = (hash ^ hash >> 32) & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
+    for (std::size_t i = place_of(slot);; i = (i + 1) & (slots_.size() - 1)) {
       if (slots_[i] == slot) return false;
       if (slots_[i][0] != 0) continue;
       slots_[i] = slot;
@@ -214,41 +220,10 @@ Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) con
   return gathered.take(node, walk);
 }
 
-/// What is followed on the way down.
-struct Graph::Search {
-  explicit Search(const Walk& walk) : evidence_min(walk.evidence_min) {
-    for (int i = 0; i < storage::kRelationCount; ++i) {
-      const auto relation = static_cast<Relation>(i);
-      follows[static_cast<std::size_t>(i)] = lineage::follows(walk, relation);
-      const EdgeClass edges = storage::class_of(relation);
-      if (lineage::follows(walk, relation) && std::find(classes.begin(), classes.end(), edges) == classes.end())
-        classes.push_back(edges);
-    }
-    std::sort(classes.begin(), classes.end());
-  }
-  bool wants(const storage::EdgeView& e) const {
-    return e.evidence >= evidence_min && follows[static_cast<std::size_t>(e.relation)];
-  }
-  storage::EdgeFilter::Found look(std::string_view repo_key, std::string_view name) const {
-    storage::EdgeFilter::Found out;
-    for (const EdgeClass edges : classes) {
-      const auto found = filter.look(repo_key, name, edges);
-      out.by_id |= found.by_id;
-      out.by_name |= found.by_name;
-    }
-    return out;
-  }
-
-  Evidence evidence_min;
-  std::array<bool, storage::kRelationCount> follows{};
-  std::vector<EdgeClass> classes;
-  storage::EdgeFilter filter;
-};
-
 /// What edges that name this repository begin with: by its name and the names it had; as far as there may be any.
-Result<> Graph::add_names(const Node& node, std::uint32_t number, const Search& search, Level& into) const {
+Result<> Graph::add_names(const Node& node, std::uint32_t number, const Downward& down, Level& into) const {
   std::set<std::string> names{ascii_lower(node.repo.name)};
-  if (const std::string former = key::former_names(*node.key); search.filter.may_have(former)) {
+  if (const std::string former = key::former_names(*node.key); down.filter.may_have(former)) {
     HM_TRY(index_.scan(Family::Edges, former, [&](std::string_view k, std::string_view) {
       names.emplace(k.substr(former.size()));
       return true;
@@ -258,9 +233,9 @@ Result<> Graph::add_names(const Node& node, std::uint32_t number, const Search& 
     const RepoId repo{node.repo.kind, name};
     const auto place = static_cast<std::uint32_t>(into.names.size());
     into.names.push_back({key::name(repo), key::repo(*node.key), std::nullopt});
-    for (const EdgeClass edges : search.classes) {
+    for (const EdgeClass edges : down.classes) {
       std::string by_name = key::edges_to(storage::target_of(repo), edges);
-      if (search.filter.may_have(by_name)) into.prefixes.push_back({std::move(by_name), number, place});
+      if (down.filter.may_have(by_name)) into.prefixes.push_back({std::move(by_name), number, place});
     }
   }
   return ok();
@@ -282,11 +257,11 @@ Result<bool> Graph::is_meant(Level& level, const Prefix& prefix) const {
 }
 
 Result<Graph::Level> Graph::level_of(const std::vector<Pending>& pending, RepoKind root_kind,
-                                     const Search& search) const {
+                                     const Downward& down) const {
   Level out;
-  out.prefixes.reserve(pending.size() * search.classes.size());
+  out.prefixes.reserve(pending.size() * down.classes.size());
   for (const Pending& next : pending) {
-    for (const EdgeClass edges : search.classes) {
+    for (const EdgeClass edges : down.classes) {
       if (next.key.empty())
         out.prefixes.push_back({key::edges_to(storage::target_of(RepoId{root_kind, next.name}), edges), next.number});
       else
@@ -300,108 +275,25 @@ Result<Graph::Level> Graph::level_of(const std::vector<Pending>& pending, RepoKi
     if (next.name.empty()) {
       HM_TRY(at, find(*repo_key));
     }
-    HM_TRY(add_names(at, next.number, search, out));
+    HM_TRY(add_names(at, next.number, down, out));
   }
   std::sort(out.prefixes.begin(), out.prefixes.end(),
             [](const Prefix& a, const Prefix& b) { return a.bytes < b.bytes; });
   return out;
 }
 
-/// An edge on the way down, and whether its child may have some.
-struct Graph::Seen {
-  std::size_t prefix;
-  storage::EdgeView edge;
-  storage::EdgeFilter::Found below;
-};
-/// The same, kept: what one thread read while another one looked at what comes before it.
-class Graph::SeenRows {
- public:
-  void add(const Seen& row) {
-    Row& kept = rows_.emplace_back();
-    kept.prefix = row.prefix;
-    std::copy_n(row.edge.from.data(), std::min(row.edge.from.size(), kept.from.size()), kept.from.begin());
-    kept.edge = row.edge;
-    kept.below = row.below;
-    kept.name_at = names_.size();
-    names_ += row.edge.from_name;
-  }
-  Result<bool> each(const std::function<Result<bool>(const Seen&)>& look) {
-    for (const Row& kept : rows_) {
-      Seen row{kept.prefix, kept.edge, kept.below};
-      row.edge.from = {kept.from.data(), std::min(kept.edge.from.size(), kept.from.size())};
-      row.edge.from_name = std::string_view(names_).substr(kept.name_at, kept.edge.from_name.size());
-      HM_TRY(const bool goes_on, look(row));
-      if (!goes_on) return false;
-    }
-    return true;
-  }
-
- private:
-  struct Row {
-    std::size_t prefix = 0, name_at = 0;
-    storage::EdgeView edge;  // its texts are in `from` and `names_`
-    std::array<char, 16> from{};
-    storage::EdgeFilter::Found below;
-  };
-  std::vector<Row> rows_;
-  std::string names_;
-};
-
-/// Edges of some prefixes of a level that are followed, until `look` returns false.
-Result<bool> Graph::each_edge_of(std::span<const std::string> prefixes, std::size_t first, const Search& search,
-                                 const std::function<Result<bool>(const Seen&)>& look) const {
-  Result<bool> outcome = true;
-  HM_TRY(index_.scan_each(Family::Edges, prefixes, [&](std::size_t at, std::string_view k, std::string_view value) {
-    const auto edge = storage::unpack_edge(prefixes[at], k, value);
-    if (!edge) {
-      outcome = edge.error();
-      return false;
-    }
-    const storage::EdgeView& e = edge.assume_value();
-    if (!search.wants(e)) return true;
-    outcome = look({first + at, e, search.look(e.from, e.from_name)});
-    return outcome && outcome.assume_value();
-  }));
-  return outcome;
-}
-
-// Looks at places all over the index take most of the time of a large level: the second half of them is made by
-// another thread.
-Result<bool> Graph::each_edge_of(const Level& level, const Search& search,
-                                 const std::function<Result<bool>(const Seen&)>& look) const {
-  constexpr std::size_t kShared = 512;
-  std::vector<std::string> prefixes;
-  prefixes.reserve(level.prefixes.size());
-  for (const Prefix& prefix : level.prefixes) prefixes.push_back(prefix.bytes);
-  if (prefixes.size() < kShared) return each_edge_of(prefixes, 0, search, look);
-  const std::size_t half = prefixes.size() / 2;
-  SeenRows later;
-  // Deferred where no thread can be had: then it reads when it is asked for.
-  auto reading = std::async(std::launch::async | std::launch::deferred, [&] {
-    return each_edge_of(std::span(prefixes).subspan(half), half, search, [&](const Seen& row) -> Result<bool> {
-      later.add(row);
-      return true;
-    });
-  });
-  const auto first = each_edge_of(std::span(prefixes).first(half), 0, search, look);
-  HM_TRY(reading.get());
-  if (!first || !first.assume_value()) return first;
-  return later.each(look);
-}
-
 Result<> Graph::descendants(const Node& node, const Walk& walk,
                             const std::function<bool(const Descendant&)>& visit) const {
-  Search search(walk);
-  HM_TRY(search.filter, storage::EdgeFilter::read(index_, search.classes.back() == EdgeClass::Lineage));
+  HM_TRY(const Downward down, Downward::of(index_, walk));
   KeySet seen;
   std::vector<Pending> pending{
       {node.key ? key::repo(*node.key) : std::string(), Descendant::kRoot, true, node.repo.name}};
   if (node.key) seen.add(pending.front().key);
   std::uint32_t count = 0;
   for (int depth = 1; !pending.empty() && depth <= walk.depth_max; ++depth) {
-    HM_TRY(Level level, level_of(pending, node.repo.kind, search));
+    HM_TRY(Level level, level_of(pending, node.repo.kind, down));
     pending.clear();
-    const auto look = [&](const Seen& row) -> Result<bool> {
+    const auto look = [&](const LevelRow& row) -> Result<bool> {
       const storage::EdgeView& e = row.edge;
       HM_TRY(const bool meant, is_meant(level, level.prefixes[row.prefix]));
       if (!meant || !seen.add(e.from)) return true;
@@ -412,7 +304,17 @@ Result<> Graph::descendants(const Node& node, const Walk& walk,
       ++count;
       return true;
     };
-    HM_TRY(const bool goes_on, each_edge_of(level, search, look));
+    std::vector<std::string> prefixes;
+    prefixes.reserve(level.prefixes.size());
+    for (const Prefix& prefix : level.prefixes) prefixes.push_back(prefix.bytes);
+    HM_TRY(const bool goes_on, each_row_of(index_, prefixes, down, [&](std::span<const LevelRow> rows) -> Result<bool> {
+             for (const LevelRow& row : rows) seen.fetch(row.edge.from);
+             for (const LevelRow& row : rows) {
+               HM_TRY(const bool more, look(row));
+               if (!more) return false;
+             }
+             return true;
+           }));
     if (!goes_on) break;
   }
   return ok();

@@ -2,11 +2,9 @@
 // Threads: safe; calls block on the index. Whatever strangers wrote ends here: cycles, loops, a hundred thousand
 // children, parents that nobody has. docs/lineage.md
 #pragma once
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +46,8 @@ struct Walk {
   storage::Evidence evidence_min = storage::Evidence::Inferred;
 };
 
+bool follows(const Walk& walk, storage::Relation relation);
+
 /// Seen on the way down. Views are good during the call.
 struct Descendant {
   std::string_view key;   ///< key::repo()
@@ -65,6 +65,7 @@ struct Ancestor {
   bool again = false;  ///< `edge.to` was reached before: a second way, or a cycle; not followed
 };
 
+struct Downward;
 class Graph {
  public:
   explicit Graph(const storage::Index& index) : index_(index) {}
@@ -108,17 +109,10 @@ class Graph {
     std::vector<Prefix> prefixes;
     std::vector<Name> names;
   };
-  struct Search;
-  struct Seen;
-  class SeenRows;
   Result<bool> is_meant(Level& level, const Prefix& prefix) const;
-  Result<Level> level_of(const std::vector<Pending>& pending, RepoKind root_kind, const Search& search) const;
-  Result<bool> each_edge_of(std::span<const std::string> prefixes, std::size_t first, const Search& search,
-                            const std::function<Result<bool>(const Seen&)>& look) const;
-  Result<bool> each_edge_of(const Level& level, const Search& search,
-                            const std::function<Result<bool>(const Seen&)>& look) const;
+  Result<Level> level_of(const std::vector<Pending>& pending, RepoKind root_kind, const Downward& down) const;
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
-  Result<> add_names(const Node& node, std::uint32_t number, const Search& search, Level& into) const;
+  Result<> add_names(const Node& node, std::uint32_t number, const Downward& down, Level& into) const;
   const storage::Index& index_;
 };
 }  // namespace hm::provenance::lineage

@@ -11,12 +11,12 @@ namespace hm::provenance {
 namespace {
 class LargeFamily : public LineageWorld {};
 
-/// So many that two threads share a level.
+/// So many that two threads share the children of one, and a level.
 TEST_F(LargeFamily, LargeLevelsComeWholeInOneOrderAndEndWhereTheVisitorEnds) {
-  constexpr int kChildren = 1'300, kFirstBelow = 3'000;
+  constexpr int kChildren = 6'000, kParents = 600, kFirstBelow = 10'000;
   list(1, "org/root");
   list_children(2, kChildren + 1, 1);
-  for (int i = 0; i < kChildren; ++i) list_children(kFirstBelow + i, kFirstBelow + i, 2 + i);
+  for (int i = 0; i < kParents; ++i) list_children(kFirstBelow + i, kFirstBelow + i, 2 + 10 * i);
   list(2, "org/m2", {"1", std::to_string(kFirstBelow + 7)});  // a circle
   struct Seen {
     std::string key, name;
@@ -32,7 +32,7 @@ TEST_F(LargeFamily, LargeLevelsComeWholeInOneOrderAndEndWhereTheVisitorEnds) {
     return out;
   };
   const auto all = walk(SIZE_MAX);
-  ASSERT_EQ(all.size(), 2U * kChildren);
+  ASSERT_EQ(all.size(), std::size_t{kChildren} + kParents);
   std::set<std::string> keys;
   for (const Seen& seen : all) {
     EXPECT_TRUE(keys.insert(seen.key).second) << seen.name;
@@ -42,10 +42,10 @@ TEST_F(LargeFamily, LargeLevelsComeWholeInOneOrderAndEndWhereTheVisitorEnds) {
     if (seen.depth == 1) {
       EXPECT_EQ(seen.parent, lineage::Descendant::kRoot);
     } else {
-      EXPECT_EQ(all[seen.parent].name, "org/m" + std::to_string(number - kFirstBelow + 2));
+      EXPECT_EQ(all[seen.parent].name, "org/m" + std::to_string((number - kFirstBelow) * 10 + 2));
     }
   }
-  for (const std::size_t stop_after : {1U, 1'300U, 1'301U, 1'950U, 1'951U, 2'599U}) {
+  for (const std::size_t stop_after : {1U, 64U, 2'048U, 2'049U, 4'000U, 6'000U, 6'001U, 6'300U, 6'301U, 6'599U}) {
     const auto some = walk(stop_after);
     ASSERT_EQ(some.size(), stop_after);
     EXPECT_EQ(some.back().key, all[stop_after - 1].key);
