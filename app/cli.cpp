@@ -242,8 +242,9 @@ void add_audits(Parser& parser) {
   auto* origins =
       add_audit<AuditOriginsCommand>(parser, *audit, "origins", "Whose they are, and whose their bases are");
   repeatable(audit->get_subcommand("origins")
-                 ->add_option("--refuse", origins->refuse,
-                              "Jurisdictions (ISO 3166-1, or unknown) whose share is a problem; repeatable")
+                 ->add_option(
+                     "--refuse", origins->refuse,
+                     "Jurisdictions (ISO 3166-1, or unknown) that are a problem as publisher or root base; repeatable")
                  ->check(kNotEmpty)
                  ->type_name("CC")
                  ->delimiter(','));
@@ -266,8 +267,9 @@ void add_lineage(Parser& parser) {
       ->required()
       ->check(kNotEmpty)
       ->type_name("");
-  lineage->add_flag("--down,!--up", l->down, "What is made from it; --up (default): what it is made from");
-  lineage->add_option("--depth", l->depth, "Levels (default 64)")->check(CLI::Range(1, 64))->type_name("N");
+  auto* const down = lineage->add_flag("--down", l->down, "What is made from it");
+  lineage->add_flag("--up")->description("What it is made from (default)")->excludes(down);
+  lineage->add_option("--depth", l->depth, "Levels (default: all)")->check(CLI::Range(1, 1'000'000))->type_name("N");
   repeatable(lineage
                  ->add_option("--relation", l->relations,
                               "Only these: base, finetune, adapter, quantized, merge, converted, trained-on, …")

@@ -132,7 +132,7 @@ struct ReportEcosystemCommand {
 struct LineageCommand {
   std::string repo;
   bool down = false;
-  int depth = 64;
+  std::optional<int> depth;
   std::vector<std::string> relations;  ///< empty: all along which weights or data go
   std::string evidence_min = "inferred";
   std::string format = "tree";  ///< tree, dot, mermaid

@@ -15,7 +15,7 @@ namespace {
 Result<provenance::licence::LicencePolicy> policy_named(const provenance::licence::Catalogue& catalogue,
                                                         const std::string& path) {
   auto policy = provenance::licence::load_licence_policy(catalogue, path);
-  if (!policy && policy.assume_error().code == Errc::NotFound)
+  if (!policy && policy.assume_error().code != Errc::BadInput)
     return Error{Errc::BadInput,
                  "--accept: " + policy.assume_error().what +
                      "; name a licence policy, docs/licences.md shows what to write and where examples lie"};

@@ -2,6 +2,7 @@
 #include "provenance/audit/impact.hpp"
 #include "app/audit_subjects.hpp"
 #include "app/commands/commands.hpp"
+#include "app/licences.hpp"
 #include "app/origins.hpp"
 #include "app/report_output.hpp"
 #include "app/services.hpp"
@@ -22,11 +23,22 @@ Result<std::optional<std::string>> behind(const std::string& text, std::string_v
   return std::optional(std::move(id));
 }
 
+/// A licence by its SPDX identifier, by a LicenseRef or as people spell it: what cards write for it. Else as it is.
+std::vector<std::string> as_cards_write(const provenance::licence::Catalogue& catalogue, const std::string& id) {
+  if (catalogue.by_hub_id(id) != nullptr) return {id};
+  const auto* licence = catalogue.find(id);
+  if (licence == nullptr) licence = catalogue.by_spelling(id);
+  if (licence == nullptr || licence->hub.empty()) return {id};
+  return licence->hub;
+}
+
 Result<provenance::report::Report> answer(Context& context, const storage::Index& index, const std::string& what) {
   if (const auto file = Sha256::parse(ascii_lower(what))) return audit::impact_of_file(index, *file);
   for (const std::string_view prefix : {"licence:", "license:"}) {
     HM_TRY(const auto id, behind(what, prefix));
-    if (id) return audit::impact_of_licence(index, *id);
+    if (!id) continue;
+    HM_TRY(const auto catalogue, licences_in_force(context.config, context.config_file));
+    return audit::impact_of_licence(index, *id, as_cards_write(catalogue, *id));
   }
   HM_TRY(const auto which, behind(what, "origin:"));
   if (which) {

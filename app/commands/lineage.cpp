@@ -26,7 +26,7 @@ bool is_walked(storage::Relation relation) {
 }
 bool is_walked(storage::Evidence evidence) { return evidence <= storage::Evidence::Derived; }
 constexpr char kWhereItIsCompared[] =
-    "; who has the same files or tensors is told by hubmirror audit lineage and hubmirror audit hashes";
+    "; who has the same files is told by hubmirror audit hashes, who has the same tensors by hubmirror audit lineage";
 
 Result<storage::Evidence> evidence_of(const std::string& word) {
   const auto evidence = storage::parse_evidence(word);
@@ -39,7 +39,7 @@ Result<storage::Evidence> evidence_of(const std::string& word) {
 
 Result<ln::Walk> walk_of(const LineageCommand& command) {
   ln::Walk walk;
-  walk.depth_max = command.depth;
+  if (command.depth) walk.depth_max = *command.depth;
   HM_TRY(walk.evidence_min, evidence_of(command.evidence_min));
   for (const std::string& word : command.relations) {
     const auto relation = storage::parse_relation(word);

@@ -9,13 +9,14 @@
 namespace hm::provenance::audit {
 Result<Ancestry::Edges> Ancestry::edges_of(const lineage::Node& node, const std::string& id, bool keep) {
   if (const auto known = kept_.find(id); known != kept_.end()) return known->second;
-  HM_TRY(auto edges, graph_.parents(node, walk_));
-  auto shared = std::make_shared<const std::vector<lineage::Edge>>(std::move(edges));
+  Edges out;
+  HM_TRY(auto edges, graph_.parents(node, walk_, &out.cut));
+  out.all = std::make_shared<const std::vector<lineage::Edge>>(std::move(edges));
   if (keep) {
     if (kept_.size() == kKeptMax) kept_.clear();
-    kept_.emplace(id, shared);
+    kept_.emplace(id, out);
   }
-  return shared;
+  return out;
 }
 
 Result<std::vector<Step>> Ancestry::above(const lineage::Node& start) {
@@ -28,11 +29,14 @@ Result<std::vector<Step>> Ancestry::above(const lineage::Node& start) {
   std::vector<Step> out;
   std::deque<Pending> pending{{start, lineage::id_of(start), Step::kStart, 0}};
   std::unordered_set<std::string> seen{pending.front().id};
+  cut_at_.clear();
   while (!pending.empty()) {
     const Pending at = std::move(pending.front());
     pending.pop_front();
     if (at.depth >= walk_.depth_max) continue;
-    HM_TRY(const auto edges, edges_of(at.node, at.id, at.depth != 0));
+    HM_TRY(const auto edges_here, edges_of(at.node, at.id, at.depth != 0));
+    const auto& edges = edges_here.all;
+    if (edges_here.cut && cut_at_.empty()) cut_at_ = lineage::text_of(at.node);
     for (std::size_t i = 0; i < edges->size(); ++i) {
       std::string id = lineage::id_of((*edges)[i].to);
       const bool again = !seen.insert(id).second;

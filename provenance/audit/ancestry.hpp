@@ -30,14 +30,20 @@ class Ancestry {
   const lineage::Graph& graph() const { return graph_; }
   /// Every edge once, nearest first.
   Result<std::vector<Step>> above(const lineage::Node& start);
+  /// Of the last above(): who of them says more than is read; "" nobody.
+  const std::string& cut_at() const { return cut_at_; }
 
  private:
-  using Edges = std::shared_ptr<const std::vector<lineage::Edge>>;
+  struct Edges {
+    std::shared_ptr<const std::vector<lineage::Edge>> all;
+    bool cut = false;
+  };
   Result<Edges> edges_of(const lineage::Node& node, const std::string& id, bool keep);
   static constexpr std::size_t kKeptMax = 20'000;  ///< nodes; some kilobytes each
   lineage::Graph graph_;
   lineage::Walk walk_;
   std::unordered_map<std::string, Edges> kept_;
+  std::string cut_at_;
 };
 /// Along what weights come from, and of a dataset the datasets it is made from: not to training data.
 lineage::Walk walk_to_bases();

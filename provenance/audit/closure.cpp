@@ -69,7 +69,8 @@ struct Missing {
   Role role = Role::Data;
   std::vector<std::string> path;   ///< the shortest in its most pressing role
   std::uint64_t needed_by = 0;     ///< subjects
-  std::vector<std::string> named;  ///< the first of them
+  std::uint64_t in_role = 0;       ///< of them, in its most pressing role
+  std::vector<std::string> named;  ///< the first of these
 };
 
 class Audit {
@@ -89,6 +90,7 @@ class Audit {
   Ancestry ancestry_;
   std::unordered_map<std::string, ln::Standing> standings_;
   std::map<std::string, Missing> missing_;  ///< by id
+  std::uint64_t cut_ = 0;
   struct Kind {
     std::uint64_t subjects = 0, complete = 0, with_bases = 0, runs = 0, not_here = 0;
   };
@@ -108,11 +110,17 @@ void Audit::note(const std::string& id, const Missing& seen, const std::string& 
   const auto [at, is_new] = missing_.try_emplace(id, seen);
   Missing& known = at->second;
   ++known.needed_by;
-  if (known.named.size() < kNamedMax) known.named.push_back(subject);
+  if (!is_new && seen.role < known.role) {
+    known.in_role = 0;
+    known.named.clear();
+  }
   if (!is_new && (seen.role < known.role || (seen.role == known.role && seen.path.size() < known.path.size()))) {
     known.role = seen.role;
     known.path = seen.path;
   }
+  if (seen.role != known.role) return;
+  ++known.in_role;
+  if (known.named.size() < kNamedMax) known.named.push_back(subject);
 }
 
 /// Itself and what it runs only with, what that runs only with, and so on; bases of weights that are whole are not
@@ -137,6 +145,7 @@ std::set<std::string> needed_to_run(const ln::Node& node, const std::vector<Step
 Result<> Audit::look_at(const RepoKey& repo) {
   HM_TRY(const ln::Node node, ancestry_.graph().find(repo));
   HM_TRY(const auto steps, ancestry_.above(node));
+  cut_ += ancestry_.cut_at().empty() ? 0 : 1;
   HM_TRY(const ln::Standing own, standing_of(node, ln::id_of(node)));
   Kind& kind = kinds_[report::index_of(repo.kind)];
   ++kind.subjects;
@@ -163,7 +172,7 @@ Result<> Audit::look_at(const RepoKey& repo) {
     can_run = can_run && role > Role::AdapterBase;
     const ln::Node& to = steps[step].edge().to;
     HM_TRY(const ln::Standing standing, standing_of(to, id));
-    note(id, {to, standing, role, path_to(steps, step), 0, {}}, name);
+    note(id, {to, standing, role, path_to(steps, step), 0, 0, {}}, name);
   }
   kind.complete += complete ? 1 : 0;
   kind.with_bases += with_bases ? 1 : 0;
@@ -175,8 +184,10 @@ report::Finding Audit::finding_of(const Missing& missing) const {
   const std::string name = ln::text_of(missing.node);
   std::string who;
   for (const std::string& one : missing.named) who += (who.empty() ? "" : ", ") + one;
-  if (missing.needed_by > missing.named.size())
-    who += " and " + std::to_string(missing.needed_by - missing.named.size()) + " more";
+  if (missing.in_role > missing.named.size())
+    who += " and " + std::to_string(missing.in_role - missing.named.size()) + " more";
+  if (missing.needed_by > missing.in_role)
+    who += "; less pressing for " + std::to_string(missing.needed_by - missing.in_role) + " more";
   const bool gone = missing.standing.gone_status != 0;
   std::string what =
       "not mirrored: " + std::string(kRoleWords[static_cast<std::size_t>(missing.role)]) + ", for " + who;
@@ -242,7 +253,8 @@ report::FigureTable Audit::missing_table(const Subjects& subjects) const {
                           missing->needed_by, std::string(missing->standing.word())});
   }
   table.judged = {known, missing_.size()};
-  table.gaps = {{"gone, or never known", missing_.size() - known, "what they are made from is not known either"}};
+  table.gaps = {{"lineage too large", cut_, "subjects with somebody on the way who names more than is looked at"},
+                {"gone, or never known", missing_.size() - known, "what they are made from is not known either"}};
   return table;
 }
 

@@ -159,7 +159,8 @@ class HashesAudit {
       return std::pair(!a.second->weights.empty(), a.second->bytes) >
              std::pair(!b.second->weights.empty(), b.second->bytes);
     });
-    pairs_ += order.size();
+    rows_possible_ += order.size();
+    for (const auto& [other, shared] : order) pairs_ += is_told_by(*other, self) ? 0 : 1;
     std::map<RepoKey, std::vector<report::Figure>> rows;
     for (std::size_t i = 0; i < order.size(); ++i) {
       const auto& [other, shared] = order[i];
@@ -226,6 +227,10 @@ class HashesAudit {
                                      [&](const std::string& id) { return others->bases.contains(id); });
     return std::string(related ? "same family" : "not declared");
   }
+  /// Of two that were both asked about, the first tells what they have in common.
+  bool is_told_by(const RepoKey& other, const lineage::Node& self) const {
+    return other < *self.key && std::binary_search(asked_.keys.begin(), asked_.keys.end(), other);
+  }
   /// @returns its row.
   Result<std::vector<report::Figure>> judge(const lineage::Node& self, const RepoKey& other, const Shared& shared) {
     HM_TRY(const lineage::Node node, ancestry_.graph().find(other));
@@ -238,7 +243,7 @@ class HashesAudit {
                                     shared.bytes,
                                     relation,
                                     std::string(shared.verified ? "published here" : "told by the Hub")};
-    if (shared.weights.empty() || relation == "base" || relation == "derivative") return row;
+    if (shared.weights.empty() || relation == "base" || relation == "derivative" || is_told_by(other, self)) return row;
     const bool odd = relation == "not declared" && !same_owner;
     out_.findings.push_back(
         {odd ? Severity::Warning : Severity::Note,
@@ -341,8 +346,8 @@ class HashesAudit {
                       {"relation", "of the other to the one, as declared or derived at any distance"},
                       {"known_from", "how the other's files are known"}};
     others.rows = std::move(rows_);
-    others.judged = {others.rows.size(), pairs_};
-    others.gaps = {{"pairs not in this table", pairs_ - others.rows.size(),
+    others.judged = {others.rows.size(), rows_possible_};
+    others.gaps = {{"pairs not in this table", rows_possible_ - others.rows.size(),
                     "of one repository the " + std::to_string(kRowsMax) + " with most bytes in common are in it"},
                    {"pairs not judged", pairs_not_judged_,
                     "of one repository the " + std::to_string(kJudgedMax) +
@@ -355,7 +360,7 @@ class HashesAudit {
   std::string answer() const {
     std::size_t undeclared = 0;
     for (const Finding& f : out_.findings) undeclared += f.rule == "undeclared-copy" ? 1 : 0;
-    if (files_ == 0) return "No large file of " + asked_.words + " is known.";
+    if (files_ == 0) return "No large file is known of any repository that was asked about (" + asked_.words + ").";
     return std::to_string(files_elsewhere_) + " of " + counted(files_, "large file") + " " +
            agreed(files_elsewhere_, "is", "are") + " also elsewhere, in " + counted(pairs_, "pair") +
            " of repositories; in " + std::to_string(undeclared) +
@@ -370,7 +375,7 @@ class HashesAudit {
   std::map<RepoKey, lineage::Node> nodes_;
   std::map<RepoKey, std::shared_ptr<const Above>> above_;
   std::vector<std::vector<report::Figure>> rows_;
-  std::uint64_t pairs_ = 0, pairs_not_judged_ = 0;
+  std::uint64_t pairs_ = 0, rows_possible_ = 0, pairs_not_judged_ = 0;
   std::uint64_t files_ = 0, files_elsewhere_ = 0, files_in_too_many_ = 0, without_files_ = 0, weights_changed_ = 0,
                 others_changed_ = 0, revisions_gone_ = 0, revisions_compared_ = 0;
 };

@@ -228,8 +228,8 @@ class Reader {
     for (const LicenceChange& change : licence_changes(question_.catalogue, stated.statements)) {
       const LicenceStatement &before = stated.statements[change.before], &after = stated.statements[change.after];
       if (told != nullptr && !told->emplace(before.commit, after.commit).second) continue;
-      std::string what = where + " states " + text_of(after) + ", and stated " + text_of(before) + " before (" +
-                         std::string(name_of(change.move)) + ")";
+      std::string what = "the licence of " + where + " is now " + text_of(after) + ", and was " + text_of(before) +
+                         " (" + std::string(name_of(change.move)) + ")";
       if (!change.what.empty()) what += "; with it came: " + change.what;
       found(*stated.entries[change.after], severity_of(change.move), rule, what,
             {"before: " + said(before, *stated.entries[change.before]),

@@ -152,6 +152,7 @@ struct Property {
   Column column = Column::Licence;
   std::vector<std::uint64_t> folds;  ///< values of the column
   Filter filter;                     ///< the same for a search
+  std::string advice;                ///< for when nobody has it
   /// Of one repository, for certain.
   std::function<Result<bool>(const RepoKey&)> has;
 };
@@ -298,6 +299,8 @@ Result<report::Report> impact_of(const storage::Index& index, const Property& pr
   HM_TRY(Inheritors here, inheritors_of(index, property));
   std::uint64_t all = 0;
   for (const std::uint64_t count : hub.with) all += count;
+  if (all == 0 && here.themselves == 0)
+    return Error{Errc::NotFound, "no repository that is known here " + property.holds + "; " + property.advice};
   report::Report out;
   out.id = "impact";
   out.title = "What is affected: " + property.title;
@@ -317,17 +320,25 @@ Result<report::Report> impact_of(const storage::Index& index, const Property& pr
 }
 }  // namespace
 
-Result<report::Report> impact_of_licence(const storage::Index& index, const std::string& id) {
+Result<report::Report> impact_of_licence(const storage::Index& index, const std::string& id,
+                                         const std::vector<std::string>& hub_ids) {
   Property property;
+  const std::vector<std::string> ids = hub_ids.empty() ? std::vector{id} : hub_ids;
+  property.advice =
+      "write it as cards do, e.g. licence:apache-2.0, or as an SPDX identifier; hubmirror audit licences "
+      "--all lists what there is";
   property.title = "the licence " + printable(id);
   property.holds = "stands under " + printable(id);
-  property.folds = {storage::fold32(id)};
-  property.filter.licences = {id};
-  property.has = [&index, id](const RepoKey& repo) -> Result<bool> {
+  for (const std::string& one : ids) property.folds.push_back(storage::fold32(one));
+  property.filter.licences = ids;
+  property.has = [&index, ids](const RepoKey& repo) -> Result<bool> {
+    const auto has_one = [&](const std::vector<std::string>& licences) {
+      return std::any_of(ids.begin(), ids.end(), [&](const auto& one) { return contains_fold(licences, one); });
+    };
     HM_TRY(const auto found, find_listed(index, repo));
-    if (found && contains_fold(found->facts.licences, id)) return true;
+    if (found && has_one(found->facts.licences)) return true;
     HM_TRY(const auto snapshot, ln::current_snapshot(index, repo));
-    return snapshot && contains_fold(snapshot->card.licences, id);
+    return snapshot && has_one(snapshot->card.licences);
   };
   return impact_of(index, property);
 }
@@ -350,9 +361,14 @@ Result<report::Report> impact_of_origin(const storage::Index& index, const Origi
       return Error{Errc::NotFound, "the table of origins has nobody of the jurisdiction " + printable(which) +
                                        "; docs/origins.md says how to add rows"};
     property.title = "owners of the jurisdiction " + which;
+    property.advice = "the table of origins has owners of it, and none is listed here";
     property.holds = "belongs to an owner of the jurisdiction " + which;
   } else {
     owners.push_back(which);
+    std::string code = which;
+    for (char& c : code) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    property.advice = is_jurisdiction(code) ? "the jurisdiction is written in capitals: origin:" + code
+                                            : "an owner is what stands before the '/' of a name";
     property.title = "the owner " + printable(which);
     property.holds = "belongs to " + printable(which);
   }

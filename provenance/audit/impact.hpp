@@ -21,7 +21,8 @@ Result<report::Report> impact_of_repository(const storage::Index& index, const l
 /// Who has the file, and what descends from them.
 Result<report::Report> impact_of_file(const storage::Index& index, const Sha256& file);
 /// Who stands under it, and what of the mirrored descends from such. @param id as cards write it, without case
-Result<report::Report> impact_of_licence(const storage::Index& index, const std::string& id);
+Result<report::Report> impact_of_licence(const storage::Index& index, const std::string& id,
+                                         const std::vector<std::string>& hub_ids = {});
 /// What belongs to the owners that the table says are of a jurisdiction (two capitals), or to one owner.
 /// @returns NotFound for a jurisdiction that nobody in the table has.
 Result<report::Report> impact_of_origin(const storage::Index& index, const OriginTable& origins,

@@ -79,8 +79,8 @@ LicenceStatement statement_of(const storage::CardFacts& card, std::string commit
 }
 
 std::string text_of(const LicenceStatement& statement) {
-  if (!statement.readable) return "unreadable";
-  if (!statement.stated()) return "none stated";
+  if (!statement.readable) return "not readable";
+  if (!statement.stated()) return "none";
   std::string out;
   for (const std::string& licence : as_set(statement.licences)) out += (out.empty() ? "" : ", ") + printable(licence);
   if (statement.name.empty()) return out;

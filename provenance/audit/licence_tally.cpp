@@ -110,8 +110,9 @@ report::Finding finding_of(const licence::Finding& finding, const std::string& s
   out.rule = name_of(finding.rule);
   out.subject = subject;
   out.what = finding.possible ? "possibly: " : "";
-  out.what += std::string(meaning_of(out.rule)) + ": " + finding.clause;
-  if (finding.origin != licence::kNoNode || finding.path.empty())
+  out.what += std::string(meaning_of(out.rule));
+  if (!finding.clause.empty()) out.what += ": " + finding.clause;
+  if (finding.rule != RuleId::LicenceVanished && (finding.origin != licence::kNoNode || finding.path.empty()))
     out.what += " (" + finding.expression + " of " + of_path(subject, finding.path) + ")";
   if (!finding.other_path.empty())
     out.what += " and (" + finding.other_path.back().expression + " of " + finding.other_path.back().name + ")";

@@ -204,8 +204,9 @@ class Audit {
     out_.answer.push_back(kNoAdvice);
   }
   void answer_for_all() {
-    out_.answer.push_back("Of " + subjects_.words + ", " + std::to_string(tally_.size()) +
-                          " by number: " + tally_.outcomes_text() + ".");
+    const std::string size = counted(tally_.size(), "repository");
+    out_.answer.push_back("Of " + subjects_.words + (subjects_.words == size ? "" : ", " + size) + ": " +
+                          tally_.outcomes_text() + ".");
     if (question_.policy != nullptr) out_.answer.push_back(tally_.decisions_text(question_.policy_name));
     out_.answer.push_back(kNoAdvice);
   }

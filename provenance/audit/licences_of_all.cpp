@@ -51,8 +51,8 @@ class AuditOfAll {
     Report out;
     out.id = "audit-licences";
     out.title = "Licences of all that is known";
-    out.answer.push_back("Of all that is known here, " + std::to_string(tally_.size()) +
-                         " by number: " + tally_.outcomes_text() + ".");
+    out.answer.push_back("Of all that is known here, " + counted(tally_.size(), "repository") + ": " +
+                         tally_.outcomes_text() + ".");
     if (question_.policy != nullptr) out.answer.push_back(tally_.decisions_text(question_.policy_name));
     out.answer.emplace_back("Findings are counted; of each rule those with the most downloads are shown.");
     out.answer.emplace_back(kNoAdvice);

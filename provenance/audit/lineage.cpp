@@ -16,6 +16,7 @@
 #include "provenance/audit/shapes.hpp"
 #include "provenance/audit/tensors.hpp"
 #include "provenance/file_facts.hpp"
+#include "provenance/lineage/claims.hpp"
 #include "provenance/lineage/standing.hpp"
 #include "provenance/report/population.hpp"
 #include "storage/listing_row.hpp"
@@ -47,6 +48,7 @@ constexpr auto kRules = std::to_array<RuleText>({
     {"cycle", "it descends from itself, by way of others"},
     {"self-loop", "it names itself as its base"},
     {"base-younger", "the base came to the Hub more than a day after what is made from it"},
+    {"lineage-truncated", "it, or somebody it descends from, names more than is looked at"},
     {"undeclared-parent",
      "a weight file, or half of the weights tensor by tensor, is that of an older repository that is not named"},
 });
@@ -78,6 +80,7 @@ struct Subject {
   std::int64_t created_ms = 0;  ///< 0: not known
   bool listed = false;
   std::vector<Step> steps;
+  std::string cut_at;  ///< who of them says more than is looked at; "" nobody
 };
 
 class Audit {
@@ -145,6 +148,7 @@ Result<Subject> Audit::read(const RepoKey& repo) {
     HM_TRY(out.files, file_facts_of(index_, *out.snapshot));
   }
   HM_TRY(out.steps, ancestry_.above(out.node));
+  out.cut_at = ancestry_.cut_at();
   return out;
 }
 
@@ -181,11 +185,13 @@ Result<> Audit::judge_targets(const Subject& subject) {
     const std::string name = ln::text_of(edge.to);
     const auto path = path_to(subject.steps, i);
     const bool is_said = edge.evidence() >= Evidence::Declared;  // else it is where a file happened to be loaded from
-    if (!edge.to.key && !is_valid_repo_name(edge.to.repo.name)) {
+    if (!standing.known && !is_valid_repo_name(edge.to.repo.name)) {
       find(is_data(edge.relation) || !is_said ? Severity::Note : Severity::Warning, "base-is-no-repository", subject,
            "it names \"" + name + "\", which can be no repository", path);
     } else if (!standing.known) {
-      const std::string how = edge.to.key ? "is known by its id only" : "is not known here";
+      const std::string how = edge.to.key
+                                  ? "is not known here (the Hub gives it the id " + edge.to.key->rid.text() + ")"
+                                  : "is not known here";
       if (is_data(edge.relation))
         find(Severity::Note, "dangling-dataset", subject, "its data " + name + " " + how, path);
       else
@@ -485,6 +491,9 @@ Result<> Audit::look_at(const RepoKey& repo) {
   count(subject);
   HM_TRY(judge_targets(subject));
   judge_cycles(subject);
+  if (!subject.cut_at.empty())
+    find(Severity::Warning, "lineage-truncated", subject,
+         subject.cut_at + " names more than " + std::to_string(ln::kClaimsMax) + " others; the rest is not looked at");
   judge_contradictions(subject);
   judge_relations(subject);
   HM_TRY(judge_shapes(subject));
@@ -506,8 +515,9 @@ Result<report::Report> Audit::finish(const Subjects& subjects) {
   }
   const report::Share judged{sum.subjects - unjudged_, sum.subjects};
   out.answer = {"Of " + counted(sum.subjects, "repository") + " (" + subjects.words + ") " +
-                    std::to_string(sum.with_base) + (sum.with_base == 1 ? " says" : " say") +
-                    " what it is made from, " + std::to_string(sum.from_files) + " by files too.",
+                    std::to_string(sum.with_base) +
+                    (sum.with_base == 1 ? " says what it is made from, " : " say what they are made from, ") +
+                    std::to_string(sum.from_files) + " by files too.",
                 "Findings: " + findings_.words() + "."};
 
   report::FigureTable table;

@@ -44,6 +44,7 @@ struct Subject {
   std::vector<Place> roots;  ///< itself when it names no base
   std::vector<Place> between;
   bool circle = false;  ///< some of its bases lead in a circle and to no root
+  std::string cut_at;   ///< who of them names more bases than are read; "" nobody
 };
 
 class OriginsAudit {
@@ -86,7 +87,8 @@ class OriginsAudit {
     Subject out;
     out.self = place_of(node);
     HM_TRY(out.above, ancestry_.above(node));
-    std::set<std::string> has_base{};
+    out.cut_at = ancestry_.cut_at();
+    std::set<std::string> has_base;
     std::map<std::string, Node> seen;
     const std::string self = id_of(node);
     for (const Step& step : out.above) {
@@ -117,6 +119,11 @@ class OriginsAudit {
       jurisdictions.insert(kUnknown);
       sectors.insert(kUnknown);
       ++circles_;
+    }
+    if (!subject.cut_at.empty()) {
+      jurisdictions.insert(kUnknown);
+      sectors.insert(kUnknown);
+      ++cut_;
     }
     if (jurisdictions.contains(kUnknown)) ++unknown_roots_;
     for (const std::string& j : jurisdictions) note_root(by_root_, j, jurisdictions.size() == 1);
@@ -170,6 +177,13 @@ class OriginsAudit {
         found(subject, root, Severity::Problem, "root-refused", "root base");
     for (const Place& place : subject.between)
       if (refused(place)) found(subject, place, Severity::Warning, "base-refused", "base on the way");
+    if (!subject.cut_at.empty())
+      out_.findings.push_back(
+          {question_.refused.empty() ? Severity::Warning : Severity::Problem,
+           "lineage-truncated",
+           name,
+           subject.cut_at + " names more bases than are looked at: others of them may be from anywhere",
+           {}});
     if (subject.circle && question_.refused.contains(kUnknown))
       out_.findings.push_back(
           {Severity::Problem, "root-refused", name, "its bases lead in a circle: it has no root", {}});
@@ -301,6 +315,7 @@ class OriginsAudit {
         table.gaps.push_back({"bases not found", missing_.size(),
                               "they are named and not known here; their owners count by the names they were given"});
         table.gaps.push_back({"circles", circles_, "bases lead back to where they came from; there is no root"});
+        table.gaps.push_back({"lineage too large", cut_, "somebody on the way names more bases than are looked at"});
       }
     }
     auto& gaps = out_.tables.front().gaps;
@@ -309,7 +324,7 @@ class OriginsAudit {
   void write_answer() {
     const std::uint64_t all = asked_.keys.size();
     if (all == 0) {
-      out_.answer = {"There is nothing to judge: " + asked_.words + " is no repository."};
+      out_.answer = {"There is nothing to judge: no repository is chosen (" + asked_.words + ")."};
       return;
     }
     if (!question_.refused.empty()) {
@@ -332,9 +347,8 @@ class OriginsAudit {
     }
     out_.answer.push_back("Publishers of " + counted(all, "repository") + ": " + shares_text(out_.tables[0], 2) + ".");
     out_.answer.push_back("Root bases: " + shares_text(out_.tables[2], 2) + ".");
-    out_.answer.push_back("Of " + std::to_string(unknown_publishers_) +
-                          " the publisher's jurisdiction is unknown, of " + std::to_string(unknown_roots_) +
-                          " that of a root base.");
+    out_.answer.push_back("Not known: the publisher's jurisdiction of " + std::to_string(unknown_publishers_) +
+                          ", that of a root base of " + std::to_string(unknown_roots_) + ".");
   }
   static std::string shares_text(const FigureTable& table, std::size_t column) {
     constexpr std::size_t kNamed = 6;
@@ -357,7 +371,7 @@ class OriginsAudit {
   std::map<std::string, std::uint64_t> by_publisher_, by_publisher_sector_;
   std::map<std::string, RootCount> by_root_, by_root_sector_;
   std::vector<std::vector<Figure>> rows_;
-  std::uint64_t unknown_publishers_ = 0, unknown_roots_ = 0, circles_ = 0;
+  std::uint64_t unknown_publishers_ = 0, unknown_roots_ = 0, circles_ = 0, cut_ = 0;
 };
 }  // namespace
 

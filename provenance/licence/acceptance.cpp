@@ -107,6 +107,11 @@ Result<LicencePolicy> parse_licence_policy(const Catalogue& catalogue, std::stri
       if (catalogue.find(id) == nullptr)
         return Error{Errc::BadInput,
                      place_of(file, key) + key + ": \"" + printable(id) + "\" has no section in the catalogue"};
+  if (p.refuse_restrictions == 0 && p.refuse_duties == 0 && p.refuse_licences.empty() && p.accept_licences.empty() &&
+      w.drift != "refuse" && w.possible != "refuse")
+    return Error{Errc::BadInput, std::string(source) +
+                                     ": it refuses nothing, so whatever is not in conflict would pass; write at least "
+                                     "one of refuse_restrictions, refuse_duties and refuse_licences into [policy]"};
   p.data_counts = w.data == "refuse";
   p.refuse_drift = w.drift == "refuse";
   using OnPossible = LicencePolicy::OnPossible;

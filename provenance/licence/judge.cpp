@@ -346,9 +346,8 @@ Summary Judge::judge(const NodeFacts& node, std::span<const Term> terms, const S
   work.summary.restricts = own.restricts;
   work.summary.demands = own.demands;
   work.unknown = own.unknown;
-  if (own.unknown) work.found(RuleId::LicenceUnknown, Severity::Warning, "no permission is known", std::nullopt);
-  if (node.vanished)
-    work.found(RuleId::LicenceVanished, Severity::Warning, "an earlier commit or listing had a licence", std::nullopt);
+  if (own.unknown) work.found(RuleId::LicenceUnknown, Severity::Warning, "", std::nullopt);
+  if (node.vanished) work.found(RuleId::LicenceVanished, Severity::Warning, "", std::nullopt);
   judge_limits(work, own, std::nullopt);
   for (std::size_t i = 0; i < terms.size(); ++i) judge_term(work, i);
   judge_exclusions(work);

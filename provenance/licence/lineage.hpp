@@ -154,5 +154,5 @@ struct Verdict {
   std::size_t findings_left_out = 0;
 };
 inline constexpr std::size_t kFindingsMax = 1000;  ///< nobody reads more; conflicts come first
-inline constexpr std::size_t kDepthMax = 64;       ///< hops; real chains have under twenty
+inline constexpr std::size_t kDepthMax = 1'000;    ///< hops; real chains have under twenty
 }  // namespace hm::provenance::licence

@@ -22,7 +22,8 @@ struct Claim {
   std::string text;   ///< as written
   bool operator==(const Claim&) const = default;
 };
-inline constexpr std::size_t kClaimsMax = 1'000;  ///< of one repository or revision; the longest real list has hundreds
+/// Of one repository or revision; the longest real list has hundreds. One with so many is taken to say more.
+inline constexpr std::size_t kClaimsMax = 1'000;
 
 /// A reference as authors write it: "ns/name", "name", a Hub URL with or without a path behind the name,
 /// "datasets/ns/name", with blanks around it or a '/' behind it. What can be no repository (a folder of the author's, a

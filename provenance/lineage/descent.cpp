@@ -32,9 +32,9 @@ Result<> Descent::add(const Graph& graph, const Descendant& seen) {
     looked_up = found ? std::move(*found) : repo->rid.text();
     name = looked_up;
   }
-  constexpr int kDepthMax = std::numeric_limits<std::uint8_t>::max();
+  constexpr int kDepthMax = std::numeric_limits<std::uint16_t>::max();
   rows_.push_back(
-      {seen.relation, seen.evidence, static_cast<std::uint8_t>(std::min(seen.depth, kDepthMax)), seen.parent});
+      {seen.relation, seen.evidence, static_cast<std::uint16_t>(std::min(seen.depth, kDepthMax)), seen.parent});
   keys_.append(seen.key);
   names_.append(name);
   ends_.push_back(static_cast<std::uint32_t>(names_.size()));

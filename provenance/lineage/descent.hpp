@@ -22,7 +22,7 @@ class Descent {
   struct Row {
     storage::Relation relation;
     storage::Evidence evidence;
-    std::uint8_t depth;    ///< 1: a child
+    std::uint16_t depth;   ///< 1: a child; no more than fits
     std::uint32_t parent;  ///< place of who it descends from, or Descendant::kRoot
   };
   std::uint32_t size() const { return static_cast<std::uint32_t>(rows_.size()); }

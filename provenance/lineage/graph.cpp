@@ -167,11 +167,12 @@ Result<Node> Graph::resolved(const EdgeTarget& target, std::string_view text) co
   return Node{k, {k.kind, name ? std::move(*name) : std::string(text)}};
 }
 
-Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk) const {
+Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk, bool* cut) const {
   if (!node.key) return std::vector<Edge>();
   Gathered gathered;
   std::map<std::string, Node> only_ids;  // bases that the Hub gives an id for and nobody here knows, by name
   auto add = [&](const std::vector<Claim>& claims, const Statement& seen) -> Result<> {
+    if (cut != nullptr) *cut |= claims.size() >= kClaimsMax;
     for (const Claim& claim : claims) {
       if (!follows(walk, claim.relation)) continue;
       HM_TRY(Node to, resolved(claim.to, claim.text));
@@ -342,11 +343,18 @@ Result<std::vector<Edge>> Graph::way_up(const Node& from, const Node& to, const 
   HM_TRY(auto all, ancestors(from, walk));
   // Nearest first: the first edge that reached a node is on a shortest way to it.
   std::map<std::string, const Edge*> reached;
-  for (const Ancestor& step : all)
-    if (!step.again) reached.emplace(identity_of(step.edge.to), &step.edge);
+  std::string end = identity_of(to);
+  for (const Ancestor& step : all) {
+    if (step.again) continue;
+    reached.emplace(identity_of(step.edge.to), &step.edge);
+    // The Hub gives ids of bases that nobody here knows; who asks has only the name that stands beside one.
+    if (!to.key && step.edge.to.key && !reached.contains(end) &&
+        key::name(step.edge.to.repo) == key::name({to.repo.kind, to.repo.name}))
+      end = identity_of(step.edge.to);
+  }
   std::vector<Edge> way;
   const std::string start = identity_of(from);
-  for (std::string at = identity_of(to); at != start;) {
+  for (std::string at = end; at != start;) {
     const auto step = reached.find(at);
     if (step == reached.end()) return std::vector<Edge>();
     way.push_back(*step->second);

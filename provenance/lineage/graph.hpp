@@ -2,6 +2,7 @@
 // Threads: safe; calls block on the index. Whatever strangers wrote ends here: cycles, loops, a hundred thousand
 // children, parents that nobody has. docs/lineage.md
 #pragma once
+#include <climits>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -41,7 +42,7 @@ struct Edge {
 };
 
 struct Walk {
-  int depth_max = 64;                        ///< levels; cards are edited by people, real families have a dozen
+  int depth_max = INT_MAX;                   ///< levels; nobody is followed twice, so each way ends
   std::vector<storage::Relation> relations;  ///< empty: all that are lineage
   storage::Evidence evidence_min = storage::Evidence::Inferred;
 };
@@ -76,8 +77,8 @@ class Graph {
   Result<std::optional<std::string>> name_of(const RepoKey& key) const;
 
   /// What a repository says it is made from; a parent that is named by listing and card alike is one edge of a
-  /// relation. Nothing for a node without a key.
-  Result<std::vector<Edge>> parents(const Node& node, const Walk& walk) const;
+  /// relation. Nothing for a node without a key. @param cut set when it says more than is read, kClaimsMax
+  Result<std::vector<Edge>> parents(const Node& node, const Walk& walk, bool* cut = nullptr) const;
   /// Every repository once, nearest first, until `visit` returns false. Does not give the node itself.
   Result<> descendants(const Node& node, const Walk& walk, const std::function<bool(const Descendant&)>& visit) const;
   /// Every edge once, nearest first.

@@ -26,6 +26,11 @@ constexpr std::size_t kRowsAheadMax = 1U << 16;  // kept by the other thread: so
 class Block {
  public:
   static constexpr std::size_t kRows = 64;
+  Block() {
+    constexpr std::size_t kNameBytesUsual = 48;
+    rows_.reserve(kRows);
+    names_.reserve(kRows * kNameBytesUsual);
+  }
   bool is_full() const { return rows_.size() == kRows; }
   void add(std::size_t prefix, const storage::EdgeView& edge, const Downward& down) {
     Row& kept = rows_.emplace_back();

@@ -5,6 +5,7 @@
 
 #include "storage/key_space.hpp"
 #include "storage/listing_row.hpp"
+#include "storage/rows.hpp"
 
 namespace hm::provenance::report {
 using storage::Column;
@@ -30,6 +31,7 @@ Result<Population> Population::read(const storage::Index& index, const OriginTab
   out.created_.resize(size);
   out.owner_.assign(size, kNobody);
   HM_TRY(out.read_numbers());
+  HM_TRY(out.read_gone());
   HM_TRY(out.read_owners(origins));
   for (std::uint32_t i = 0; i < size; ++i) {
     for (const RepoKind kind : kAllKinds) {
@@ -48,6 +50,23 @@ Result<> Population::read_numbers() {
                      [&](std::uint32_t i, std::uint64_t value) { downloads_[i] = value; }));
   return each_number(*index_, Column::Created, size(),
                      [&](std::uint32_t i, std::uint64_t value) { created_[i] = static_cast<std::uint32_t>(value); });
+}
+
+/// What a visit found gone; listings may not tell of that for days.
+Result<> Population::read_gone() {
+  Result<> outcome = ok();
+  HM_TRY(index_->scan(storage::Family::Repos, {}, [&](std::string_view k, std::string_view bytes) {
+    outcome = [&]() -> Result<> {
+      HM_TRY(const storage::RepoRow row, storage::unpack_repo(bytes));
+      const auto key = storage::key::parse_repo(k);
+      if (row.gone_status == 0 || !key) return ok();
+      HM_TRY(const auto listed, storage::find_listing(*index_, *key));
+      if (listed && listed->ordinal < size()) state_[listed->ordinal] |= storage::kStateGone;
+      return ok();
+    }();
+    return outcome.has_value();
+  }));
+  return outcome;
 }
 
 Result<> Population::read_owners(const OriginTable& origins) {

@@ -61,6 +61,7 @@ class Population {
 
  private:
   Result<> read_numbers();
+  Result<> read_gone();
   Result<> read_owners(const OriginTable& origins);
   const storage::Index* index_ = nullptr;
   std::vector<std::uint8_t> state_;

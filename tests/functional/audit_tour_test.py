@@ -39,7 +39,7 @@ class AuditTourTest(HubTest):
         answer = self.ask("audit", "origins", "--refuse", "CN", code=1)
         self.assertIn("3 of 8 repositories have a publisher or a root base from CN.", answer)
         answer = self.ask("audit", "history", "--since", "2026-03-01", code=1)
-        self.assertIn("stated mit before (stricter)", answer)
+        self.assertIn("and was mit (stricter)", answer)
         self.assertIn("Nothing that matters changed upstream since 2999-01-01", self.ask("audit", "history", "--since", "2999-01-01"))
         digest = self.pointers(self.made["shadow/renamed-weights"])["model.safetensors"][0]
         answer = self.ask("--json", "impact", digest)

@@ -74,7 +74,7 @@ class LineageTest(HubTest):
         self.assertEqual([e["from"] for e in gone["edges"]], ["org/loose"], "a base that nobody has is known by those who name it")
 
     def test_what_only_spaces_use_is_known_by_them(self):
-        self.space("org/demo", {"README.md": card(models=["org/vanished"])})
+        self.repo("space", "org/demo", {"README.md": card(models=["org/vanished"])})
         self.hm("crawl", "--once")
         self.mirror("spaces/org/demo")
         self.assertIn("org/vanished affects 1 repository, of which 1 is mirrored here.", self.hm("impact", "org/vanished").out)

@@ -217,6 +217,24 @@ TEST_F(AuditsTest, EachFactHasACoverageOfItsOwn) {
   EXPECT_EQ(report.table("roots_by_sector")->judged, (Share{1, 1}));
 }
 
+TEST_F(AuditsTest, ALongWayHidesNoRoot) {
+  list(1, "Qwen/base");
+  list(2, "chain/n2", {"Qwen/base"});
+  for (int i = 3; i <= 90; ++i) list(i, "chain/n" + std::to_string(i), {"chain/n" + std::to_string(i - 1)});
+  EXPECT_THAT(found(origins({90}, {"CN"})), ElementsAre("problem root-refused chain/n90"));
+}
+
+TEST_F(AuditsTest, MoreBasesThanAreReadHideNoneSilently) {
+  std::string card = "base_model:\n";
+  for (int i = 0; i < 1'100; ++i) card += "- hide/m" + std::to_string(i) + "\n";
+  publish(1, "hide/many", '1', card + "- Qwen/base\n");
+  const Report report = origins({1}, {"CN"});
+  EXPECT_THAT(found(report), Contains("problem lineage-truncated hide/many"));
+  EXPECT_EQ(report.table("roots_by_jurisdiction")->judged, (Share{0, 1}));
+  EXPECT_EQ(report.table("roots_by_jurisdiction")->gaps[3].count, 1U);
+  EXPECT_THAT(found(origins({1})), Contains("warning lineage-truncated hide/many"));
+}
+
 TEST_F(AuditsTest, WhatGoesInACircleHasNoRoot) {
   list(1, "tuni/a", {"tuni/b"});
   list(2, "tuni/b", {"tuni/a"});
@@ -281,7 +299,7 @@ TEST_F(AuditsTest, LicencesAndBasesOfPublishedRevisionsAreCompared) {
   const Report report = history({1});
   EXPECT_THAT(found(report), ElementsAre("problem licence-changed org/a", "problem licence-changed org/a",
                                          "warning bases-changed org/a", "note bases-changed org/a"));
-  EXPECT_THAT(report.findings[0].what, HasSubstr("states cc-by-nc-4.0, and stated apache-2.0 before (stricter)"));
+  EXPECT_THAT(report.findings[0].what, HasSubstr("is now cc-by-nc-4.0, and was apache-2.0 (stricter)"));
   EXPECT_THAT(report.findings[0].path[0], HasSubstr(std::string(40, '2')));
   EXPECT_THAT(report.findings[1].what, HasSubstr("(withdrawn)"));
 }
@@ -369,6 +387,15 @@ TEST_F(AuditsTest, SharedWeightsOfStrangersAreAWarning) {
   EXPECT_EQ(*report.table("others")->find({"b/copy", "a/base"}, "weights"), report::Figure(std::uint64_t{1}));
   EXPECT_EQ(*hashes({3}).table("others")->find({"c/declared", "a/base"}, "relation"),
             report::Figure(std::string("base")));
+}
+
+TEST_F(AuditsTest, APairIsToldOnce) {
+  publish(1, "a/base", '1', "", {{"model.safetensors", "weights"}});
+  publish(2, "b/copy", '2', "", {{"other.safetensors", "weights"}});
+  const Report report = hashes({1, 2});
+  EXPECT_THAT(found(report), ElementsAre("warning undeclared-copy a/base"));
+  EXPECT_EQ(report.table("others")->rows.size(), 2U) << "each with the other";
+  EXPECT_THAT(report.answer[0], HasSubstr("in 1 pair of repositories; in 1 of these"));
 }
 
 TEST_F(AuditsTest, WhoTrainedOnTheSameDataIsNoRelative) {

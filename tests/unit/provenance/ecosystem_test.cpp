@@ -283,6 +283,15 @@ TEST_F(EcosystemTest, WhatIsGoneIsNotCountedAndIsSaid) {
   EXPECT_EQ(number(after, "concentration", {kind}, "downloads") + most[0].popularity.downloads,
             number(before, "concentration", {kind}, "downloads"));
   EXPECT_EQ(after.table("repositories")->gaps[0].count, 1U);
+  // A visit finds it before listings tell of it.
+  const auto next = provenance::search(*index_, {}, provenance::SortBy::Downloads, 1).value();
+  provenance::Observation seen;
+  seen.src = next[0].row.src, seen.repo = {next[0].key.kind, next[0].row.name}, seen.rid = next[0].key.rid;
+  ASSERT_TRUE(recorder_->record_visit(seen));
+  const auto row = index_->get(storage::Family::Repos, storage::key::repo(next[0].key)).value();
+  ASSERT_TRUE(row);
+  ASSERT_TRUE(recorder_->record_gone(storage::unpack_repo(*row).value(), 404));
+  EXPECT_EQ(report().table("repositories")->gaps[0].count, 2U);
 }
 
 TEST_F(EcosystemTest, SaysWhatItRestsOnAndWhatEveryFigureMeans) {

@@ -33,6 +33,14 @@ TEST_F(LicenceAcceptance, PermissiveIsAccepted) {
   EXPECT_EQ(apply(shipped("commercial.toml"), lineage.add("a/c", "MIT OR GPL-3.0-only")).decision, Decision::Accepted)
       << "one may choose";
 }
+TEST_F(LicenceAcceptance, APolicyThatRefusesNothingIsNone) {
+  for (const char* text : {"", "[policy]\n", "[policy]\ndescription = \"cut by a full disk\"\n"}) {
+    const auto read = parse_licence_policy(catalogue, text, "house.toml");
+    ASSERT_FALSE(read) << text;
+    EXPECT_EQ(read.error().code, Errc::BadInput);
+    EXPECT_THAT(read.error().what, testing::HasSubstr("house.toml: it refuses nothing"));
+  }
+}
 TEST_F(LicenceAcceptance, WhatIsRefusedIsSaid) {
   const Acceptance a = apply(shipped("commercial.toml"), lineage.add("a/b", "CC-BY-NC-SA-4.0"));
   EXPECT_EQ(a.decision, Decision::Refused);

@@ -76,7 +76,7 @@ TEST(LicenceChanges, SeveritiesAreThoseOfTheDocument) {
   EXPECT_EQ(severity_of(LicenceMove::MoreDuties), report::Severity::Warning);
   EXPECT_EQ(severity_of(LicenceMove::Looser), report::Severity::Note);
   EXPECT_EQ(text_of(says({"other"}, "llama3")), "other (llama3)");
-  EXPECT_EQ(text_of(says({})), "none stated");
+  EXPECT_EQ(text_of(says({})), "none");
 }
 }  // namespace
 }  // namespace hm::provenance::audit

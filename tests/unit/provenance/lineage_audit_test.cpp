@@ -298,6 +298,9 @@ TEST_F(AuditTest, OneFindingTellsOfAllWhoLackTheSame) {
   const auto report = closure_of(mirrored());
   ASSERT_EQ(report.findings.size(), 1U);
   EXPECT_EQ(report.findings[0].what, "not mirrored: a base, for org/m2, org/m3, org/m4 and 3 more");
+  publish_said(8, "org/adapter", "base_model: org/root\nbase_model_relation: adapter\n", adapter_of("org/root"));
+  EXPECT_EQ(closure_of(mirrored()).findings[0].what,
+            "not mirrored: the base of an adapter, for org/adapter; less pressing for 6 more");
 }
 
 TEST_F(AuditTest, ImpactOfARepositoryIsTwofold) {
@@ -333,6 +336,17 @@ TEST_F(AuditTest, WhatUsesItAndIsMadeFromItTooDescends) {
   publish_said(5, "org/only-code", "", code);
   const auto report = impact_of_repository(*index_, node("org/root")).value();
   EXPECT_EQ(report.answer[1], "Descend from it: 3; use it or one of these: 1.");
+}
+
+/// The Hub gives its id beside its name; who asks has the name.
+TEST_F(AuditTest, TheWayToABaseThatNobodyHasIsFoundByItsName) {
+  list(1, "org/child", {"77"});
+  const lineage::Node deleted{std::nullopt, {RepoKind::Model, "X/77"}};
+  const auto way = lineage::Graph(*index_).way_up(node("org/child"), deleted, {}).value();
+  ASSERT_EQ(way.size(), 1U);
+  EXPECT_EQ(way[0].to.repo.name, "x/77");
+  EXPECT_THAT(lineage::Graph(*index_).way_up(node("org/child"), {std::nullopt, {RepoKind::Model, "x/78"}}, {}).value(),
+              IsEmpty());
 }
 
 TEST_F(AuditTest, ImpactOfANameThatNobodyHasIsKnownByThoseWhoNameIt) {
@@ -393,6 +407,9 @@ TEST_F(AuditTest, ImpactOfALicenceReachesThoseWhoInheritIt) {
   EXPECT_EQ(report.findings[0].what, "it descends from org/strict, which stands under cc-by-nc-4.0");
   EXPECT_EQ(cell(report, "hub", {"model"}, "affected"), "50.0 %");
   EXPECT_EQ(report.table("most_downloaded")->rows.size(), 2U);
+  EXPECT_EQ(impact_of_licence(*index_, "mitt").error().code, Errc::NotFound);
+  EXPECT_THAT(shown(impact_of_licence(*index_, "CC-BY-NC-4.0 as SPDX", {"cc-by-nc-4.0"}).value()),
+              ElementsAre("warning org/child affected", "warning org/two affected"));
   EXPECT_THAT(shown(impact_of_licence(*index_, "MIT").value()),
               UnorderedElementsAre("warning org/two affected", "warning org/free affected"));
 }
@@ -413,11 +430,17 @@ TEST_F(AuditTest, ImpactOfAnOriginReachesThoseWhoDescendFromItsOwners) {
     EXPECT_THAT(shown(report), ElementsAre("warning org/child affected")) << which;
     EXPECT_EQ(cell(report, "hub", {"model"}, "affected"), "33.3 %");
   }
+  const auto small = impact_of_origin(*index_, origins, "de");
+  ASSERT_FALSE(small) << "nobody is called so";
+  EXPECT_THAT(small.error().what, HasSubstr("origin:DE"));
   EXPECT_EQ(impact_of_origin(*index_, origins, "FR").error().code, Errc::NotFound);
   EXPECT_EQ(impact_of_origin(*index_, origins, "ZZ").error().code, Errc::BadInput) << "no country has this code";
 }
 
 TEST_F(AuditTest, TheSameStateGivesTheSameBytesAlsoAfterARebuild) {
+  Listed free;
+  free.more = R"(,"tags":["license:mit"])";
+  list(90, "org/free", free);
   list_made(1, "org/root", "2026-03-05T12:00:00.000Z", {"4"});
   list_made(2, "org/child", "2026-01-05T12:00:00.000Z", {"1", "org/deleted", "./out"});
   list(1, "org/renamed", {"4"});
