@@ -187,6 +187,7 @@ Result<EdgeFilter> EdgeFilter::read(const Index& index, bool lineage_only) {
 }
 
 bool EdgeFilter::has(const Place& place) const {
+  if (bits_.empty()) return true;
   const char* const chunk = bits_.data() + std::size_t{place.chunk} * kChunkBytes;
   bool all = true;  // no short cut: the loads wait for memory together
   for (const std::uint16_t bit : place.bits) all &= is_set(chunk, bit);

@@ -114,7 +114,7 @@ class EdgeFilter {
     std::array<std::uint16_t, 4> bits{};
   };
   static Place place_of(std::string_view prefix);
-  bool has(const Place& place) const;
+  bool has(const Place& place) const;  ///< true of one that was not read
 
   /// What may be known of a repository. Asked first and answered later: meanwhile the bits are fetched into the cache.
   struct Question {

@@ -283,13 +283,29 @@ Result<Graph::Level> Graph::level_of(const std::vector<Pending>& pending, RepoKi
   return out;
 }
 
+Result<bool> Graph::has_edges(const std::vector<Pending>& to, RepoKind root_kind, const Downward& down) const {
+  HM_TRY(const Level level, level_of(to, root_kind, down));
+  bool found = false;
+  for (const Prefix& prefix : level.prefixes) {
+    HM_TRY(index_.scan(Family::Edges, prefix.bytes, [&](std::string_view, std::string_view) {
+      found = true;
+      return false;
+    }));
+    if (found) break;
+  }
+  return found;
+}
+
 Result<> Graph::descendants(const Node& node, const Walk& walk,
                             const std::function<bool(const Descendant&)>& visit) const {
-  HM_TRY(const Downward down, Downward::of(index_, walk));
+  Downward down(walk);
   KeySet seen;
   std::vector<Pending> pending{
       {node.key ? key::repo(*node.key) : std::string(), Descendant::kRoot, true, node.repo.name}};
   if (node.key) seen.add(pending.front().key);
+  HM_TRY(const bool has_some, has_edges(pending, node.repo.kind, down));
+  if (!has_some) return ok();  // most have none
+  HM_TRY(down.read_filter(index_));
   std::uint32_t count = 0;
   for (int depth = 1; !pending.empty() && depth <= walk.depth_max; ++depth) {
     HM_TRY(Level level, level_of(pending, node.repo.kind, down));

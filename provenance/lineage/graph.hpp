@@ -111,6 +111,7 @@ class Graph {
     std::vector<Name> names;
   };
   Result<bool> is_meant(Level& level, const Prefix& prefix) const;
+  Result<bool> has_edges(const std::vector<Pending>& to, RepoKind root_kind, const Downward& down) const;
   Result<Level> level_of(const std::vector<Pending>& pending, RepoKind root_kind, const Downward& down) const;
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
   Result<> add_names(const Node& node, std::uint32_t number, const Downward& down, Level& into) const;

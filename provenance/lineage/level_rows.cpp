@@ -218,19 +218,19 @@ Result<bool> rows_of_one(const Index& index, std::string_view prefix, std::size_
 }
 }  // namespace
 
-Result<Downward> Downward::of(const Index& index, const Walk& walk) {
-  Downward out;
-  out.evidence_min = walk.evidence_min;
+Downward::Downward(const Walk& walk) : evidence_min(walk.evidence_min) {
   for (int i = 0; i < storage::kRelationCount; ++i) {
     const auto relation = static_cast<Relation>(i);
     if (!follows(walk, relation)) continue;
-    out.relations[static_cast<std::size_t>(i)] = true;
+    relations[static_cast<std::size_t>(i)] = true;
     const EdgeClass edges = storage::class_of(relation);
-    if (std::find(out.classes.begin(), out.classes.end(), edges) == out.classes.end()) out.classes.push_back(edges);
+    if (std::find(classes.begin(), classes.end(), edges) == classes.end()) classes.push_back(edges);
   }
-  std::sort(out.classes.begin(), out.classes.end());
-  HM_TRY(out.filter, storage::EdgeFilter::read(index, out.classes.back() == EdgeClass::Lineage));
-  return out;
+  std::sort(classes.begin(), classes.end());
+}
+Result<> Downward::read_filter(const Index& index) {
+  HM_TRY(filter, storage::EdgeFilter::read(index, classes.back() == EdgeClass::Lineage));
+  return ok();
 }
 
 Result<bool> each_row_of(const Index& index, std::span<const std::string> prefixes, const Downward& down,

@@ -171,7 +171,7 @@ class AloneTest(DaemonTest):
         self.faults({"do": "status", "status": 503, "match": {"port": "api"}})
         self.begin()
         wait_until(lambda: self.status()["sync"]["state"] == "waiting", "the sync has tried", self.daemon)
-        self.assertEqual(self.status()["crawl"]["state"], "working")
+        wait_until(lambda: self.status()["crawl"]["state"] == "working", "the crawl goes on", self.daemon)
         self.assertEqual(self.hm("--json", "status", code=1).json["complete"]["skipped"], 1)
         self.faults()
         self.hm("sync")
