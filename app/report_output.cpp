@@ -19,10 +19,6 @@ using provenance::report::Report;
 constexpr std::size_t kFindingsShownMax = 200, kRowsShownMax = 100;
 constexpr std::size_t kCellShownMax = 160;  // characters: a name of a stranger pads all rows of its column
 
-std::string shown(const std::string& cell) {
-  return cell.size() <= kCellShownMax ? cell : provenance::report::shortened(cell, kCellShownMax);
-}
-
 std::string table_text(const FigureTable& figures) {
   std::string out = "\n" + figures.title + "\n  over " + figures.population + "\n";
   std::vector<Table::Column> columns;
@@ -36,7 +32,8 @@ std::string table_text(const FigureTable& figures) {
   Table table(std::move(columns));
   for (std::size_t i = 0; i < figures.rows.size() && i < kRowsShownMax; ++i) {
     std::vector<std::string> cells;
-    for (const auto& figure : figures.rows[i]) cells.push_back(shown(provenance::report::text_of(figure)));
+    for (const auto& figure : figures.rows[i])
+      cells.push_back(provenance::report::shortened(provenance::report::text_of(figure), kCellShownMax));
     table.add(std::move(cells));
   }
   out += table.render();

@@ -11,7 +11,8 @@
 
 namespace hm::app {
 namespace {
-/// Exit code 1 is for findings: a file that is not there is a mistake of the command line.
+/// Exit code 1 is for findings, and 3 for what the operator cannot help: a file that cannot be read is a mistake of the
+/// command line.
 Result<provenance::licence::LicencePolicy> policy_named(const provenance::licence::Catalogue& catalogue,
                                                         const std::string& path) {
   auto policy = provenance::licence::load_licence_policy(catalogue, path);

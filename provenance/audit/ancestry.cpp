@@ -4,8 +4,6 @@
 #include <deque>
 #include <unordered_set>
 
-#include "provenance/lineage/standing.hpp"
-
 namespace hm::provenance::audit {
 Result<Ancestry::Edges> Ancestry::edges_of(const lineage::Node& node, const std::string& id, bool keep) {
   if (const auto known = kept_.find(id); known != kept_.end()) return known->second;
@@ -46,6 +44,14 @@ Result<std::vector<Step>> Ancestry::above(const lineage::Node& start) {
     }
   }
   return out;
+}
+
+Result<lineage::Standing> Standings::of(const lineage::Node& node, const std::string& id) {
+  if (const auto known = kept_.find(id); known != kept_.end()) return known->second;
+  HM_TRY(const lineage::Standing standing, lineage::standing_of(index_, node));
+  if (kept_.size() == kKeptMax) kept_.clear();
+  kept_.emplace(id, standing);
+  return standing;
 }
 
 lineage::Walk walk_to_bases() {

@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "provenance/lineage/graph.hpp"
+#include "provenance/lineage/standing.hpp"
 #include "storage/index.hpp"
 
 namespace hm::provenance::audit {
@@ -44,6 +45,18 @@ class Ancestry {
   lineage::Walk walk_;
   std::unordered_map<std::string, Edges> kept_;
   std::string cut_at_;
+};
+/// lineage::standing_of() for many nodes, of which most are met again.
+class Standings {
+ public:
+  explicit Standings(const storage::Index& index) : index_(index) {}
+  /// @param id lineage::id_of(node)
+  Result<lineage::Standing> of(const lineage::Node& node, const std::string& id);
+
+ private:
+  static constexpr std::size_t kKeptMax = 200'000;
+  const storage::Index& index_;
+  std::unordered_map<std::string, lineage::Standing> kept_;
 };
 /// Along what weights come from, and of a dataset the datasets it is made from: not to training data.
 lineage::Walk walk_to_bases();

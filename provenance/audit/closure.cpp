@@ -75,12 +75,11 @@ struct Missing {
 
 class Audit {
  public:
-  explicit Audit(const storage::Index& index) : index_(index), ancestry_(index, walk_of_needs()) {}
+  explicit Audit(const storage::Index& index) : index_(index), ancestry_(index, walk_of_needs()), standings_(index) {}
   Result<> look_at(const RepoKey& repo);
   Result<report::Report> finish(const Subjects& subjects);
 
  private:
-  Result<ln::Standing> standing_of(const ln::Node& node, const std::string& id);
   void note(const std::string& id, const Missing& seen, const std::string& subject);
   report::FigureTable subjects_table(const Subjects& subjects) const;
   report::FigureTable missing_table(const Subjects& subjects) const;
@@ -88,7 +87,7 @@ class Audit {
 
   const storage::Index& index_;
   Ancestry ancestry_;
-  std::unordered_map<std::string, ln::Standing> standings_;
+  Standings standings_;
   std::map<std::string, Missing> missing_;  ///< by id
   std::uint64_t cut_ = 0;
   struct Kind {
@@ -96,15 +95,6 @@ class Audit {
   };
   std::array<Kind, report::kKinds> kinds_{};
 };
-
-Result<ln::Standing> Audit::standing_of(const ln::Node& node, const std::string& id) {
-  if (const auto known = standings_.find(id); known != standings_.end()) return known->second;
-  constexpr std::size_t kKeptMax = 200'000;
-  if (standings_.size() == kKeptMax) standings_.clear();
-  HM_TRY(const ln::Standing standing, ln::standing_of(index_, node));
-  standings_.emplace(id, standing);
-  return standing;
-}
 
 void Audit::note(const std::string& id, const Missing& seen, const std::string& subject) {
   const auto [at, is_new] = missing_.try_emplace(id, seen);
@@ -146,7 +136,7 @@ Result<> Audit::look_at(const RepoKey& repo) {
   HM_TRY(const ln::Node node, ancestry_.graph().find(repo));
   HM_TRY(const auto steps, ancestry_.above(node));
   cut_ += ancestry_.cut_at().empty() ? 0 : 1;
-  HM_TRY(const ln::Standing own, standing_of(node, ln::id_of(node)));
+  HM_TRY(const ln::Standing own, standings_.of(node, ln::id_of(node)));
   Kind& kind = kinds_[report::index_of(repo.kind)];
   ++kind.subjects;
   kind.not_here += own.mirrored ? 0 : 1;
@@ -158,7 +148,7 @@ Result<> Audit::look_at(const RepoKey& repo) {
     if (edge.to == node) continue;
     const Role role = role_of(edge, runs.contains(ln::id_of(edge.from)));
     std::string id = ln::id_of(edge.to);
-    HM_TRY(const ln::Standing standing, standing_of(edge.to, id));
+    HM_TRY(const ln::Standing standing, standings_.of(edge.to, id));
     if (standing.mirrored) continue;
     const auto [at, is_new] = roles.try_emplace(std::move(id), role, i);
     if (!is_new && role < at->second.first) at->second = {role, i};
@@ -171,7 +161,7 @@ Result<> Audit::look_at(const RepoKey& repo) {
     with_bases = with_bases && role == Role::Data;
     can_run = can_run && role > Role::AdapterBase;
     const ln::Node& to = steps[step].edge().to;
-    HM_TRY(const ln::Standing standing, standing_of(to, id));
+    HM_TRY(const ln::Standing standing, standings_.of(to, id));
     note(id, {to, standing, role, path_to(steps, step), 0, 0, {}}, name);
   }
   kind.complete += complete ? 1 : 0;

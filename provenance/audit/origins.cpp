@@ -4,7 +4,6 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "base/text.hpp"
@@ -50,7 +49,7 @@ struct Subject {
 class OriginsAudit {
  public:
   OriginsAudit(const storage::Index& index, const OriginQuestion& question, const Subjects& asked)
-      : index_(index), question_(question), asked_(asked), ancestry_(index, walk_to_bases()) {}
+      : index_(index), question_(question), asked_(asked), ancestry_(index, walk_to_bases()), standings_(index) {}
 
   Result<report::Report> run() {
     for (const RepoKey& key : asked_.keys) {
@@ -105,7 +104,6 @@ class OriginsAudit {
   void count(const Subject& subject) {
     ++by_publisher_[subject.self.jurisdiction];
     ++by_publisher_sector_[subject.self.sector];
-    if (subject.self.jurisdiction == kUnknown) ++unknown_publishers_;
     std::set<std::string> jurisdictions, sectors;
     std::vector<RootOwner> owners;
     std::string names;
@@ -125,7 +123,6 @@ class OriginsAudit {
       sectors.insert(kUnknown);
       ++cut_;
     }
-    if (jurisdictions.contains(kUnknown)) ++unknown_roots_;
     for (const std::string& j : jurisdictions) note_root(by_root_, j, jurisdictions.size() == 1);
     for (const std::string& s : sectors) note_root(by_root_sector_, s, sectors.size() == 1);
     rows_.push_back({subject.self.node.repo.text(), figure(subject.self.owner), subject.self.jurisdiction,
@@ -158,8 +155,9 @@ class OriginsAudit {
       const Node& to = step.edge().to;
       if (step.again) continue;
       std::string id = id_of(to);
-      HM_TRY(const bool known, is_known(to, id));
-      if (known || !missing.insert(id).second) continue;
+      // An id that the Hub gave for a base may be all that is known.
+      HM_TRY(const lineage::Standing standing, standings_.of(to, id));
+      if (standing.known || !missing.insert(id).second) continue;
       missing_.insert(std::move(id));
       out_.findings.push_back({Severity::Note, "base-not-found", name,
                                lineage::text_of(to) + " is not known here: what is behind it cannot be told, and its "
@@ -188,16 +186,6 @@ class OriginsAudit {
       out_.findings.push_back(
           {Severity::Problem, "root-refused", name, "its bases lead in a circle: it has no root", {}});
     return ok();
-  }
-  /// A listing or a visit told of it; an id that the Hub gave for a base may be all that is known.
-  Result<bool> is_known(const Node& node, const std::string& id) {
-    if (!node.key) return false;
-    const auto [at, is_new] = known_.try_emplace(id, false);
-    if (is_new) {
-      HM_TRY(const lineage::Standing standing, lineage::standing_of(index_, node));
-      at->second = standing.known;
-    }
-    return at->second;
   }
   void found(const Subject& subject, const Place& place, Severity severity, const char* rule, const char* what) {
     auto path = way_to(subject, place.node);
@@ -273,6 +261,11 @@ class OriginsAudit {
       table.rows.push_back({key, count.any, Share{count.any, all}, count.alone, Share{count.alone, all}});
     return table;
   }
+  template <class Count>
+  static Count of_unknown(const std::map<std::string, Count>& counts) {
+    const auto at = counts.find(kUnknown);
+    return at == counts.end() ? Count() : at->second;
+  }
   void write_tables() {
     const std::uint64_t all = asked_.keys.size();
     const char* const jurisdiction =
@@ -293,12 +286,10 @@ class OriginsAudit {
                     {"family_origin", "of the owners of these, with shares when there are several"}};
     each.rows = std::move(rows_);
     out_.tables.push_back(std::move(each));
-    const auto sector_unknown = by_publisher_sector_.find(kUnknown);
-    const auto root_sector_unknown = by_root_sector_.find(kUnknown);
     // In the order of the tables; that of each repository tells both, and rests on its roots.
-    const std::array<std::uint64_t, 5> unknown{
-        unknown_publishers_, sector_unknown == by_publisher_sector_.end() ? 0 : sector_unknown->second, unknown_roots_,
-        root_sector_unknown == by_root_sector_.end() ? 0 : root_sector_unknown->second.any, unknown_roots_};
+    const std::array<std::uint64_t, 5> unknown{of_unknown(by_publisher_), of_unknown(by_publisher_sector_),
+                                               of_unknown(by_root_).any, of_unknown(by_root_sector_).any,
+                                               of_unknown(by_root_).any};
     for (std::size_t i = 0; i < out_.tables.size(); ++i) {
       FigureTable& table = out_.tables[i];
       table.population = asked_.words;
@@ -347,8 +338,8 @@ class OriginsAudit {
     }
     out_.answer.push_back("Publishers of " + counted(all, "repository") + ": " + shares_text(out_.tables[0], 2) + ".");
     out_.answer.push_back("Root bases: " + shares_text(out_.tables[2], 2) + ".");
-    out_.answer.push_back("Not known: the publisher's jurisdiction of " + std::to_string(unknown_publishers_) +
-                          ", that of a root base of " + std::to_string(unknown_roots_) + ".");
+    out_.answer.push_back("Not known: the publisher's jurisdiction of " + std::to_string(of_unknown(by_publisher_)) +
+                          ", that of a root base of " + std::to_string(of_unknown(by_root_).any) + ".");
   }
   static std::string shares_text(const FigureTable& table, std::size_t column) {
     constexpr std::size_t kNamed = 6;
@@ -362,16 +353,16 @@ class OriginsAudit {
   const OriginQuestion& question_;
   const Subjects& asked_;
   Ancestry ancestry_;
+  Standings standings_;
   report::Report out_;
   report::Graph drawing_;
   std::map<std::string, std::size_t> drawn_;
   std::set<std::string> left_out_, missing_;
-  std::unordered_map<std::string, bool> known_;  ///< bases by their ids
   std::set<std::pair<std::string, std::string>> edges_;
   std::map<std::string, std::uint64_t> by_publisher_, by_publisher_sector_;
   std::map<std::string, RootCount> by_root_, by_root_sector_;
   std::vector<std::vector<Figure>> rows_;
-  std::uint64_t unknown_publishers_ = 0, unknown_roots_ = 0, circles_ = 0, cut_ = 0;
+  std::uint64_t circles_ = 0, cut_ = 0;
 };
 }  // namespace
 

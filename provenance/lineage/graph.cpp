@@ -285,15 +285,11 @@ Result<Graph::Level> Graph::level_of(const std::vector<Pending>& pending, RepoKi
 
 Result<bool> Graph::has_edges(const std::vector<Pending>& to, RepoKind root_kind, const Downward& down) const {
   HM_TRY(const Level level, level_of(to, root_kind, down));
-  bool found = false;
   for (const Prefix& prefix : level.prefixes) {
-    HM_TRY(index_.scan(Family::Edges, prefix.bytes, [&](std::string_view, std::string_view) {
-      found = true;
-      return false;
-    }));
-    if (found) break;
+    HM_TRY(const auto last, index_.last(Family::Edges, prefix.bytes));
+    if (last) return true;
   }
-  return found;
+  return false;
 }
 
 Result<> Graph::descendants(const Node& node, const Walk& walk,
