@@ -229,9 +229,7 @@ Result<> Deriver::derive_moved(const json::object& e, const RepoKey& k, storage:
 
 Result<> Deriver::note_former_name(const RepoKey& k, const std::string& name, storage::Batch& batch) {
   if (name.empty()) return ok();
-  HM_TRY(edges_.add_former_name(k, name, batch));
-  edges_.flush(batch);
-  return ok();
+  return edges_.add_former_name(k, name, batch);
 }
 
 /// What one published revision says of its repository's descent.
@@ -306,7 +304,6 @@ Result<> Deriver::derive_snapshot(const storage::JournalEntry& entry, const Repo
   put(batch, Family::Snapshots, snapshot_key, storage::pack(to_json(row)));
   HM_TRY(const auto claims, claims_of(k, row));
   HM_TRY(edges_.add_of_snapshot(k, claims, batch));
-  edges_.flush(batch);
   if (!same_files) {
     HM_TRY(each_blob(*manifest, [&](const storage::ManifestFile& f) {
       batch.put(Family::BlobRefs, key::blob_ref(f.sha256, k, *commit), key::u64(f.size_bytes));

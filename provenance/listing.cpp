@@ -181,7 +181,6 @@ Result<> derive_from_listings(storage::Index& index) {
   Result<> outcome = ok();
   auto flush = [&]() -> Result<> {
     columns.flush(batch);
-    edges.flush(batch);
     since = 0;
     HM_TRY(index.commit(batch));
     batch = storage::Batch{};

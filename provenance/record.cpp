@@ -260,7 +260,10 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
   HM_TRY(flush());
   HM_TRY(derive_from_listings(index));
   HM_TRY(storage::derive_survey_files(index));
-  index.settle(Family::Edges);
+  storage::Batch begun;
+  HM_TRY(const auto lists, storage::begin_edge_lists(index, begun));
+  HM_TRY(index.commit(begun));
+  lineage::write_lists(index, lists);
   storage::Batch done;
   done.remove(Family::Meta, storage::kRebuildMark);
   HM_TRY(index.commit(done));

@@ -139,7 +139,6 @@ class Page {
   storage::Batch finish(storage::Batch with) {
     with.append(std::move(batch_));
     columns_.flush(with);
-    deriver_.edges().flush(with);
     if (next_ordinal_) with.put(Family::Meta, kNextOrdinal, key::u64(*next_ordinal_));
     return with;
   }
@@ -301,9 +300,10 @@ Result<std::vector<RepoKey>> Recorder::finish_sweep(const std::string& src, Repo
       }
     }
   }
+  HM_TRY(const auto lists, storage::begin_edge_lists(index_, state));
   HM_TRY(index_.commit(state));
   lock.unlock();
-  index_.settle(Family::Edges);
+  lineage::write_lists(index_, lists);
   return overdue;
 }
 

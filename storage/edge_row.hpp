@@ -5,11 +5,9 @@
 // of itself is read from its own rows. A target is a rid where the Hub gave one, else a name: a name is resolved when
 // it is asked for, never when it is written, so the rows do not depend on the order in which repositories became known.
 #pragma once
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -81,7 +79,10 @@ std::string edge(const EdgeRow& row);
 std::size_t edges_to_bytes(std::string_view edge_key);
 /// A name that a repository had before: `<repo>` + name in lower case.
 std::string former_name(const RepoKey& repo, std::string_view name);
-std::string former_names(const RepoKey& repo);  ///< prefix
+std::string former_names(const RepoKey& repo);               ///< prefix
+std::string former_names_stored(std::string_view repo_key);  ///< the same from key::repo()
+/// Of a prefix of edges or of former names: key::repo() of the target, or its name in lower case.
+std::string_view target_in(std::string_view prefix);
 }  // namespace key
 std::string pack_edge(const EdgeRow& row);
 /// @param from_name points into `value`
@@ -93,59 +94,11 @@ struct EdgeView {
   std::string_view from_name;
 };
 Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value);
+/// From bytes as they are on disk; nullopt when they are no edge.
+std::optional<EdgeView> edge_of(std::string_view from, unsigned char origin, unsigned char relation,
+                                unsigned char evidence, std::string_view from_name);
+/// What its key has behind key::edges_to().
+std::string tail_of(const EdgeView& edge);
 /// All edges until `visit` returns false; those to one target lie together. @returns Corrupt.
 Result<> each_edge(const Index& index, const std::function<bool(const EdgeTarget& to, const EdgeView& edge)>& visit);
-
-/// Says of a prefix of edges or of former names that there are no such rows, or that there may be some: a MiB of bits
-/// for each class instead of looks into the index for each of a hundred thousand leaves. A Bloom filter in blocks: the
-/// bits of a prefix lie in half a chunk, which is a line of a processor's cache; they are set with its first row and
-/// stay. With 500,000 prefixes of a class it is wrong for one in 300.
-class EdgeFilter {
- public:
-  /// Of lineage alone, or of both classes.
-  static Result<EdgeFilter> read(const Index& index, bool lineage_only);
-  bool may_have(std::string_view prefix) const { return has(place_of(prefix)); }
-
-  static constexpr std::uint32_t kChunks = 1U << 14;  ///< the first half of them for lineage
-  static constexpr std::uint32_t kChunkBytes = 128;   ///< small: a page of a listing touches hundreds of them
-  /// The chunk, and the bits in it.
-  struct Place {
-    std::uint32_t chunk = 0;
-    std::array<std::uint16_t, 4> bits{};
-  };
-  static Place place_of(std::string_view prefix);
-  bool has(const Place& place) const;  ///< true of one that was not read
-
-  /// What may be known of a repository. Asked first and answered later: meanwhile the bits are fetched into the cache.
-  struct Question {
-    Place by_id, by_name;
-  };
-  struct Found {
-    bool by_id = false;    ///< such an edge may have this repository as its target by its id
-    bool by_name = false;  ///< or by this name, or by one that it had
-  };
-  /// @param repo_key key::repo()
-  Question ask(std::string_view repo_key, std::string_view name, EdgeClass edges) const;
-  /// @param repo_key as asked
-  Found answer(const Question& question, std::string_view repo_key) const;
-
- private:
-  std::string bits_;
-};
-/// Sets bits; one for each batch that adds rows.
-class EdgeFilterEditor {
- public:
-  explicit EdgeFilterEditor(const Index& index) : index_(index) {}
-  Result<> add(std::string_view prefix);
-  /// What changed since the last flush. To be called before the batch is committed; bits set so far stay known.
-  void flush(Batch& batch);
-
- private:
-  struct Chunk {
-    std::string bytes;
-    bool changed = false;
-  };
-  const Index& index_;
-  std::map<std::uint32_t, Chunk> chunks_;
-};
 }  // namespace hm::storage

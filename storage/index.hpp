@@ -59,8 +59,8 @@ class Index {
   virtual Result<> scan(Family family, std::string_view prefix,
                         const std::function<bool(std::string_view key, std::string_view value)>& visit,
                         std::string_view from = {}) const = 0;
-  /// scan() for each of `prefixes`, which ascend, at the cost of one; `visit` is told which of them it is. Sees one
-  /// state throughout in Mode::Write, as scan() does.
+  /// scan() for each of `prefixes`, one after the other, at the cost of one; `visit` is told which of them it is. Sees
+  /// one state throughout in Mode::Write, as scan() does.
   virtual Result<> scan_each(
       Family family, std::span<const std::string> prefixes,
       const std::function<bool(std::size_t at, std::string_view key, std::string_view value)>& visit) const;
@@ -71,9 +71,6 @@ class Index {
   virtual Result<> commit(const Batch& batch) = 0;
   /// Empties a derived family without reading it; part of rebuild. Nobody else may use the index meanwhile.
   virtual Result<> clear(Family family) = 0;
-  /// Joins what was written of a family in many steps, for readers that look into it tens of thousands of times; costs
-  /// as much as writing the family once. No answer needs it: where it fails, a warning is logged.
-  virtual void settle(Family) {}
   /// Mode::Read: sees what the writer committed meanwhile; costs as much as opening, unless the files say that nothing
   /// was committed.
   virtual Result<> refresh() = 0;

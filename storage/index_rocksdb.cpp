@@ -26,9 +26,9 @@
 
 namespace hm::storage {
 namespace {
-constexpr std::string_view kIndexVersion = "4";
+constexpr std::string_view kIndexVersion = "5";
 // The same facts as now; what is derived from them was in other families and keys.
-constexpr std::array<std::string_view, 2> kVersionsToDeriveAnew{"2", "3"};
+constexpr std::array<std::string_view, 3> kVersionsToDeriveAnew{"2", "3", "4"};
 constexpr std::string_view kVersionKey = "index/version";
 constexpr std::size_t kMemtableBytesMax =
     40U << 20;  // all families together; a flush under way may add half as much, which keeps them below 64 MiB
@@ -122,7 +122,6 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const Index::Options&
   out.compression = is_plain ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
   if (family == Family::Edges) {
     out.prefix_extractor = std::make_shared<EdgesToOfKey>();
-    out.optimize_filters_for_hits = true;  // who looks has asked EdgeFilter: most is found, and in the last level
   }
   out.target_file_size_base = kFileBytes;
   if (family == Family::Names || family == Family::Meta)  // keys come in no order: each compaction rewrites all
@@ -301,21 +300,6 @@ class RocksIndex final : public Index {
                                         &handle);
     if (!s.ok()) return failure(s, directory_, "making " + std::string(name_of(family)) + " anew");
     return ok();
-  }
-
-  void settle(Family family) override {
-    const auto opened = current();
-    rocksdb::ColumnFamilyHandle* const handle = opened->handle(family);
-    std::uint64_t bytes = 0;
-    opened->db->GetIntProperty(handle, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
-    Result<> settled = require_free(bytes);  // RocksDB takes no writes any more when a compaction fills the disk
-    if (settled) {
-      const auto s = opened->db->CompactRange(rocksdb::CompactRangeOptions(), handle, nullptr, nullptr);
-      if (!s.ok()) settled = failure(s, directory_, "joining the files of " + std::string(name_of(family)));
-    }
-    if (!settled)
-      log(LogLevel::Warning, "the index stays in many files; long walks through it take longer",
-          {{"error", settled.assume_error().what}});
   }
 
   Result<> refresh() override {

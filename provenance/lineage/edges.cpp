@@ -1,6 +1,9 @@
 #include "provenance/lineage/edges.hpp"
 
 #include <map>
+#include <utility>
+
+#include "base/log.hpp"
 
 namespace hm::provenance::lineage {
 using storage::EdgeRow;
@@ -20,17 +23,31 @@ std::map<std::string, std::string> rows_of(const RepoKey& from, storage::EdgeOri
 }
 }  // namespace
 
+Result<> EdgeEditor::put(std::string edge_key, std::string value, storage::Batch& batch) {
+  HM_TRY(changes_.note(edge_key, batch));
+  batch.put(Family::Edges, std::move(edge_key), std::move(value));
+  return ok();
+}
+Result<> EdgeEditor::remove(std::string edge_key, storage::Batch& batch) {
+  HM_TRY(changes_.note(edge_key, batch));
+  batch.remove(Family::Edges, std::move(edge_key));
+  return ok();
+}
+
 Result<> EdgeEditor::change(const RepoKey& from, storage::EdgeOrigin origin, const Statements& before,
                             const Statements& after, storage::Batch& batch) {
   const auto old_rows = rows_of(from, origin, before);
   auto new_rows = rows_of(from, origin, after);
-  for (const auto& [key, value] : old_rows)
-    if (!new_rows.contains(key)) batch.remove(Family::Edges, key);
+  for (const auto& [key, value] : old_rows) {
+    if (new_rows.contains(key)) continue;
+    HM_TRY(remove(key, batch));
+  }
   for (auto& [key, value] : new_rows) {
     const auto old = old_rows.find(key);
-    if (old == old_rows.end() || old->second != value) batch.put(Family::Edges, key, std::move(value));
+    if (old != old_rows.end() && old->second == value) continue;
+    HM_TRY(put(key, std::move(value), batch));
   }
-  return mark(after.claims);
+  return ok();
 }
 
 Result<> EdgeEditor::add_of_snapshot(const RepoKey& from, const std::vector<Claim>& claims, storage::Batch& batch) {
@@ -42,32 +59,29 @@ Result<> EdgeEditor::add_of_snapshot(const RepoKey& from, const std::vector<Clai
     }
     if (known->second && *known->second >= value) continue;
     known->second = value;
-    batch.put(Family::Edges, key, value);
+    HM_TRY(put(key, value, batch));
   }
-  return mark(claims);
+  return ok();
 }
 
 Result<> EdgeEditor::drop_of_snapshots(const RepoKey& from, const std::vector<Claim>& gone,
                                        const std::vector<Claim>& left, storage::Batch& batch) {
   for (const auto& [key, value] : rows_of(from, storage::EdgeOrigin::Snapshot, {"", gone})) {
     of_snapshots_[key] = std::nullopt;
-    batch.remove(Family::Edges, key);
+    HM_TRY(remove(key, batch));
   }
   return add_of_snapshot(from, left, batch);
 }
 
-Result<> EdgeEditor::mark(const std::vector<Claim>& claims) {
-  for (const Claim& claim : claims) {
-    HM_TRY(filter_.add(storage::key::edges_to(claim.to, storage::class_of(claim.relation))));
-  }
-  return ok();
+Result<> EdgeEditor::add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch) {
+  return put(storage::key::former_name(repo, name), {}, batch);
 }
 
-Result<> EdgeEditor::add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch) {
-  batch.put(Family::Edges, storage::key::former_name(repo, name), {});
-  for (const auto edges : {storage::EdgeClass::Lineage, storage::EdgeClass::Other}) {  // EdgeFilter::answer()
-    HM_TRY(filter_.add(storage::key::edges_to(storage::target_of(repo), edges)));
-  }
-  return filter_.add(storage::key::former_names(repo));
+void write_lists(storage::Index& index, std::optional<std::uint32_t> number) {
+  if (!number) return;
+  const auto written = storage::write_edge_lists(index, *number);
+  if (!written)
+    log(LogLevel::Warning, "walks down lineage stay slow until the next sweep or rebuild",
+        {{"error", written.assume_error().what}});
 }
 }  // namespace hm::provenance::lineage

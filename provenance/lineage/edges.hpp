@@ -1,6 +1,7 @@
 // provenance/lineage/edges.hpp: the edge rows that follow from what a repository says of itself. Layer 4. Threads: one
 // editor per batch, used by one thread. docs/lineage.md
 #pragma once
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "provenance/lineage/claims.hpp"
+#include "storage/edge_lists.hpp"
 #include "storage/edge_row.hpp"
 #include "storage/index.hpp"
 
@@ -21,7 +23,7 @@ struct Statements {
 
 class EdgeEditor {
  public:
-  explicit EdgeEditor(const storage::Index& index) : index_(index), filter_(index) {}
+  explicit EdgeEditor(const storage::Index& index) : index_(index), changes_(index) {}
   /// Of a listing, which is one statement after the other: rows of `after` that are not those of `before` are put,
   /// those of `before` alone removed.
   Result<> change(const RepoKey& from, storage::EdgeOrigin origin, const Statements& before, const Statements& after,
@@ -33,13 +35,15 @@ class EdgeEditor {
                              storage::Batch& batch);
   /// It had this name; what names it by that leads to it still.
   Result<> add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch);
-  /// To be called before the batch is committed.
-  void flush(storage::Batch& batch) { filter_.flush(batch); }
 
  private:
-  Result<> mark(const std::vector<Claim>& claims);
+  Result<> put(std::string edge_key, std::string value, storage::Batch& batch);
+  Result<> remove(std::string edge_key, storage::Batch& batch);
   const storage::Index& index_;
-  storage::EdgeFilterEditor filter_;
+  storage::EdgeChanges changes_;
   std::map<std::string, std::optional<std::string>> of_snapshots_;  ///< rows as the batch leaves them
 };
+/// After storage::begin_edge_lists(). No answer needs the lists: where it fails, a warning is logged, and walks take
+/// longer.
+void write_lists(storage::Index& index, std::optional<std::uint32_t> number);
 }  // namespace hm::provenance::lineage

@@ -12,7 +12,7 @@
 #include "base/canonical_json.hpp"
 #include "base/text.hpp"
 #include "provenance/lineage/claims.hpp"
-#include "provenance/lineage/level_rows.hpp"
+#include "provenance/lineage/way_down.hpp"
 #include "storage/key_space.hpp"
 #include "storage/listing_row.hpp"
 #include "storage/rows.hpp"
@@ -88,48 +88,6 @@ class Gathered {
     if (!known.last || more.last_ms >= known.last_ms) known.last = more.last, known.last_ms = more.last_ms;
   }
   std::map<std::pair<std::string, Relation>, Edge> edges_;
-};
-
-/// key::repo() of those that were seen: open addressing, since a walk asks it once for each edge.
-class KeySet {
- public:
-  /// False: it was there.
-  bool add(std::string_view repo_key) {
-    if (count_ * 2 >= slots_.size()) grow();
-    return insert(slot_of(repo_key));
-  }
-  /// Has the place of a key fetched into the processor's cache, for add() a little later.
-  void fetch(std::string_view repo_key) const { __builtin_prefetch(&slots_[place_of(slot_of(repo_key))]); }
-
- private:
-  using Slot = std::array<std::uint64_t, 2>;  // the kind is never 0, so neither is the first half of a slot in use
-  static Slot slot_of(std::string_view repo_key) {
-    Slot slot{};
-    std::memcpy(slot.data(), repo_key.data(), std::min(repo_key.size(), sizeof slot));
-    return slot;
-  }
-  std::size_t place_of(const Slot& slot) const {
-    const std::uint64_t hash = (slot[0] * 0x9e3779b97f4a7c15ULL) ^ (slot[1] * 0xc2b2ae3d27d4eb4fULL);
-    return (hash ^ hash >> 32) & (slots_.size() - 1);
-  }
-  bool insert(const Slot& slot) {
-    for (std::size_t i = place_of(slot);; i = (i + 1) & (slots_.size() - 1)) {
-      if (slots_[i] == slot) return false;
-      if (slots_[i][0] != 0) continue;
-      slots_[i] = slot;
-      ++count_;
-      return true;
-    }
-  }
-  void grow() {
-    std::vector<Slot> old(slots_.size() * 4);
-    old.swap(slots_);
-    count_ = 0;
-    for (const Slot& slot : old)
-      if (slot[0] != 0) insert(slot);
-  }
-  std::vector<Slot> slots_ = std::vector<Slot>(1024);
-  std::size_t count_ = 0;
 };
 }  // namespace
 
@@ -221,116 +179,9 @@ Result<std::vector<Edge>> Graph::parents(const Node& node, const Walk& walk, boo
   return gathered.take(node, walk);
 }
 
-/// What edges that name this repository begin with: by its name and the names it had; as far as there may be any.
-Result<> Graph::add_names(const Node& node, std::uint32_t number, const Downward& down, Level& into) const {
-  std::set<std::string> names{ascii_lower(node.repo.name)};
-  if (const std::string former = key::former_names(*node.key); down.filter.may_have(former)) {
-    HM_TRY(index_.scan(Family::Edges, former, [&](std::string_view k, std::string_view) {
-      names.emplace(k.substr(former.size()));
-      return true;
-    }));
-  }
-  for (const std::string& name : names) {
-    const RepoId repo{node.repo.kind, name};
-    const auto place = static_cast<std::uint32_t>(into.names.size());
-    into.names.push_back({key::name(repo), key::repo(*node.key), std::nullopt});
-    for (const EdgeClass edges : down.classes) {
-      std::string by_name = key::edges_to(storage::target_of(repo), edges);
-      if (down.filter.may_have(by_name)) into.prefixes.push_back({std::move(by_name), number, place});
-    }
-  }
-  return ok();
-}
-
-/// Whether a name still means who is meant: one that somebody else took since means that one.
-Result<bool> Graph::is_meant(Level& level, const Prefix& prefix) const {
-  if (prefix.name == Prefix::kById) return true;
-  Name& name = level.names[prefix.name];
-  if (name.holds) return *name.holds;
-  HM_TRY(const auto bytes, index_.get(Family::Names, name.key));
-  bool holds = true;
-  if (bytes) {
-    HM_TRY(const auto row, storage::unpack_name(*bytes));
-    holds = key::repo(row.key) == name.owner;
-  }
-  name.holds = holds;
-  return holds;
-}
-
-Result<Graph::Level> Graph::level_of(const std::vector<Pending>& pending, RepoKind root_kind,
-                                     const Downward& down) const {
-  Level out;
-  out.prefixes.reserve(pending.size() * down.classes.size());
-  for (const Pending& next : pending) {
-    for (const EdgeClass edges : down.classes) {
-      if (next.key.empty())
-        out.prefixes.push_back({key::edges_to(storage::target_of(RepoId{root_kind, next.name}), edges), next.number});
-      else
-        out.prefixes.push_back({key::edges_to_stored(next.key, edges), next.number});
-    }
-    if (next.key.empty() || !next.has_names) continue;
-    const auto repo_key = key::parse_repo(next.key);
-    if (!repo_key)
-      return Error{Errc::Corrupt, "the index holds an edge of no repository; run: hubmirror index rebuild"};
-    Node at{repo_key, {repo_key->kind, next.name}};  // an edge has its child's present name
-    if (next.name.empty()) {
-      HM_TRY(at, find(*repo_key));
-    }
-    HM_TRY(add_names(at, next.number, down, out));
-  }
-  std::sort(out.prefixes.begin(), out.prefixes.end(),
-            [](const Prefix& a, const Prefix& b) { return a.bytes < b.bytes; });
-  return out;
-}
-
-Result<bool> Graph::has_edges(const std::vector<Pending>& to, RepoKind root_kind, const Downward& down) const {
-  HM_TRY(const Level level, level_of(to, root_kind, down));
-  for (const Prefix& prefix : level.prefixes) {
-    HM_TRY(const auto last, index_.last(Family::Edges, prefix.bytes));
-    if (last) return true;
-  }
-  return false;
-}
-
 Result<> Graph::descendants(const Node& node, const Walk& walk,
                             const std::function<bool(const Descendant&)>& visit) const {
-  Downward down(walk);
-  KeySet seen;
-  std::vector<Pending> pending{
-      {node.key ? key::repo(*node.key) : std::string(), Descendant::kRoot, true, node.repo.name}};
-  if (node.key) seen.add(pending.front().key);
-  HM_TRY(const bool has_some, has_edges(pending, node.repo.kind, down));
-  if (!has_some) return ok();  // most have none
-  HM_TRY(down.read_filter(index_));
-  std::uint32_t count = 0;
-  for (int depth = 1; !pending.empty() && depth <= walk.depth_max; ++depth) {
-    HM_TRY(Level level, level_of(pending, node.repo.kind, down));
-    pending.clear();
-    const auto look = [&](const LevelRow& row) -> Result<bool> {
-      const storage::EdgeView& e = row.edge;
-      HM_TRY(const bool meant, is_meant(level, level.prefixes[row.prefix]));
-      if (!meant || !seen.add(e.from)) return true;
-      if (!visit({e.from, e.from_name, e.relation, e.evidence, depth, level.prefixes[row.prefix].number})) return false;
-      const bool has_names = row.below.by_name || e.from_name.empty();
-      if (depth < walk.depth_max && (row.below.by_id || has_names))
-        pending.push_back({std::string(e.from), count, has_names, std::string(has_names ? e.from_name : "")});
-      ++count;
-      return true;
-    };
-    std::vector<std::string> prefixes;
-    prefixes.reserve(level.prefixes.size());
-    for (const Prefix& prefix : level.prefixes) prefixes.push_back(prefix.bytes);
-    HM_TRY(const bool goes_on, each_row_of(index_, prefixes, down, [&](std::span<const LevelRow> rows) -> Result<bool> {
-             for (const LevelRow& row : rows) seen.fetch(row.edge.from);
-             for (const LevelRow& row : rows) {
-               HM_TRY(const bool more, look(row));
-               if (!more) return false;
-             }
-             return true;
-           }));
-    if (!goes_on) break;
-  }
-  return ok();
+  return WayDown(*this, index_, walk).run(node, visit);
 }
 
 Result<std::vector<Ancestor>> Graph::ancestors(const Node& node, const Walk& walk) const {

@@ -66,7 +66,6 @@ struct Ancestor {
   bool again = false;  ///< `edge.to` was reached before: a second way, or a cycle; not followed
 };
 
-struct Downward;
 class Graph {
  public:
   explicit Graph(const storage::Index& index) : index_(index) {}
@@ -87,34 +86,7 @@ class Graph {
   Result<std::vector<Edge>> way_up(const Node& from, const Node& to, const Walk& walk) const;
 
  private:
-  /// On the way down: who is to be looked at still.
-  struct Pending {
-    std::string key;  ///< key::repo(), "" for a root without one
-    std::uint32_t number = Descendant::kRoot;
-    bool has_names = true;  ///< something may name it by a name; else only by its id
-    std::string name{};     ///< "" when it is to be looked up; only of one that has names
-  };
-  struct Prefix {
-    std::string bytes;
-    std::uint32_t number = Descendant::kRoot;  ///< of whose it is
-    std::uint32_t name = kById;                ///< place in Level::names
-    static constexpr std::uint32_t kById = UINT32_MAX;
-  };
-  /// Who is meant by a name that edges lead to.
-  struct Name {
-    std::string key, owner;     ///< key::name(); key::repo() of who is to be found under it
-    std::optional<bool> holds;  ///< asked when there is an edge to follow, and not before
-  };
-  /// Where the edges to those of one level are: ascending, for one pass over the index.
-  struct Level {
-    std::vector<Prefix> prefixes;
-    std::vector<Name> names;
-  };
-  Result<bool> is_meant(Level& level, const Prefix& prefix) const;
-  Result<bool> has_edges(const std::vector<Pending>& to, RepoKind root_kind, const Downward& down) const;
-  Result<Level> level_of(const std::vector<Pending>& pending, RepoKind root_kind, const Downward& down) const;
   Result<Node> resolved(const storage::EdgeTarget& target, std::string_view text) const;
-  Result<> add_names(const Node& node, std::uint32_t number, const Downward& down, Level& into) const;
   const storage::Index& index_;
 };
 }  // namespace hm::provenance::lineage

@@ -1,8 +1,9 @@
 // hm_lineage_bench FOLDER ROOT: the index in the folder, and a model of it with many descendants. Or
 // hm_lineage_bench FOLDER [FAMILY] [OTHERS]: a family of FAMILY (113,000) descendants up to twelve levels deep among
 // OTHERS (100,000) repositories without bases, listed page by page, every fourth with the files that the Hub tells;
-// then how long it takes to see all of them, the ancestors of one, who has a file and what that affects. Medians of
-// nine, in milliseconds; the first time apart, because the index was just opened then.
+// then how long it takes to see all of them, the ancestors of one, who has a file and what that affects, and to see all
+// of them when one repository of two hundred, a day's share, got another base since the lists of edges were written.
+// Medians of nine, in milliseconds; the first time apart, because the index was just opened then.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include "provenance/lineage/graph.hpp"
 #include "provenance/listing.hpp"
 #include "provenance/record.hpp"
+#include "storage/edge_lists.hpp"
 #include "storage/file_holders.hpp"
 #include "storage/key_space.hpp"
 #include "storage/survey_row.hpp"
@@ -25,7 +27,7 @@
 namespace {
 using namespace hm;
 using Clock = std::chrono::steady_clock;
-constexpr int kPage = 1000, kDepth = 12, kRounds = 9;
+constexpr int kPage = 1000, kDepth = 12, kRounds = 9, kChangedEvery = 200;
 
 double ms_since(Clock::time_point began) {
   return std::chrono::duration<double, std::milli>(Clock::now() - began).count();
@@ -88,22 +90,43 @@ void survey(storage::Index& index, int count) {
   std::printf("told the files of %d repositories: %.0f a second\n", surveyed, surveyed / (ms_since(began) / 1000));
 }
 
-void fill(const std::string& folder, const std::vector<Made>& family_rows, int others) {
-  const auto index = storage::open_index(folder, storage::Index::Mode::Write, {}).value();
-  storage::Journal journal(*index);
-  provenance::Recorder recorder(*index, journal, system_clock(), "bench");
+void list(storage::Index& index, const std::vector<Made>& all, std::uint32_t sweep) {
+  storage::Journal journal(index);
+  provenance::Recorder recorder(index, journal, system_clock(), "bench");
   std::vector<provenance::Listing> page;
-  const auto began = Clock::now();
-  const int count = static_cast<int>(family_rows.size()) + others;
-  for (int i = 0; i < count; ++i) {
-    const bool of_family = i < static_cast<int>(family_rows.size());
-    page.push_back(item(of_family ? family_rows[static_cast<std::size_t>(i)] : Made{i, -1, 0}));
-    if (page.size() < kPage && i + 1 < count) continue;
-    if (!recorder.record_listing("hub", page, 1, {})) std::abort();
+  for (const Made& made : all) {
+    page.push_back(item(made));
+    if (page.size() < kPage && &made != &all.back()) continue;
+    if (!recorder.record_listing("hub", page, sweep, {})) std::abort();
     page.clear();
   }
-  std::printf("listed %d repositories: %.0f a second\n", count, count / (ms_since(began) / 1000));
-  survey(*index, count);
+}
+
+void fill(const std::string& folder, std::vector<Made> all, int others) {
+  const auto index = storage::open_index(folder, storage::Index::Mode::Write, {}).value();
+  for (int i = 0; i < others; ++i) all.push_back({static_cast<int>(all.size()), -1, 0});
+  auto began = Clock::now();
+  list(*index, all, 1);
+  std::printf("listed %zu repositories: %.0f a second\n", all.size(),
+              static_cast<double>(all.size()) / (ms_since(began) / 1000));
+  survey(*index, static_cast<int>(all.size()));
+  began = Clock::now();
+  storage::Batch begun;
+  const auto number = storage::begin_edge_lists(*index, begun);
+  if (!index->commit(begun) || !storage::write_edge_lists(*index, number.value().value())) std::abort();
+  std::printf("wrote the lists of edges: %.0f ms\n", ms_since(began));
+}
+/// One of two hundred gets the root for its base, or another one.
+std::size_t change(const std::string& folder, const std::vector<Made>& family_rows, int others) {
+  const auto index = storage::open_index(folder, storage::Index::Mode::Write, {}).value();
+  std::vector<Made> changed;
+  const int count = static_cast<int>(family_rows.size()) + others;
+  for (int i = kChangedEvery; i < count; i += kChangedEvery) {
+    const bool of_family = i < static_cast<int>(family_rows.size());
+    changed.push_back({i, of_family && family_rows[static_cast<std::size_t>(i)].parent == 0 ? i - 1 : 0, 1});
+  }
+  list(*index, changed, 1);
+  return changed.size();
 }
 
 template <class Run>
@@ -160,11 +183,19 @@ int main(int argc, char** argv) {
   if (argc < 2) return std::fprintf(stderr, "usage: hm_lineage_bench FOLDER [FAMILY [OTHERS] | ROOT]\n"), 2;
   const std::string folder = argv[1], second = argc > 2 ? argv[2] : "";
   const bool of_root = second.find('/') != std::string::npos;
-  if (!of_root && !std::filesystem::exists(folder))
-    fill(folder, family(argc > 2 ? std::atoi(argv[2]) : 113'000), argc > 3 ? std::atoi(argv[3]) : 100'000);
+  const auto rows = family(argc > 2 && !of_root ? std::atoi(argv[2]) : 113'000);
+  const int others = argc > 3 ? std::atoi(argv[3]) : 100'000;
+  if (!of_root && !std::filesystem::exists(folder)) fill(folder, rows, others);
+  {
+    const auto index = storage::open_index(folder, storage::Index::Mode::Read, {}).value();
+    const provenance::lineage::Graph graph(*index);
+    measure_graph(graph, of_root ? graph.find(RepoId{RepoKind::Model, second}).value()
+                                 : graph.find(RepoKey{RepoKind::Model, rid(0)}).value());
+    if (of_root) return 0;
+    measure_files(*index);
+  }
+  std::printf("%zu got another base\n", change(folder, rows, others));
   const auto index = storage::open_index(folder, storage::Index::Mode::Read, {}).value();
   const provenance::lineage::Graph graph(*index);
-  measure_graph(graph, of_root ? graph.find(RepoId{RepoKind::Model, second}).value()
-                               : graph.find(RepoKey{RepoKind::Model, rid(0)}).value());
-  if (!of_root) measure_files(*index);
+  measure_graph(graph, graph.find(RepoKey{RepoKind::Model, rid(0)}).value());
 }

@@ -175,25 +175,6 @@ TEST_P(IndexContract, ClearEmptiesDerivedFamiliesOnly) {
   EXPECT_EQ(all(index(), Family::BlobRefs).size(), 1U);
 }
 
-TEST_P(IndexContract, SettlingAFamilyChangesNoAnswer) {
-  std::vector<std::pair<std::string, std::string>> expected;
-  for (int i = 100; i < 200; ++i) {
-    const std::string k = std::to_string(i);
-    put(index(), Family::Edges, k, "old");
-    put(index(), Family::Edges, k, "new" + k);
-    if (i % 2 == 0) expected.emplace_back(k, "new" + k);
-  }
-  Batch batch;
-  for (int i = 101; i < 200; i += 2) batch.remove(Family::Edges, std::to_string(i));
-  ASSERT_THAT(index().commit(batch), Succeeds());
-  index().settle(Family::Edges);
-  EXPECT_EQ(all(index(), Family::Edges, ""), expected);
-  put(index(), Family::Edges, "1", "later");
-  expected.insert(expected.begin(), {"1", "later"});
-  reopen();
-  EXPECT_EQ(all(index(), Family::Edges, ""), expected);
-}
-
 TEST_P(IndexContract, KeepsLargeValues) {
   std::string large(20U << 20, 'm');
   large[12345] = 'x';

@@ -8,6 +8,7 @@
 
 #include "base/file.hpp"
 #include "storage/blob_store.hpp"
+#include "storage/edge_lists_format.hpp"
 #include "storage/edge_row.hpp"
 #include "storage/key_space.hpp"
 #include "storage/survey_row.hpp"
@@ -72,7 +73,8 @@ class RecordTest : public testing::Test {
       const auto family = static_cast<Family>(f);
       if (!storage::is_derived(family)) continue;
       EXPECT_TRUE(index_->scan(family, {}, [&](std::string_view k, std::string_view v) {
-        rows[std::string(storage::name_of(family)) + ":" + std::string(k)] = v;
+        const bool is_of_lists = family == Family::Edges && storage::edge_lists::is_of_lists(k);  // of some moment
+        if (!is_of_lists) rows[std::string(storage::name_of(family)) + ":" + std::string(k)] = v;
         return true;
       }));
     }

@@ -1,0 +1,46 @@
+// storage/edge_lists_format.hpp: bytes of the lists of edges, for those who write and read them. Layer 3.
+// docs/formats/index_keys.md
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "storage/edge_lists.hpp"
+#include "storage/index.hpp"
+#include "storage/key_space.hpp"
+
+namespace hm::storage::edge_lists {
+// What keys begin with, in a family where edges and former names begin with 1, 2 and 3.
+inline constexpr char kState = 0, kChunk = 4, kDirectory = 5, kHead = 6, kChanged = 7;
+/// Of a key of the family: it is no edge and no former name.
+inline bool is_of_lists(std::string_view k) { return k.empty() || k[0] == kState || k[0] >= kChunk; }
+inline constexpr std::size_t kNumberBytes = 4;
+inline constexpr std::size_t kChunkBytes = 64U << 10;  ///< of a chunk, before its last edge
+
+/// Which lists there are; 0 for none.
+struct State {
+  std::uint32_t begun = 0;  ///< the last that were begun: marks have this number
+  std::uint32_t ready = 0;  ///< those that are read
+};
+Result<State> read_state(const Index& index);
+std::string pack_state(const State& state);
+
+inline std::string key_of(char what, std::uint32_t number) { return std::string(1, what) + key::u32(number); }
+Error corrupt();
+
+/// One edge of a list.
+std::string pack(const EdgeView& edge, const EdgeLists::Below& below);
+/// Takes it from the front of `bytes`; nullopt when it is none.
+std::optional<std::pair<EdgeView, EdgeLists::Below>> take_edge(std::string_view& bytes);
+/// Edges of one list, or some of them, in a chunk.
+struct Run {
+  std::uint32_t list = 0;
+  bool goes_on = false;  ///< in the next chunk
+  std::string_view edges;
+};
+std::string pack_run_head(std::uint32_t list, bool goes_on, std::size_t edge_bytes);
+std::optional<Run> take_run(std::string_view& bytes);
+}  // namespace hm::storage::edge_lists
