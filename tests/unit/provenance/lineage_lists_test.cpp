@@ -67,6 +67,18 @@ class Failing final : public Wrapped {
  private:
   int left_;
 };
+/// Something happens before each batch.
+class Busy final : public Wrapped {
+ public:
+  Busy(Index& real, std::function<void()> happens) : Wrapped(real), happens_(std::move(happens)) {}
+  Result<> commit(const Batch& batch) override {
+    happens_();
+    return real_.commit(batch);
+  }
+
+ private:
+  std::function<void()> happens_;
+};
 /// Somebody writes lists anew between one look and the next.
 class Renewing final : public Wrapped {
  public:
@@ -261,6 +273,20 @@ TEST_F(AnyHub, TellsWhatTheRowsTellAfterAnyChangeAndAnyAttempt) {
     for (int i = any(12); i >= 0; --i) happen();
     maybe_write();
     for (int i = any(4); i > 0; --i) happen();
+    expect_same(round);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(AnyHub, WhatChangesWhileListsAreWrittenIsToldToo) {
+  for (int i = 0; i < 200; ++i) list_again(1 + any(kRepos));
+  for (int round = 0; round < 10; ++round) {
+    Busy index(*index_, [this] {
+      for (int i = 0; i < 5; ++i) happen();
+    });
+    const std::uint32_t number = begin();
+    ASSERT_NE(number, 0U);
+    ASSERT_THAT(storage::write_edge_lists(index, number), test::Succeeds());
     expect_same(round);
     if (HasFatalFailure()) return;
   }
