@@ -33,6 +33,13 @@ std::pair<CLI::App*, C*> add_command(Parser& parser, CLI::App& parent, const std
 
 /// "$UNSET" in quotes is a slip that would mean everything, or nothing.
 const CLI::Validator kNotEmpty([](const std::string& text) { return text.empty() ? "is empty" : std::string(); }, "");
+// A page goes beside what is written to standard output.
+const CLI::Validator kPage(
+    [](const std::string& text) {
+      if (text.empty()) return std::string("is empty");
+      return text == "-" ? "wants the name of a file (./- for one of that name)" : std::string();
+    },
+    "");
 
 /// One value per occurrence: otherwise a list option would swallow the repositories behind it.
 CLI::Option* repeatable(CLI::Option* option) { return option->allow_extra_args(false); }
@@ -197,7 +204,7 @@ void add_journal_commands(Parser& parser) {
 void add_form(CLI::App& sub, ReportForm& form) {
   sub.add_flag("--csv", form.csv, "One record for each figure and finding, instead of text");
   sub.add_option("--html", form.html, "Also write one page with drawings that needs nothing else")
-      ->check(kNotEmpty)
+      ->check(kPage)
       ->type_name("FILE");
   sub.add_option("--fail-on", form.fail_on,
                  "End with 1 on such a finding or worse: note, warning, problem (default), never")
@@ -282,7 +289,7 @@ void add_lineage(Parser& parser) {
   lineage->add_option("--format", l->format, "tree (default), dot (Graphviz), mermaid")
       ->check(CLI::IsMember({"tree", "dot", "mermaid"}))
       ->type_name("FORMAT");
-  lineage->add_option("--html", l->html, "Also write a page with a drawing")->check(kNotEmpty)->type_name("FILE");
+  lineage->add_option("--html", l->html, "Also write a page with a drawing")->check(kPage)->type_name("FILE");
   auto [why, w] = add_command<WhyCommand>(parser, parser.cli, "why",
                                           "Why one repository is said to descend from another: path and evidence");
   why->add_option("CHILD", w->from, "Who descends")->required()->check(kNotEmpty)->type_name("");

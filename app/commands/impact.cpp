@@ -45,8 +45,11 @@ Result<provenance::report::Report> answer(Context& context, const storage::Index
     HM_TRY(const auto origins, origins_in_force(context.config, context.config_file));
     return audit::impact_of_origin(index, origins, *which);
   }
-  HM_TRY(const auto node, known_node(index, what));
-  return audit::impact_of_repository(index, node);
+  auto node = known_node(index, what);
+  if (!node && node.assume_error().code == Errc::BadInput)
+    node.assume_error().what += "; or licence:<id>, origin:<country or owner>, or the SHA-256 of a file";
+  HM_TRY(const auto found, std::move(node));
+  return audit::impact_of_repository(index, found);
 }
 }  // namespace
 

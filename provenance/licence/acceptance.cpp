@@ -81,6 +81,13 @@ Against against(const LicencePolicy& policy, const std::vector<const Licence*>& 
   return out;
 }
 
+/// Who knows the Hub's word for a licence is told the section's name.
+std::string meant_by(const Catalogue& catalogue, const std::string& id) {
+  const Licence* licence = catalogue.by_hub_id(id);
+  if (licence == nullptr) licence = catalogue.by_spelling(id);
+  return licence == nullptr ? std::string() : "; did you mean \"" + licence->id + "\"?";
+}
+
 void weigh(Acceptance& into, Decision decision, std::string reason) {
   if (decision == Decision::Accepted) return;
   if (decision > into.decision) into.reasons.clear();
@@ -105,8 +112,8 @@ Result<LicencePolicy> parse_licence_policy(const Catalogue& catalogue, std::stri
        {std::pair("refuse_licences", &p.refuse_licences), {"accept_licences", &p.accept_licences}})
     for (const std::string& id : *list)
       if (catalogue.find(id) == nullptr)
-        return Error{Errc::BadInput,
-                     place_of(file, key) + key + ": \"" + printable(id) + "\" has no section in the catalogue"};
+        return Error{Errc::BadInput, place_of(file, key) + key + ": \"" + printable(id) +
+                                         "\" has no section in the catalogue" + meant_by(catalogue, id)};
   if (p.refuse_restrictions == 0 && p.refuse_duties == 0 && p.refuse_licences.empty() && p.accept_licences.empty() &&
       w.drift != "refuse" && w.possible != "refuse")
     return Error{Errc::BadInput, std::string(source) +

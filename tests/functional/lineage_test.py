@@ -162,6 +162,7 @@ class LineageTest(HubTest):
         owner = self.hm("--json", "impact", "origin:org").json
         self.assertEqual({f["subject"] for f in owner["findings"]}, {"org/adapter", "org/quantized"})
         self.assert_error(self.hm("impact", "origin:ZZ", code=(1, 2)), "ZZ")
+        self.assert_error(self.hm("impact", "orgin:CN", code=2), "orgin:CN", "origin:<country or owner>")
 
     def test_answers_are_the_same_after_a_rebuild(self):
         self.family()
@@ -179,6 +180,8 @@ class LineageTest(HubTest):
         self.family()
         self.assert_error(self.hm("lineage", "org/nobody", code=1), "org/nobody is not known here")
         self.assert_error(self.hm("lineage", "org/root", "--relation", "cousin", code=2), "cousin", "finetune")
+        for command in ("lineage", "impact"):
+            self.assert_error(self.hm(command, "org/root", "--html", "-", code=2), "--html", "name of a file")
         self.assert_error(self.hm("why", "org/root", "org/child", "--min-evidence", "sure", code=2), "sure", "declared")
         self.assert_error(self.hm("--json", "lineage", "org/root", "--format", "dot", code=2), "dot", "--json")
 

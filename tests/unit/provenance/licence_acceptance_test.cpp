@@ -98,7 +98,7 @@ TEST_F(LicenceAcceptance, ABadPolicyIsAnErrorWithFileLineWhatAndWhy) {
       FailsWith(Errc::BadInput,
                 "p.toml:2:23: refuse_restrictions does not know \"noncommercial\"; did you mean \"non-commercial\"?"));
   EXPECT_THAT(parse("[policy]\naccept_licences = [\"mit\"]\n"),
-              FailsWith(Errc::BadInput, "\"mit\" has no section in the catalogue"));
+              FailsWith(Errc::BadInput, "\"mit\" has no section in the catalogue; did you mean \"MIT\"?"));
   EXPECT_THAT(parse("[policy]\ndrift = \"maybe\"\n"), FailsWith(Errc::BadInput, "drift"));
   EXPECT_THAT(parse("[policy]\nrefuse = []\n"), FailsWith(Errc::BadInput, "unknown key \"refuse\""));
   EXPECT_THAT(parse("drift = \"accept\"\n"), FailsWith(Errc::BadInput, "it belongs into [policy]"));
