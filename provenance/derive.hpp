@@ -24,7 +24,7 @@ class Deriver {
   /// Documents and manifests of `batch` count as stored: they are committed together with the rows.
   void look_into(const storage::Batch& batch);
   Result<> derive(const storage::JournalEntry& entry, storage::Batch& batch);
-  /// For others who add edges to the same batch: two editors would overwrite each other's bits.
+  /// For others who add edges to the same batch: each editor knows only what it put itself.
   lineage::EdgeEditor& edges() { return edges_; }
   Result<std::optional<storage::RepoRow>> repo(const RepoKey& key) const;
   Result<std::optional<storage::NameRow>> name(const RepoId& repo) const;

@@ -175,7 +175,7 @@ Result<> set_columns(storage::ColumnEditor& columns, const RepoKey& key, const s
 
 Result<> derive_from_listings(storage::Index& index) {
   storage::ColumnEditor columns(index);
-  lineage::EdgeEditor edges(index);
+  std::optional<lineage::EdgeEditor> edges(std::in_place, index);
   storage::Batch batch;
   std::size_t since = 0;
   Result<> outcome = ok();
@@ -184,14 +184,15 @@ Result<> derive_from_listings(storage::Index& index) {
     since = 0;
     HM_TRY(index.commit(batch));
     batch = storage::Batch{};
+    edges.emplace(index);
     return ok();
   };
   auto one = [&](const RepoKey& key, const storage::ListingRow& row) -> Result<> {
     HM_TRY(const json::value facts, parse_json(row.facts));
     if (!facts.is_object()) return Error{Errc::Corrupt, "the facts of listing row " + key.text() + " are no object"};
     HM_TRY(set_columns(columns, key, row, read_facts(facts.get_object())));
-    HM_TRY(edges.change(key, storage::EdgeOrigin::Listing, {},
-                        {row.name, lineage::claims_of_listing(key.kind, facts.get_object())}, batch));
+    HM_TRY(edges->change(key, storage::EdgeOrigin::Listing, {},
+                         {row.name, lineage::claims_of_listing(key.kind, facts.get_object())}, batch));
     return ++since < kColumnChangesMax ? Result<>(ok()) : flush();
   };
   HM_TRY(storage::each_listing(index, [&](const RepoKey& key, const storage::ListingRow& row) {

@@ -231,6 +231,8 @@ Result<> check_facts_readable(const storage::Index& index, const storage::Journa
 Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journal& journal) {
   HM_TRY(within(check_facts_readable(index, journal),
                 [] { return "looking whether the index can be derived anew; it was left as it is"; }));
+  const auto last = storage::last_edge_lists(index);
+  const std::uint32_t last_lists = last ? last.assume_value() : 0;  // the family may be damaged
   storage::Batch mark;
   mark.put(Family::Meta, storage::kRebuildMark, "running");
   HM_TRY(index.commit(mark));
@@ -260,13 +262,11 @@ Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journa
   HM_TRY(flush());
   HM_TRY(derive_from_listings(index));
   HM_TRY(storage::derive_survey_files(index));
-  storage::Batch begun;
-  HM_TRY(const auto lists, storage::begin_edge_lists(index, begun));
-  HM_TRY(index.commit(begun));
-  lineage::write_lists(index, lists);
   storage::Batch done;
   done.remove(Family::Meta, storage::kRebuildMark);
+  HM_TRY(const auto lists, storage::begin_edge_lists(index, done, last_lists));
   HM_TRY(index.commit(done));
+  lineage::write_lists(index, lists);
   return count;
 }
 

@@ -85,7 +85,8 @@ class Recorder {
                                         std::optional<std::uint32_t> sweep, storage::Batch state);
   /// The end of a sweep, committed with `state`: what it should have listed and did not is noted as missing; what has
   /// been missing for `patience_ms` is returned, for a direct look. Nothing is journalled here. A sweep that misses
-  /// thousands, and half of what is known, is taken for the upstream's fault.
+  /// thousands, and half of what is known, is taken for the upstream's fault. Writes the lists of edges anew, which
+  /// takes some seconds where millions are known.
   Result<std::vector<RepoKey>> finish_sweep(const std::string& src, RepoKind kind, std::uint32_t sweep,
                                             std::int64_t began_ms, std::int64_t patience_ms, storage::Batch state);
   /// Upstream said so when it was asked for this one; what is here stays.

@@ -9,34 +9,15 @@ namespace hm::storage {
 namespace fmt = edge_lists;
 
 namespace {
-constexpr std::size_t kChunksKept = 16;   // a megabyte; breadth first, a walk goes back to few
-constexpr std::size_t kLooksSingle = 64;  // for changes of one prefix; who asks more often reads all of them
-constexpr std::size_t kNumberBytes = fmt::kNumberBytes;
-constexpr std::size_t kFormerPrefixBytes = 14;
+constexpr std::size_t kChunksKept = 16;       // a megabyte; breadth first, a walk goes back to few
+constexpr std::size_t kLooksSingle = 64;      // for changes of one prefix; who asks more often reads all of them
+constexpr std::size_t kChangesMax = 200'000;  // some 100 bytes each; with more of them rows are as quick
+constexpr std::size_t kConcernedBits = 1U << 18;
 
 std::optional<std::uint32_t> parse_number(std::string_view bytes) {
   const auto out = key::parse_u64(std::string(4, '\0').append(bytes));
   return out ? std::optional(static_cast<std::uint32_t>(*out)) : std::nullopt;
 }
-
-/// A key of kChanged without the byte that it begins with.
-struct ChangedKey {
-  std::string_view prefix, tail;
-  std::uint32_t number;
-};
-std::optional<ChangedKey> parse_changed(std::string_view k) {
-  if (k.size() < kNumberBytes) return std::nullopt;
-  const auto number = parse_number(k.substr(k.size() - kNumberBytes));
-  k.remove_suffix(kNumberBytes);
-  std::size_t prefix_bytes = key::edges_to_bytes(k);
-  if (prefix_bytes == 0) prefix_bytes = std::min(k.size(), kFormerPrefixBytes);
-  if (!number) return std::nullopt;
-  return ChangedKey{k.substr(0, prefix_bytes), k.substr(prefix_bytes), *number};
-}
-}  // namespace
-
-namespace {
-constexpr std::size_t kConcernedBits = 1U << 18;
 /// FNV-1a of a target as keys have it, its name in lower case.
 std::size_t concerned_bit(std::string_view target) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
@@ -46,10 +27,31 @@ std::size_t concerned_bit(std::string_view target) {
   }
   return (hash ^ hash >> 32) % kConcernedBits;
 }
+void sort_unique(std::vector<std::string>& texts) {
+  std::sort(texts.begin(), texts.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+}
+
+/// Marks with a number from `first` on of what a walk cares for, one number after the other, until `visit` returns
+/// false. They begin behind those that are removed: stepping over what is gone would take longer than all else.
+Result<> each_change_since(const Index& index, std::uint32_t first, std::uint32_t last, bool others,
+                           const std::function<bool(const fmt::Changed&)>& visit) {
+  bool goes_on = true, whole = true;
+  for (std::uint32_t number = first; goes_on && number <= last; ++number) {
+    HM_TRY(index.scan(Family::Edges, fmt::key_of(fmt::kChanged, number), [&](std::string_view k, auto) {
+      const auto change = fmt::parse_changed(k);
+      whole = change.has_value();
+      if (!whole || (!others && change->what == fmt::ChangeOf::Other)) return false;
+      return goes_on = visit(*change);
+    }));
+    if (!whole) return fmt::corrupt();
+  }
+  return ok();
+}
 }  // namespace
 
-Result<EdgeLists> EdgeLists::open(const Index& index) {
-  EdgeLists out(index);
+Result<EdgeLists> EdgeLists::open(const Index& index, bool others) {
+  EdgeLists out(index, others);
   HM_TRY(const fmt::State state, fmt::read_state(index));
   if (state.ready == 0) return out;
   HM_TRY(const auto directory, index.get(Family::Edges, fmt::key_of(fmt::kDirectory, state.ready)));
@@ -57,9 +59,12 @@ Result<EdgeLists> EdgeLists::open(const Index& index) {
   if (directory->size() % 8 != 0) return fmt::corrupt();
   for (std::size_t i = 0; i < directory->size(); i += 8)
     out.directory_.push_back(*key::parse_u64(std::string_view(*directory).substr(i, 8)));
-  HM_TRY(const auto last_change, index.last(Family::Edges, std::string(1, fmt::kChanged)));
-  out.any_changed_ = last_change.has_value();
+  HM_TRY(each_change_since(index, state.ready, state.begun, others, [&](const fmt::Changed&) {
+    out.any_changed_ = true;
+    return false;
+  }));
   out.number_ = state.ready;
+  out.begun_ = state.begun;
   return out;
 }
 
@@ -71,12 +76,11 @@ Result<std::uint32_t> EdgeLists::find(std::string_view prefix) const {
   return list ? Result<std::uint32_t>(*list) : fmt::corrupt();
 }
 
-Result<bool> EdgeLists::were_replaced() {
-  if (number_ == 0) return false;
+Result<> EdgeLists::look_again() {
+  if (number_ == 0) return ok();
   HM_TRY(const fmt::State now, fmt::read_state(*index_));
-  if (now.ready == number_) return false;
-  number_ = 0;
-  return true;
+  if (now.ready != number_) number_ = 0;
+  return ok();
 }
 
 Result<bool> EdgeLists::changed(std::string_view prefix) {
@@ -90,14 +94,12 @@ Result<const EdgeLists::Tails*> EdgeLists::changes_of(std::string_view prefix) {
   auto at = changes_.find(prefix);
   if (at == changes_.end()) {
     if (all_changes_read_) return nullptr;
-    all_changes_read_ = ++looks_ > kLooksSingle;
-    if (all_changes_read_) {
-      changes_.clear();
-      concerned_.assign(kConcernedBits, false);
+    if (++looks_ > kLooksSingle) {
+      HM_TRY(read_all_changes());
+    } else {
+      HM_TRY(read_changes(prefix));
     }
-    HM_TRY(read_changes(all_changes_read_ ? std::string_view() : prefix));
     at = changes_.find(prefix);
-    if (at == changes_.end() && !all_changes_read_) at = changes_.try_emplace(std::string(prefix)).first;
   }
   return at == changes_.end() || at->second.empty() ? nullptr : &at->second;
 }
@@ -108,25 +110,40 @@ bool EdgeLists::may_concern(std::string_view repo_key, std::string_view name) co
   return concerned_[concerned_bit(repo_key)] || concerned_[concerned_bit(name)];
 }
 
-/// @param prefix "": of all
+/// Of one prefix; remembered also when there are none.
 Result<> EdgeLists::read_changes(std::string_view prefix) {
-  bool whole = true;
-  HM_TRY(index_->scan(Family::Edges, std::string(1, fmt::kChanged).append(prefix), [&](std::string_view k, auto) {
-    const auto change = parse_changed(k.substr(1));
-    whole = change.has_value();
-    if (!whole) return false;
-    if (change->number < number_) return true;
-    auto at = changes_.find(change->prefix);
+  Tails tails;
+  for (std::uint32_t number = number_; number <= begun_; ++number) {
+    const std::string first = fmt::changed_key(number, prefix);
+    HM_TRY(index_->scan(Family::Edges, first, [&](std::string_view k, auto) {
+      tails.emplace_back(k.substr(first.size()));
+      return true;
+    }));
+  }
+  sort_unique(tails);
+  changes_.insert_or_assign(std::string(prefix), std::move(tails));
+  return look_again();  // replaced lists took their marks along
+}
+
+Result<> EdgeLists::read_all_changes() {
+  changes_.clear();
+  concerned_.assign(kConcernedBits, false);
+  std::size_t count = 0;
+  HM_TRY(each_change_since(*index_, number_, begun_, others_, [&](const fmt::Changed& change) {
+    const std::string_view prefix = key::prefix_of(change.row_key);
+    auto at = changes_.find(prefix);
     if (at == changes_.end()) {
-      at = changes_.try_emplace(std::string(change->prefix)).first;
-      if (all_changes_read_) concerned_[concerned_bit(key::target_in(change->prefix))] = true;
+      at = changes_.try_emplace(std::string(prefix)).first;
+      concerned_[concerned_bit(key::target_in(prefix))] = true;
     }
-    if (at->second.empty() || at->second.back() != change->tail) at->second.emplace_back(change->tail);
-    return true;
+    at->second.emplace_back(change.row_key.substr(prefix.size()));
+    return ++count < kChangesMax;
   }));
-  if (!whole) return fmt::corrupt();
-  HM_TRY(were_replaced());  // then marks were removed
-  return ok();
+  if (begun_ != number_)
+    for (auto& [prefix, tails] : changes_) sort_unique(tails);
+  all_changes_read_ = true;
+  if (count == kChangesMax) number_ = 0;
+  return look_again();
 }
 
 /// nullptr: the lists were replaced.
@@ -138,8 +155,8 @@ Result<const EdgeLists::Chunk*> EdgeLists::chunk(std::uint32_t number) {
   }
   HM_TRY(auto bytes, index_->get(Family::Edges, fmt::key_of(fmt::kChunk, number_) + key::u32(number)));
   if (!bytes) {
-    HM_TRY(const bool replaced, were_replaced());
-    if (!replaced) return fmt::corrupt();
+    HM_TRY(look_again());
+    if (number_ != 0) return fmt::corrupt();
     return nullptr;
   }
   Chunk read{number, ++uses_, std::move(*bytes), {}};
@@ -229,11 +246,28 @@ Result<bool> EdgeLists::each_merged(std::string_view prefix, std::uint32_t list,
 
 Result<> EdgeChanges::note(const std::string& edge_key, Batch& batch) {
   if (!number_) {
-    HM_TRY(const fmt::State state, fmt::read_state(index_));
-    number_ = state.begun == 0 ? std::string() : key::u32(state.begun);
+    HM_TRY(number_, last_edge_lists(index_));
   }
-  if (number_->empty() || !noted_.insert(edge_key).second) return ok();
-  batch.put(Family::Edges, std::string(1, fmt::kChanged) + edge_key + *number_, {});
+  if (*number_ == 0 || !noted_.insert(edge_key).second) return ok();
+  batch.put(Family::Edges, fmt::changed_key(*number_, edge_key), {});
   return ok();
+}
+
+Result<std::uint32_t> last_edge_lists(const Index& index) {
+  HM_TRY(const fmt::State state, fmt::read_state(index));
+  return state.begun;
+}
+
+Result<std::optional<std::uint32_t>> begin_edge_lists(const Index& index, Batch& batch, std::uint32_t after) {
+  HM_TRY(const fmt::State state, fmt::read_state(index));
+  bool any_changed = false;
+  HM_TRY(each_change_since(index, state.ready, state.begun, true, [&](const fmt::Changed&) {
+    any_changed = true;
+    return false;
+  }));
+  if (state.ready != 0 && !any_changed) return std::optional<std::uint32_t>();
+  const std::uint32_t number = std::max(state.begun, after) + 1;
+  batch.put(Family::Edges, std::string(1, fmt::kState), fmt::pack_state({number, state.ready}));
+  return std::optional(number);
 }
 }  // namespace hm::storage

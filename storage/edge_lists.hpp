@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -40,14 +41,16 @@ class EdgeLists {
   /// Texts are good during the call. False ends it.
   using Visit = std::function<Result<bool>(const EdgeView& edge, const Below& below)>;
 
-  /// @returns Corrupt.
-  static Result<EdgeLists> open(const Index& index);
+  /// @param others whether edges of EdgeClass::Other will be asked for @returns Corrupt.
+  static Result<EdgeLists> open(const Index& index, bool others);
+  /// False: only rows tell. Once they did not, or no more, it stays so.
+  bool are_there() const { return number_ != 0; }
 
   /// The list of the edges that begin with key::edges_to() of EdgeClass::Lineage, kNone or kRows. Of former names:
-  /// kNone, or there may be some. Holds unless were_replaced() says so afterwards.
+  /// kNone, or there may be some. Holds when look_again() is called afterwards and they are still there.
   Result<std::uint32_t> find(std::string_view prefix) const;
-  /// True once when lists were written anew since they were opened: from then on only rows tell.
-  Result<bool> were_replaced();
+  /// Lists that were written anew since these were opened are as good as none.
+  Result<> look_again();
   /// False: lists tell all, and nothing changed since they were written.
   bool may_have_changed() const { return number_ == 0 || any_changed_; }
   /// False: no edge to this repository, by its id or by this name, and no former name of it has changed.
@@ -72,9 +75,10 @@ class EdgeLists {
   /// What keys of changed rows have behind the prefix, ascending.
   using Tails = std::vector<std::string>;
 
-  explicit EdgeLists(const Index& index) : index_(&index) {}
+  EdgeLists(const Index& index, bool others) : index_(&index), others_(others) {}
   Result<const Tails*> changes_of(std::string_view prefix);
   Result<> read_changes(std::string_view prefix);
+  Result<> read_all_changes();
   Result<const Chunk*> chunk(std::uint32_t number);
   Result<bool> each_row(std::string_view prefix, const Visit& visit) const;
   Result<bool> each_change(std::string_view prefix, const Tails& tails, std::size_t first, std::size_t last,
@@ -83,7 +87,9 @@ class EdgeLists {
   Result<bool> each_merged(std::string_view prefix, std::uint32_t list, const Tails& tails, const Visit& visit);
 
   const Index* index_;
+  bool others_;
   std::uint32_t number_ = 0;              ///< of these lists; 0: there are none
+  std::uint32_t begun_ = 0;               ///< the last number that marks have
   std::vector<std::uint64_t> directory_;  ///< for each chunk twice its first list, and one more when that began before
   std::vector<Chunk> chunks_;             ///< those that were used last
   std::uint64_t uses_ = 0;
@@ -104,14 +110,17 @@ class EdgeChanges {
 
  private:
   const Index& index_;
-  std::optional<std::string> number_;  ///< as in keys; "" when there are no lists
+  std::optional<std::uint32_t> number_;  ///< 0: there are no lists
   std::set<std::string> noted_;
 };
 
-/// Lists are to be written: from `batch` on, marks are for these too. @returns their number; nullopt when nothing
-/// changed since the last ones.
-Result<std::optional<std::uint32_t>> begin_edge_lists(const Index& index, Batch& batch);
-/// Writes them while others may commit, and removes older ones. Killed in between, what was there stays in use; what is
-/// left of it is removed by the next one. Needs some hundred bytes of memory for each repository that is a base.
+/// Number of the lists that were begun last, 0 when there never were any.
+Result<std::uint32_t> last_edge_lists(const Index& index);
+/// Lists are to be written: from `batch` on, marks are for these too. @returns their number, above `after`; nullopt
+/// when nothing changed since the last ones.
+Result<std::optional<std::uint32_t>> begin_edge_lists(const Index& index, Batch& batch, std::uint32_t after = 0);
+/// Writes them while others may commit, and removes older ones; one at a time. Killed in between, what was there stays
+/// in use, and what is left of it is removed by the next one. Takes some seconds for a million edges and some hundred
+/// bytes of memory for each repository that is a base. @returns NoSpace before it begins when lists may not fit.
 Result<> write_edge_lists(Index& index, std::uint32_t number);
 }  // namespace hm::storage

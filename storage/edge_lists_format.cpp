@@ -4,11 +4,11 @@
 
 namespace hm::storage::edge_lists {
 namespace {
-constexpr std::size_t kRepoBytes = 13;
-constexpr std::size_t kEdgeBytesMin = kRepoBytes + 6;  // then origin, relation, evidence, flags, length of the name (2)
+constexpr std::size_t kEdgeBytesMin =
+    kRepoKeyBytes + 6;  // then origin, relation, evidence, flags, length of the name (2)
 constexpr std::size_t kRunHeadBytes = 9;
 // Flags of an edge.
-constexpr unsigned kById = 1, kByName = 2, kOthersById = 4, kOthersByName = 8, kFormerNames = 16;
+constexpr unsigned kHasById = 1, kHasByName = 2, kHasOthersById = 4, kHasOthersByName = 8, kHasFormerNames = 16;
 
 std::uint32_t number_at(std::string_view bytes, std::size_t at) {
   std::uint32_t out = 0;
@@ -35,13 +35,30 @@ Result<State> read_state(const Index& index) {
 }
 std::string pack_state(const State& state) { return key::u32(state.begun) + key::u32(state.ready); }
 
+ChangeOf change_of(std::string_view row_key) {
+  if (!row_key.empty() && row_key[0] == kFormerNames) return ChangeOf::FormerName;
+  const std::string_view prefix = key::prefix_of(row_key);
+  const bool is_lineage = !prefix.empty() && prefix.back() == static_cast<char>(EdgeClass::Lineage);
+  return is_lineage ? ChangeOf::Lineage : ChangeOf::Other;
+}
+std::string changed_key(std::uint32_t number, std::string_view row_key) {
+  std::string out = key_of(kChanged, number);
+  out.push_back(static_cast<char>(change_of(row_key)));
+  return out.append(row_key);
+}
+std::optional<Changed> parse_changed(std::string_view k) {
+  constexpr std::size_t kHeadBytes = 1 + kNumberBytes + 1;
+  if (k.size() < kHeadBytes || k[kHeadBytes - 1] > static_cast<char>(ChangeOf::Other)) return std::nullopt;
+  return Changed{number_at(k, 1), static_cast<ChangeOf>(k[kHeadBytes - 1]), k.substr(kHeadBytes)};
+}
+
 std::string pack(const EdgeView& edge, const EdgeLists::Below& below) {
   unsigned flags = 0;
-  if (below.by_id != EdgeLists::kNone) flags |= kById;
-  if (below.by_name != EdgeLists::kNone) flags |= kByName;
-  if (below.others_by_id) flags |= kOthersById;
-  if (below.others_by_name) flags |= kOthersByName;
-  if (below.former_names) flags |= kFormerNames;
+  if (below.by_id != EdgeLists::kNone) flags |= kHasById;
+  if (below.by_name != EdgeLists::kNone) flags |= kHasByName;
+  if (below.others_by_id) flags |= kHasOthersById;
+  if (below.others_by_name) flags |= kHasOthersByName;
+  if (below.former_names) flags |= kHasFormerNames;
   std::string out(edge.from);
   out.push_back(static_cast<char>(edge.origin));
   out.push_back(static_cast<char>(edge.relation));
@@ -57,18 +74,19 @@ std::string pack(const EdgeView& edge, const EdgeLists::Below& below) {
 
 std::optional<std::pair<EdgeView, EdgeLists::Below>> take_edge(std::string_view& bytes) {
   if (bytes.size() < kEdgeBytesMin) return std::nullopt;
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[kRepoBytes + i]); };
-  const auto edge = edge_of(bytes.substr(0, kRepoBytes), byte(0), byte(1), byte(2), bytes.substr(kEdgeBytesMin));
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[kRepoKeyBytes + i]); };
+  const auto edge = edge_of(bytes.substr(0, kRepoKeyBytes), byte(0), byte(1), byte(2), bytes.substr(kEdgeBytesMin));
   const unsigned flags = byte(3);
   const std::size_t name_bytes = std::size_t{byte(4)} << 8 | byte(5);
   if (!edge || bytes.size() < kEdgeBytesMin + name_bytes) return std::nullopt;
   std::pair<EdgeView, EdgeLists::Below> out{*edge, {}};
   out.first.from_name = bytes.substr(kEdgeBytesMin, name_bytes);
   bytes.remove_prefix(kEdgeBytesMin + name_bytes);
-  const auto by_id = take_number(bytes, (flags & kById) != 0), by_name = take_number(bytes, (flags & kByName) != 0);
+  const auto by_id = take_number(bytes, (flags & kHasById) != 0),
+             by_name = take_number(bytes, (flags & kHasByName) != 0);
   if (!by_id || !by_name) return std::nullopt;
-  out.second = {*by_id, *by_name, (flags & kOthersById) != 0, (flags & kOthersByName) != 0,
-                (flags & kFormerNames) != 0};
+  out.second = {*by_id, *by_name, (flags & kHasOthersById) != 0, (flags & kHasOthersByName) != 0,
+                (flags & kHasFormerNames) != 0};
   return out;
 }
 

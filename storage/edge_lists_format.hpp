@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.hpp"
 #include "storage/edge_lists.hpp"
@@ -15,6 +16,10 @@
 namespace hm::storage::edge_lists {
 // What keys begin with, in a family where edges and former names begin with 1, 2 and 3.
 inline constexpr char kState = 0, kChunk = 4, kDirectory = 5, kHead = 6, kChanged = 7;
+/// Which walks care for the change of a row: kChanged has it behind the number.
+enum class ChangeOf : char { Lineage = 0, FormerName, Other };
+/// Of a row of an edge or of a former name.
+ChangeOf change_of(std::string_view row_key);
 /// Of a key of the family: it is no edge and no former name.
 inline bool is_of_lists(std::string_view k) { return k.empty() || k[0] == kState || k[0] >= kChunk; }
 inline constexpr std::size_t kNumberBytes = 4;
@@ -29,6 +34,14 @@ Result<State> read_state(const Index& index);
 std::string pack_state(const State& state);
 
 inline std::string key_of(char what, std::uint32_t number) { return std::string(1, what) + key::u32(number); }
+std::string changed_key(std::uint32_t number, std::string_view row_key);
+/// Of a key of kChanged.
+struct Changed {
+  std::uint32_t number = 0;
+  ChangeOf what = ChangeOf::Lineage;
+  std::string_view row_key;
+};
+std::optional<Changed> parse_changed(std::string_view k);
 Error corrupt();
 
 /// One edge of a list.

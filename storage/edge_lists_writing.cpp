@@ -1,4 +1,4 @@
-// begin_edge_lists() and write_edge_lists().
+// write_edge_lists().
 #include <algorithm>
 #include <functional>
 #include <optional>
@@ -17,8 +17,9 @@ namespace fmt = edge_lists;
 namespace {
 constexpr std::size_t kBatchBytes = 4U << 20;
 constexpr std::size_t kTargetsAtOnce = 1'024;
-constexpr char kEdgesById = 1, kEdgesByName = 2, kFormerNames = 3;  // edge_row.cpp
-constexpr std::size_t kTailBytes = 15, kRepoBytes = 13;
+// Of the bytes of the rows: the lists, what compactions write beside them, and as much again.
+constexpr std::uint64_t kSpaceShare = 3;
+constexpr std::size_t kNameBytesMax = 0xffff;
 
 bool is_lineage(std::string_view prefix) { return prefix.back() == static_cast<char>(EdgeClass::Lineage); }
 
@@ -48,11 +49,11 @@ class Targets {
     for (const char first : {kEdgesById, kEdgesByName, kFormerNames}) {
       std::string last;
       bool whole = true;
-      HM_TRY(index.scan(Family::Edges, std::string(1, first), [&](std::string_view k, auto) {
-        const std::size_t bytes = first == kFormerNames ? 1 + kRepoBytes : key::edges_to_bytes(k);
-        whole = bytes != 0 && bytes <= k.size();
+      HM_TRY(index.scan(Family::Edges, std::string(1, first), [&](std::string_view k, std::string_view value) {
+        const std::string_view prefix = key::prefix_of(k);
+        whole = !prefix.empty();
         if (!whole) return false;
-        const std::string_view prefix = k.substr(0, bytes);
+        if (first == kFormerNames || is_lineage(prefix)) row_bytes_ += k.size() + value.size();
         if (prefix == last) return true;
         last = prefix;
         if (first != kFormerNames && is_lineage(prefix)) {
@@ -70,6 +71,7 @@ class Targets {
     std::sort(others_.begin(), others_.end());
     return ok();
   }
+  std::uint64_t row_bytes() const { return row_bytes_; }  ///< of what goes into lists
   std::uint32_t size() const { return prefixes_.size(); }
   std::string_view prefix(std::uint32_t i) const { return prefixes_[i]; }
   std::optional<std::uint32_t> find(std::string_view prefix) const {
@@ -90,6 +92,7 @@ class Targets {
   Texts prefixes_, renamed_;
   std::vector<std::pair<std::size_t, std::uint32_t>> lineage_;
   std::vector<std::size_t> others_;
+  std::uint64_t row_bytes_ = 0;
 };
 
 /// What may lead to a child.
@@ -113,7 +116,7 @@ class Order {
     for (const char first : {kEdgesById, kEdgesByName}) {
       Result<> outcome = ok();
       HM_TRY(index.scan(Family::Edges, std::string(1, first), [&](std::string_view k, std::string_view value) {
-        const std::string_view prefix = k.substr(0, k.size() - std::min(kTailBytes, k.size()));
+        const std::string_view prefix = k.substr(0, k.size() - std::min(kEdgeTailBytes, k.size()));
         if (prefix.empty() || !is_lineage(prefix)) return true;
         if (prefix != last) {
           last = prefix;
@@ -176,10 +179,25 @@ class Writer {
   Writer(Index& index, std::uint32_t number) : index_(index), number_(number) {}
 
   Result<> run() {
-    HM_TRY(const fmt::State state, fmt::read_state(index_));
-    if (state.begun != number_) return Error{Errc::Internal, "lists of edges were not begun"};
-    HM_TRY(remove_all_but(state.ready));
+    HM_TRY(const fmt::State state, begun());
+    HM_TRY(remove_all_but(state.ready, number_));
     HM_TRY(targets_.read(index_));
+    HM_TRY(index_.require_space(targets_.row_bytes() * kSpaceShare));
+    const auto written = write();
+    if (written) return remove_all_but(number_, 0);
+    bytes_ = 0;
+    batch_ = {};
+    (void)remove_all_but(state.ready, 0);  // a full disk needs the room; else the next one does it
+    return written;
+  }
+
+ private:
+  Result<fmt::State> begun() const {
+    HM_TRY(const fmt::State state, fmt::read_state(index_));
+    if (state.begun != number_) return Error{Errc::Internal, "others were begun"};
+    return state;
+  }
+  Result<> write() {
     std::vector<std::uint32_t> order;
     {
       Order below(targets_);
@@ -192,11 +210,9 @@ class Writer {
     HM_TRY(write_lists(order));
     batch_.put(Family::Edges, fmt::key_of(fmt::kDirectory, number_), std::move(directory_));
     batch_.put(Family::Edges, std::string(1, fmt::kState), fmt::pack_state({number_, number_}));
-    HM_TRY(flush());
-    return remove_all_but(0);
+    HM_TRY(begun());
+    return flush();
   }
-
- private:
   Result<> flush() {
     bytes_ = 0;
     return index_.commit(std::exchange(batch_, {}));
@@ -254,6 +270,7 @@ class Writer {
   }
   Result<> add(std::string_view prefix, std::string_view k, std::string_view value) {
     HM_TRY(const EdgeView edge, unpack_edge(prefix, k, value));
+    if (edge.from_name.size() > kNameBytesMax) return fmt::corrupt();
     const ChildPrefixes lineage(edge, EdgeClass::Lineage), others(edge, EdgeClass::Other);
     EdgeLists::Below below;
     below.by_id = number_of(lineage.by_id);
@@ -268,17 +285,16 @@ class Writer {
     const auto found = targets_.find(prefix);
     return found ? list_of_[*found] : EdgeLists::kNone;
   }
-  /// Rows of other lists than these and `kept`, and marks that are older than both.
-  Result<> remove_all_but(std::uint32_t kept) {
-    const auto is_of = [](std::string_view k, std::uint32_t number) { return k.starts_with(key::u32(number)); };
+  /// Rows of other lists than these two, 0 for none, and marks that are older than both.
+  Result<> remove_all_but(std::uint32_t one, std::uint32_t other) {
+    const auto is_of = [](std::string_view k, std::uint32_t number) {
+      return number != 0 && k.starts_with(key::u32(number));
+    };
     for (const char what : {fmt::kChunk, fmt::kDirectory, fmt::kHead}) {
-      HM_TRY(
-          remove_where(what, [&](std::string_view k) { return !is_of(k, number_) && (kept == 0 || !is_of(k, kept)); }));
+      HM_TRY(remove_where(what, [&](std::string_view k) { return !is_of(k, one) && !is_of(k, other); }));
     }
-    const std::string oldest = key::u32(kept == 0 ? number_ : kept);
-    return remove_where(fmt::kChanged, [&](std::string_view k) {
-      return k.size() >= fmt::kNumberBytes && k.substr(k.size() - fmt::kNumberBytes) < oldest;
-    });
+    const std::string oldest = key::u32(one == 0 || other == 0 ? std::max(one, other) : std::min(one, other));
+    return remove_where(fmt::kChanged, [&](std::string_view k) { return k.substr(0, fmt::kNumberBytes) < oldest; });
   }
   Result<> remove_where(char what, const std::function<bool(std::string_view)>& is_old) {
     Result<> outcome = ok();
@@ -305,17 +321,6 @@ class Writer {
   bool is_continued_ = false;  ///< the list began in the chunk before
 };
 }  // namespace
-
-Result<std::optional<std::uint32_t>> begin_edge_lists(const Index& index, Batch& batch) {
-  HM_TRY(const fmt::State state, fmt::read_state(index));
-  if (state.ready != 0 && state.ready == state.begun) {
-    HM_TRY(const auto changed, index.last(Family::Edges, std::string(1, fmt::kChanged)));
-    if (!changed) return std::optional<std::uint32_t>();
-  }
-  const std::uint32_t number = state.begun + 1;
-  batch.put(Family::Edges, std::string(1, fmt::kState), fmt::pack_state({number, state.ready}));
-  return std::optional(number);
-}
 
 Result<> write_edge_lists(Index& index, std::uint32_t number) {
   return within(Writer(index, number).run(), [] { return "writing the lists of edges"; });

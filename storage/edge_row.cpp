@@ -13,22 +13,18 @@ constexpr std::array<std::string_view, kRelationCount> kRelations{
     "evaluated-on", "superseded-by", "uses",    "from-dataset", "shares-files", "shares-tensors", "distilled-from"};
 constexpr std::array<std::string_view, 5> kEvidence{"inferred", "declared", "files", "signed", "identical"};
 
-// What a key of the family begins with.
-constexpr char kByRid = 1, kByName = 2, kFormer = 3;
-constexpr std::size_t kRepoBytes = 13;
-constexpr std::size_t kTailBytes = kRepoBytes + 2;  // who says it, origin, relation
-constexpr char kEndOfName = '\0';                   // no name has it
+constexpr char kEndOfName = '\0';  // no name has it
 
 Error corrupt() { return {Errc::Corrupt, "the index holds a malformed edge; run: hubmirror index rebuild"}; }
 
 /// From key::edges_to().
 std::optional<EdgeTarget> parse_target(std::string_view prefix) {
   if (!prefix.empty()) prefix.remove_suffix(1);  // the class
-  if (prefix.size() == 1 + kRepoBytes && prefix[0] == kByRid) {
+  if (prefix.size() == 1 + kRepoKeyBytes && prefix[0] == kEdgesById) {
     const auto repo = key::parse_repo(prefix.substr(1));
     return repo ? std::optional(target_of(*repo)) : std::nullopt;
   }
-  if (prefix.size() < 3 || prefix[0] != kByName || prefix.back() != kEndOfName) return std::nullopt;
+  if (prefix.size() < 3 || prefix[0] != kEdgesByName || prefix.back() != kEndOfName) return std::nullopt;
   return EdgeTarget{static_cast<RepoKind>(prefix[1]), std::nullopt, std::string(prefix.substr(2, prefix.size() - 3))};
 }
 }  // namespace
@@ -55,12 +51,12 @@ EdgeTarget target_of(const RepoId& name) { return {name.kind, std::nullopt, asci
 namespace key {
 std::string edges_to(const EdgeTarget& target, EdgeClass edges) {
   if (target.rid) return edges_to_stored(repo({target.kind, *target.rid}), edges);
-  std::string out = std::string(1, kByName) + name({target.kind, target.name}) + kEndOfName;
+  std::string out = std::string(1, kEdgesByName) + name({target.kind, target.name}) + kEndOfName;
   out.push_back(static_cast<char>(edges));
   return out;
 }
 std::string edges_to_stored(std::string_view repo_key, EdgeClass edges) {
-  std::string out = std::string(1, kByRid).append(repo_key);
+  std::string out = std::string(1, kEdgesById).append(repo_key);
   out.push_back(static_cast<char>(edges));
   return out;
 }
@@ -73,18 +69,22 @@ std::string edge(const EdgeRow& row) {
 std::size_t edges_to_bytes(std::string_view edge_key) {
   if (edge_key.empty()) return 0;
   std::size_t class_at = 0;
-  if (edge_key[0] == kByRid) class_at = 1 + kRepoBytes;
-  if (edge_key[0] == kByName) class_at = edge_key.find(kEndOfName) + 1;  // 0 when there is none
+  if (edge_key[0] == kEdgesById) class_at = 1 + kRepoKeyBytes;
+  if (edge_key[0] == kEdgesByName) class_at = edge_key.find(kEndOfName) + 1;  // 0 when there is none
   return class_at == 0 || class_at >= edge_key.size() ? 0 : class_at + 1;
 }
-std::string former_names_stored(std::string_view repo_key) { return std::string(1, kFormer).append(repo_key); }
+std::string former_names_stored(std::string_view repo_key) { return std::string(1, kFormerNames).append(repo_key); }
 std::string former_names(const RepoKey& repo_key) { return former_names_stored(repo(repo_key)); }
 std::string former_name(const RepoKey& repo_key, std::string_view name) {
   return former_names(repo_key) + ascii_lower(name);
 }
+std::string_view prefix_of(std::string_view row_key) {
+  const bool is_former = !row_key.empty() && row_key[0] == kFormerNames && row_key.size() > kRepoKeyBytes;
+  return row_key.substr(0, is_former ? 1 + kRepoKeyBytes : edges_to_bytes(row_key));
+}
 std::string_view target_in(std::string_view prefix) {
   if (prefix.empty()) return {};
-  if (prefix[0] != kByName) return prefix.substr(1, kRepoBytes);
+  if (prefix[0] != kEdgesByName) return prefix.substr(1, kRepoKeyBytes);
   return prefix.size() < 4
              ? std::string_view()
              : prefix.substr(2, prefix.size() - 4);  // between the kind, and the end of the name with the class
@@ -109,10 +109,10 @@ std::string tail_of(const EdgeView& edge) {
 }
 
 Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view key, std::string_view value) {
-  if (target_prefix.empty() || key.size() != target_prefix.size() + kTailBytes || value.empty()) return corrupt();
+  if (target_prefix.empty() || key.size() != target_prefix.size() + kEdgeTailBytes || value.empty()) return corrupt();
   const std::string_view tail = key.substr(target_prefix.size());
   const auto byte = [](char c) { return static_cast<unsigned char>(c); };
-  const auto out = edge_of(tail.substr(0, kRepoBytes), byte(tail[kRepoBytes]), byte(tail[kRepoBytes + 1]),
+  const auto out = edge_of(tail.substr(0, kRepoKeyBytes), byte(tail[kRepoKeyBytes]), byte(tail[kRepoKeyBytes + 1]),
                            byte(value[0]), value.substr(1));
   if (!out || static_cast<char>(class_of(out->relation)) != target_prefix.back()) return corrupt();
   return *out;
@@ -123,10 +123,10 @@ Result<> each_edge(const Index& index, const std::function<bool(const EdgeTarget
   EdgeTarget target;
   Result<> outcome = ok();
   bool goes_on = true;
-  for (const char first : {kByRid, kByName}) {
+  for (const char first : {kEdgesById, kEdgesByName}) {
     if (!goes_on) break;
     HM_TRY(index.scan(Family::Edges, std::string(1, first), [&](std::string_view k, std::string_view value) {
-      const std::string_view to = k.substr(0, k.size() - std::min(kTailBytes, k.size()));
+      const std::string_view to = k.substr(0, k.size() - std::min(kEdgeTailBytes, k.size()));
       if (to != prefix) {
         const auto parsed = parse_target(to);
         if (!parsed) {

@@ -71,10 +71,15 @@ struct EdgeRow {
   std::string from_name;  ///< as spelled in the listing; "" when only the rows of `from` tell
   auto operator<=>(const EdgeRow&) const = default;
 };
+inline constexpr std::size_t kRepoKeyBytes = 13;   ///< key::repo()
+inline constexpr std::size_t kEdgeTailBytes = 15;  ///< of a key behind key::edges_to(): who says it, origin, relation
+inline constexpr char kEdgesById = 1, kEdgesByName = 2, kFormerNames = 3;  ///< what keys of rows begin with
 namespace key {
 std::string edges_to(const EdgeTarget& target, EdgeClass edges);          ///< prefix of all these edges to it
 std::string edges_to_stored(std::string_view repo_key, EdgeClass edges);  ///< the same from key::repo() of the target
 std::string edge(const EdgeRow& row);
+/// key::edges_to() or key::former_names() of a row; "" when it is not there whole.
+std::string_view prefix_of(std::string_view row_key);
 /// How long key::edges_to() is of a key in Family::Edges, or of the beginning of one; 0 when it is not there whole.
 std::size_t edges_to_bytes(std::string_view edge_key);
 /// A name that a repository had before: `<repo>` + name in lower case.

@@ -283,6 +283,8 @@ class RocksIndex final : public Index {
     return ok();
   }
 
+  Result<> require_space(std::uint64_t bytes) const override { return require_free(bytes); }
+
   Result<> clear(Family family) override {
     if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
     if (!is_derived(family))

@@ -18,7 +18,6 @@ using storage::Family;
 using storage::Relation;
 
 namespace {
-constexpr std::size_t kRepoBytes = 13;
 Error corrupt() { return {Errc::Corrupt, "the index holds an edge of no repository; run: hubmirror index rebuild"}; }
 }  // namespace
 
@@ -53,10 +52,10 @@ void KeySet::grow() {
 }
 
 std::string_view WayDown::Level::key(const Next& of) const {
-  return std::string_view(texts).substr(of.text_at, kRepoBytes);
+  return std::string_view(texts).substr(of.text_at, storage::kRepoKeyBytes);
 }
 std::string_view WayDown::Level::name(const Next& of) const {
-  return std::string_view(texts).substr(of.text_at + kRepoBytes, of.name_bytes);
+  return std::string_view(texts).substr(of.text_at + storage::kRepoKeyBytes, of.name_bytes);
 }
 
 WayDown::WayDown(const Graph& graph, const storage::Index& index, const Walk& walk)
@@ -70,12 +69,15 @@ WayDown::WayDown(const Graph& graph, const storage::Index& index, const Walk& wa
   }
 }
 
+bool WayDown::wants_others() const {
+  return std::find(classes_.begin(), classes_.end(), EdgeClass::Other) != classes_.end();
+}
 bool WayDown::wants(const EdgeView& edge) const {
   return edge.evidence >= walk_.evidence_min && relations_[static_cast<std::size_t>(edge.relation)];
 }
 
 Result<> WayDown::run(const Node& root, const Visit& visit) {
-  HM_TRY(auto lists, EdgeLists::open(index_));
+  HM_TRY(auto lists, EdgeLists::open(index_, wants_others()));
   lists_.emplace(std::move(lists));
   HM_TRY(prepare([&] { return add_looks_for_root(root); }));
   for (int depth = 1; !looks_.empty() && depth <= walk_.depth_max; ++depth) {
@@ -95,10 +97,12 @@ Result<> WayDown::run(const Node& root, const Visit& visit) {
 /// Makes the looks of a level; again when it turns out that the lists that told where to look were replaced.
 Result<> WayDown::prepare(const std::function<Result<>()>& add) {
   for (bool again = true; again;) {
+    const bool were_there = lists_->are_there();
     looks_.clear();
     names_.clear();
     HM_TRY(add());
-    HM_TRY(again, lists_->were_replaced());
+    HM_TRY(lists_->look_again());
+    again = were_there && !lists_->are_there();
   }
   return ok();
 }
@@ -154,9 +158,8 @@ Result<> WayDown::add_look(std::string prefix, EdgeClass edges, std::uint32_t li
 }
 
 Result<bool> WayDown::may_have_names(std::string_view repo_key, std::string_view name, const Below& below) {
-  const bool wants_others = std::find(classes_.begin(), classes_.end(), EdgeClass::Other) != classes_.end();
   if (name.empty() || below.former_names || below.by_name != EdgeLists::kNone) return true;
-  if (wants_others && below.others_by_name) return true;
+  if (wants_others() && below.others_by_name) return true;
   if (!lists_->may_have_changed()) return false;
   HM_TRY(const bool was_renamed, lists_->changed(key::former_names_stored(repo_key)));
   if (was_renamed) return true;

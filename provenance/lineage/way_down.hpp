@@ -65,6 +65,7 @@ class WayDown {
     std::optional<bool> holds;  ///< asked when there is an edge to follow, and not before
   };
 
+  bool wants_others() const;
   bool wants(const storage::EdgeView& edge) const;
   Result<> prepare(const std::function<Result<>()>& add);
   Result<> add_looks_for_root(const Node& root);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ostream>
 #include <random>
 #include <set>
 #include <utility>
@@ -90,7 +91,7 @@ class Renewing final : public Wrapped {
   bool has_renewed() const { return left_ < 0; }
   static void renew(Index& index) {
     Batch change;  // begin_edge_lists() does nothing when nothing changed
-    change.put(Family::Edges, fmt::key_of(fmt::kChanged, 0), {});
+    change.put(Family::Edges, fmt::changed_key(storage::last_edge_lists(index).value(), "x"), {});
     EXPECT_THAT(index.commit(change), test::Succeeds());
     Batch begun;
     const auto number = storage::begin_edge_lists(index, begun);
@@ -110,6 +111,11 @@ struct Seen {
   std::uint32_t parent;
   auto operator<=>(const Seen&) const = default;
 };
+void PrintTo(const Seen& seen, std::ostream* out) {
+  const auto repo = storage::key::parse_repo(seen.key);
+  *out << seen.depth << ' ' << (repo ? repo->text() : "?") << ' ' << seen.name << ' ' << name_of(seen.relation) << ' '
+       << name_of(seen.evidence) << " below " << seen.parent;
+}
 
 class EdgeListsTest : public LineageWorld {
  protected:
@@ -175,6 +181,69 @@ TEST_F(EdgeListsTest, LargeLevelsComeWholeInOneOrderAndEndWhereTheVisitorEnds) {
     ASSERT_EQ(some.size(), stop_after);
     EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin()));
   }
+}
+
+/// Some of many children change, and lists are replaced while their list, which fills some chunks, is read.
+TEST_F(EdgeListsTest, ChangesAndRenewalsWithinAListOfManyChunks) {
+  constexpr int kChildren = 6'000;
+  list(1, "org/root");
+  list_children(2, kChildren + 1, 1);
+  write();
+  for (int number = 2; number <= kChildren; number += 97) list(number, "org/m" + std::to_string(number), {"7"});
+  list_children(kChildren + 2, kChildren + 40, 1);
+  list(kChildren / 2, "org/renamed", {"1"}, "quantized");
+  const WithoutLists plain(*index_);
+  const auto all = walk(plain, node("org/root"));
+  EXPECT_EQ(walk(*index_, node("org/root")), all);
+  {
+    const auto reader = storage::open_index(dir_.string(), storage::Index::Mode::Read, {}).value();
+    EXPECT_EQ(walk(*reader, node("org/root")), all);
+  }
+  bool renewed = true;
+  for (int looks = 0; renewed; looks += 5) {
+    const Renewing index(*index_, looks);
+    EXPECT_EQ(walk(index, node("org/root")), all) << looks;
+    renewed = index.has_renewed();
+  }
+}
+
+/// A list that ends where a chunk does.
+TEST_F(EdgeListsTest, ListsOfAnyLengthComeToTheirEnd) {
+  constexpr int kFirst = 1'000, kFewest = 2'330, kMost = 2'350;  // some 28 bytes each, in chunks of 64 KiB
+  list(1, "org/root");
+  list(2, "org/last");
+  list_children(kFirst, kFirst + kFewest - 1, 1);
+  list_children(9'000, 9'003, 2);
+  bool one = false, two = false;
+  for (int count = kFewest; count <= kMost; ++count) {
+    write();
+    (rows_of_lists(fmt::kChunk) == 1 ? one : two) = true;
+    EXPECT_EQ(walk(*index_, node("org/root")).size(), static_cast<std::size_t>(count));
+    EXPECT_EQ(walk(*index_, node("org/last")).size(), 4U);
+    list_children(kFirst + count, kFirst + count, 1);
+  }
+  EXPECT_TRUE(one && two) << "no length was where a chunk ends";
+}
+
+TEST_F(EdgeListsTest, AFullDiskLeavesTheOlderListsAndNothingElse) {
+  class Full final : public Wrapped {
+   public:
+    using Wrapped::Wrapped;
+    Result<> require_space(std::uint64_t bytes) const override {
+      EXPECT_GT(bytes, 1'000U);
+      return Error{Errc::NoSpace, "not enough space"};
+    }
+  };
+  list(1, "org/root");
+  list_children(2, 50, 1);
+  write();
+  const auto heads = rows_of_lists(fmt::kHead);
+  list_children(51, 60, 3);
+  Full index(*index_);
+  EXPECT_THAT(storage::write_edge_lists(index, begin()), test::FailsWith(Errc::NoSpace, "writing the lists of edges"));
+  EXPECT_EQ(rows_of_lists(fmt::kHead), heads);
+  EXPECT_EQ(rows_of_lists(fmt::kChunk), 1U);
+  EXPECT_EQ(walk(*index_, node("org/root")).size(), 59U);
 }
 
 /// A Hub in which anything may happen to anybody.
