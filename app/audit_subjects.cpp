@@ -85,8 +85,8 @@ Result<provenance::lineage::Node> known_node(const storage::Index& index, const 
   if (key) return graph.find(key.assume_value());
   if (key.assume_error().code != Errc::NotFound) return key.assume_error();
   HM_TRY(const RepoSpec spec, whole_repository(typed));
-  if (spec.rid) return key.assume_error();
-  provenance::lineage::Node node{std::nullopt, spec.repo};
+  auto found = spec.rid ? graph.find(RepoKey{spec.repo.kind, *spec.rid}) : graph.find(spec.repo);
+  HM_TRY(auto node, std::move(found));
   provenance::lineage::Walk any;  // spaces use what was deleted as well; that is no lineage
   any.depth_max = 1;
   for (int i = 0; i < storage::kRelationCount; ++i) any.relations.push_back(static_cast<storage::Relation>(i));

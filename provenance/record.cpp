@@ -16,7 +16,8 @@ namespace key = storage::key;
 using storage::Family;
 
 namespace {
-constexpr std::size_t kRebuildBatchChanges = 20'000;  // bounds the memory of a rebuild
+constexpr std::uint64_t kLogBytesOfEntry = 4096, kLogBytesMax = 128U << 20;  // what a rebuild writes beside the rows
+constexpr std::size_t kRebuildBatchChanges = 20'000;                         // bounds the memory of a rebuild
 
 std::string visit_key(const RepoKey& k) { return "visit:" + key::repo(k); }
 
@@ -226,11 +227,22 @@ Result<> check_facts_readable(const storage::Index& index, const storage::Journa
   }
   return ok();
 }
+/// Deriving anew must not begin where it may not come to its end: till then nothing can be read. It writes what is
+/// there now once more before that is gone, and a log that holds each chunk of a column many times.
+Result<> check_space_to_derive(const storage::Index& index, const storage::Journal& journal) {
+  HM_TRY(const std::uint64_t entries, journal.size());
+  std::uint64_t bytes = std::min<std::uint64_t>(entries * kLogBytesOfEntry, kLogBytesMax);
+  for (int f = 0; f < storage::kFamilyCount; ++f)
+    if (storage::is_derived(static_cast<Family>(f))) bytes += index.bytes_of(static_cast<Family>(f));
+  return index.require_space(bytes);
+}
 }  // namespace
 
 Result<std::uint64_t> rebuild_index(storage::Index& index, const storage::Journal& journal) {
   HM_TRY(within(check_facts_readable(index, journal),
                 [] { return "looking whether the index can be derived anew; it was left as it is"; }));
+  HM_TRY(within(check_space_to_derive(index, journal),
+                [] { return "deriving the index anew; it was left as it is, free space first"; }));
   const auto last = storage::last_edge_lists(index);
   const std::uint32_t last_lists = last ? last.assume_value() : 0;  // the family may be damaged
   storage::Batch mark;

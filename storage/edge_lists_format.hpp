@@ -20,8 +20,8 @@ inline constexpr char kState = 0, kChunk = 4, kDirectory = 5, kHead = 6, kChange
 enum class ChangeOf : char { Lineage = 0, FormerName, Other };
 /// Of a row of an edge or of a former name.
 ChangeOf change_of(std::string_view row_key);
-/// Of a key of the family: it is no edge and no former name.
-inline bool is_of_lists(std::string_view k) { return k.empty() || k[0] == kState || k[0] >= kChunk; }
+/// Of a key of the family: it is of no row.
+inline bool is_of_lists(std::string_view k) { return k[0] == kState || (k[0] >= kChunk && k[0] <= kChanged); }
 inline constexpr std::size_t kNumberBytes = 4;
 inline constexpr std::size_t kChunkBytes = 64U << 10;  ///< of a chunk, before its last edge
 

@@ -48,6 +48,12 @@ std::optional<Evidence> parse_evidence(std::string_view name) {
 EdgeTarget target_of(const RepoKey& key) { return {key.kind, key.rid, {}}; }
 EdgeTarget target_of(const RepoId& name) { return {name.kind, std::nullopt, ascii_lower(name.name)}; }
 
+namespace {
+std::string named_bases(const RepoId& base_name) {
+  return std::string(1, kNamedBases) + key::name(base_name) + kEndOfName;
+}
+}  // namespace
+
 namespace key {
 std::string edges_to(const EdgeTarget& target, EdgeClass edges) {
   if (target.rid) return edges_to_stored(repo({target.kind, *target.rid}), edges);
@@ -77,6 +83,9 @@ std::string former_names_stored(std::string_view repo_key) { return std::string(
 std::string former_names(const RepoKey& repo_key) { return former_names_stored(repo(repo_key)); }
 std::string former_name(const RepoKey& repo_key, std::string_view name) {
   return former_names(repo_key) + ascii_lower(name);
+}
+std::string named_base(const RepoId& base_name, const RepoKey& base, const RepoKey& child) {
+  return named_bases(base_name) + repo(base) + repo(child);
 }
 std::string_view prefix_of(std::string_view row_key) {
   const bool is_former = !row_key.empty() && row_key[0] == kFormerNames && row_key.size() > kRepoKeyBytes;
@@ -116,6 +125,14 @@ Result<EdgeView> unpack_edge(std::string_view target_prefix, std::string_view ke
                            byte(value[0]), value.substr(1));
   if (!out || static_cast<char>(class_of(out->relation)) != target_prefix.back()) return corrupt();
   return *out;
+}
+
+Result<std::optional<RepoKey>> find_named_base(const Index& index, const RepoId& name) {
+  const std::string prefix = named_bases(name);
+  HM_TRY(const auto last, index.last(Family::Edges, prefix));
+  if (!last) return std::optional<RepoKey>();
+  const auto base = key::parse_repo(std::string_view(last->first).substr(prefix.size()));
+  return base ? Result<std::optional<RepoKey>>(base) : corrupt();
 }
 
 Result<> each_edge(const Index& index, const std::function<bool(const EdgeTarget& to, const EdgeView& edge)>& visit) {

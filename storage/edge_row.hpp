@@ -73,11 +73,14 @@ struct EdgeRow {
 };
 inline constexpr std::size_t kRepoKeyBytes = 13;   ///< key::repo()
 inline constexpr std::size_t kEdgeTailBytes = 15;  ///< of a key behind key::edges_to(): who says it, origin, relation
-inline constexpr char kEdgesById = 1, kEdgesByName = 2, kFormerNames = 3;  ///< what keys of rows begin with
+inline constexpr char kEdgesById = 1, kEdgesByName = 2, kFormerNames = 3,
+                      kNamedBases = 8;  ///< what keys of rows begin with
 namespace key {
 std::string edges_to(const EdgeTarget& target, EdgeClass edges);          ///< prefix of all these edges to it
 std::string edges_to_stored(std::string_view repo_key, EdgeClass edges);  ///< the same from key::repo() of the target
 std::string edge(const EdgeRow& row);
+/// A child gives this id for its base and writes this name beside it.
+std::string named_base(const RepoId& name, const RepoKey& base, const RepoKey& child);
 /// key::edges_to() or key::former_names() of a row; "" when it is not there whole.
 std::string_view prefix_of(std::string_view row_key);
 /// How long key::edges_to() is of a key in Family::Edges, or of the beginning of one; 0 when it is not there whole.
@@ -104,6 +107,9 @@ std::optional<EdgeView> edge_of(std::string_view from, unsigned char origin, uns
                                 unsigned char evidence, std::string_view from_name);
 /// What its key has behind key::edges_to().
 std::string tail_of(const EdgeView& edge);
+/// Who is meant by a name that nobody here has, and that edges by id give for their target; of several the one that was
+/// made last. @returns Corrupt.
+Result<std::optional<RepoKey>> find_named_base(const Index& index, const RepoId& name);
 /// All edges until `visit` returns false; those to one target lie together. @returns Corrupt.
 Result<> each_edge(const Index& index, const std::function<bool(const EdgeTarget& to, const EdgeView& edge)>& visit);
 }  // namespace hm::storage

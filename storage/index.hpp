@@ -71,6 +71,8 @@ class Index {
   virtual Result<> commit(const Batch& batch) = 0;
   /// NoSpace unless the index may grow by so much; for those who are about to write much that can wait.
   virtual Result<> require_space(std::uint64_t) const { return ok(); }
+  /// On disk, about; what was committed a moment ago may not count yet.
+  virtual std::uint64_t bytes_of(Family) const { return 0; }
   /// Empties a derived family without reading it; part of rebuild. Nobody else may use the index meanwhile.
   virtual Result<> clear(Family family) = 0;
   /// Mode::Read: sees what the writer committed meanwhile; costs as much as opening, unless the files say that nothing

@@ -284,6 +284,12 @@ class RocksIndex final : public Index {
   }
 
   Result<> require_space(std::uint64_t bytes) const override { return require_free(bytes); }
+  std::uint64_t bytes_of(Family family) const override {
+    const auto opened = current();
+    std::uint64_t bytes = 0;
+    opened->db->GetIntProperty(opened->handle(family), rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
+    return bytes;
+  }
 
   Result<> clear(Family family) override {
     if (mode_ != Mode::Write) return Error{Errc::Internal, "the index is open for reading only"};
@@ -327,10 +333,11 @@ class RocksIndex final : public Index {
     auto space = real_file_system().space(directory_);
     if (!space) space = real_file_system().space(std::filesystem::path(directory_).parent_path().string());
     HM_TRY(const DiskSpace there, std::move(space));
-    if (there.free_bytes >= kFreeBytesMin + more_bytes) return ok();
+    const std::uint64_t needed = kFreeBytesMin + more_bytes;
+    if (there.free_bytes >= needed) return ok();
     return Error{Errc::NoSpace, "not enough space for the index in " + directory_ + ": " +
-                                    human_bytes(there.free_bytes) + " free, at least " +
-                                    human_bytes(kFreeBytesMin + more_bytes) + " needed"};
+                                    human_bytes(there.free_bytes) + " free, at least " + human_bytes(needed) +
+                                    " needed, so " + human_bytes(needed - there.free_bytes) + " more"};
   }
 
   std::vector<rocksdb::ColumnFamilyDescriptor> families() const {

@@ -18,18 +18,24 @@ std::map<std::string, std::string> rows_of(const RepoKey& from, storage::EdgeOri
     const EdgeRow row{claim.to, from, origin, claim.relation, claim.evidence, statements.name};
     std::string& value = out[storage::key::edge(row)];
     if (std::string packed = storage::pack_edge(row); packed > value) value = std::move(packed);
+    // Who asks has the name, and nobody may ever have been listed under it.
+    if (claim.to.rid && is_valid_repo_name(claim.text))
+      out[storage::key::named_base({claim.to.kind, claim.text}, {claim.to.kind, *claim.to.rid}, from)];
   }
   return out;
 }
 }  // namespace
 
+Result<> EdgeEditor::note(const std::string& row_key, storage::Batch& batch) {
+  return row_key[0] == storage::kNamedBases ? Result<>(ok()) : changes_.note(row_key, batch);  // no walk passes it
+}
 Result<> EdgeEditor::put(std::string edge_key, std::string value, storage::Batch& batch) {
-  HM_TRY(changes_.note(edge_key, batch));
+  HM_TRY(note(edge_key, batch));
   batch.put(Family::Edges, std::move(edge_key), std::move(value));
   return ok();
 }
 Result<> EdgeEditor::remove(std::string edge_key, storage::Batch& batch) {
-  HM_TRY(changes_.note(edge_key, batch));
+  HM_TRY(note(edge_key, batch));
   batch.remove(Family::Edges, std::move(edge_key));
   return ok();
 }

@@ -37,6 +37,7 @@ class EdgeEditor {
   Result<> add_former_name(const RepoKey& repo, std::string_view name, storage::Batch& batch);
 
  private:
+  Result<> note(const std::string& row_key, storage::Batch& batch);
   Result<> put(std::string edge_key, std::string value, storage::Batch& batch);
   Result<> remove(std::string edge_key, storage::Batch& batch);
   const storage::Index& index_;

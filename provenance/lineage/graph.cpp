@@ -109,7 +109,10 @@ Result<Node> Graph::find(const RepoKey& k) const {
 
 Result<Node> Graph::find(const RepoId& repo) const {
   HM_TRY(const auto bytes, index_.get(Family::Names, key::name(repo)));
-  if (!bytes) return Node{std::nullopt, repo};
+  if (!bytes) {
+    HM_TRY(const auto named, storage::find_named_base(index_, repo));
+    return Node{named, repo};
+  }
   HM_TRY(const auto row, storage::unpack_name(*bytes));
   return find(row.key);
 }

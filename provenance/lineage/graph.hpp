@@ -69,7 +69,7 @@ struct Ancestor {
 class Graph {
  public:
   explicit Graph(const storage::Index& index) : index_(index) {}
-  /// Whoever has the name now, had it, or nobody.
+  /// Whoever has the name now, had it, is called so by who gives its id for a base, or nobody.
   Result<Node> find(const RepoId& repo) const;
   Result<Node> find(const RepoKey& key) const;
   /// As last listed, else as last visited; nullopt when neither ever was.
