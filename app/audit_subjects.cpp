@@ -62,41 +62,44 @@ Result<RepoSpec> whole_repository(const std::string& typed) {
 }
 }  // namespace
 
-Result<RepoKey> known_key(const storage::Index& index, const std::string& typed) {
+namespace {
+Error unknown(const std::string& typed) {
+  return {Errc::NotFound, printable(typed) +
+                              " is not known here: no listing and no visit told of it; hubmirror search finds what "
+                              "is, hubmirror crawl --once reads the listings"};
+}
+/// As typed, and whether a listing or a visit told of it.
+Result<std::pair<provenance::lineage::Node, bool>> typed_node(const storage::Index& index, const std::string& typed) {
   HM_TRY(const RepoSpec spec, whole_repository(typed));
   const provenance::lineage::Graph graph(index);
-  if (spec.rid) {
-    const RepoKey key{spec.repo.kind, *spec.rid};
-    HM_TRY(const auto name, graph.name_of(key));
-    if (name) return key;
-  } else {
-    HM_TRY(const auto node, graph.find(spec.repo));
-    if (node.key) return *node.key;
-  }
-  return Error{Errc::NotFound,
-               printable(typed) +
-                   " is not known here: no listing and no visit told of it; hubmirror search finds what "
-                   "is, hubmirror crawl --once reads the listings"};
+  auto found = spec.rid ? graph.find(RepoKey{spec.repo.kind, *spec.rid}) : graph.find(spec.repo);
+  HM_TRY(auto node, std::move(found));
+  if (!node.key) return std::pair(std::move(node), false);
+  HM_TRY(const auto name, graph.name_of(*node.key));
+  return std::pair(std::move(node), name.has_value());
+}
+}  // namespace
+
+Result<RepoKey> known_key(const storage::Index& index, const std::string& typed) {
+  HM_TRY(const auto found, typed_node(index, typed));
+  if (!found.second) return unknown(typed);
+  return *found.first.key;
 }
 
 Result<provenance::lineage::Node> known_node(const storage::Index& index, const std::string& typed) {
-  const provenance::lineage::Graph graph(index);
-  const auto key = known_key(index, typed);
-  if (key) return graph.find(key.assume_value());
-  if (key.assume_error().code != Errc::NotFound) return key.assume_error();
-  HM_TRY(const RepoSpec spec, whole_repository(typed));
-  auto found = spec.rid ? graph.find(RepoKey{spec.repo.kind, *spec.rid}) : graph.find(spec.repo);
-  HM_TRY(auto node, std::move(found));
+  HM_TRY(auto found, typed_node(index, typed));
+  auto& [node, is_known] = found;
+  if (is_known) return std::move(node);
   provenance::lineage::Walk any;  // spaces use what was deleted as well; that is no lineage
   any.depth_max = 1;
   for (int i = 0; i < storage::kRelationCount; ++i) any.relations.push_back(static_cast<storage::Relation>(i));
   bool named = false;
-  HM_TRY(graph.descendants(node, any, [&](const auto&) {
+  HM_TRY(provenance::lineage::Graph(index).descendants(node, any, [&](const auto&) {
     named = true;
     return false;
   }));
-  if (!named) return key.assume_error();
-  return node;
+  if (!named) return unknown(typed);
+  return std::move(node);
 }
 
 Result<Subjects> subjects_of(const Context& context, const ReadServices& services, const AuditSubjects& asked) {

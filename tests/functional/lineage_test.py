@@ -73,6 +73,16 @@ class LineageTest(HubTest):
         gone = self.hm("--json", "lineage", "org/deleted", "--down").json
         self.assertEqual([e["from"] for e in gone["edges"]], ["org/loose"], "a base that nobody has is known by those who name it")
 
+    def test_a_base_that_no_listing_ever_had_is_known_by_the_name_beside_its_id(self):
+        self.model("org/hidden", {"README.md": "private"}, private=True)
+        self.model("org/child", {"README.md": card(base_model="org/hidden")})
+        self.hm("crawl", "--once")
+        self.assertIn("org/hidden affects 1 repository", self.hm("impact", "org/hidden").out)
+        self.assertEqual(self.hm("lineage", "Org/Hidden", "--down").out.splitlines()[1], "└─ finetune  org/child  [declared]")
+        up = self.hm("--json", "lineage", "org/child").json["edges"][0]["to"]
+        self.assertIn("1 repository", self.hm("impact", up["id"]).out)
+        self.hm("audit", "licences", "org/hidden", code=1)
+
     def test_what_only_spaces_use_is_known_by_them(self):
         self.repo("space", "org/demo", {"README.md": card(models=["org/vanished"])})
         self.hm("crawl", "--once")
