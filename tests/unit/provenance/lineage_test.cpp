@@ -312,7 +312,7 @@ TEST_F(LineageTest, ARevisionThatIsDroppedTakesItsStatementsAlong) {
 TEST_F(LineageTest, ABaseThatNobodyListsIsFoundByTheNameBesideItsId) {
   list(2, "org/child", {"7"});  // {_id: 7, id: "x/7"}
   list(3, "org/other", {"7"});
-  EXPECT_EQ(node("X/7").key, key(7));
+  EXPECT_EQ(node("X/7").key, (RepoKey{RepoKind::Model, rid(7)}));
   EXPECT_THAT(down("x/7"), ElementsAre("1 org/child", "1 org/other"));
   const auto way = graph().way_up(node("org/child"), node("x/7"), {});
   ASSERT_EQ(way.value().size(), 1U);
@@ -322,7 +322,7 @@ TEST_F(LineageTest, ABaseThatNobodyListsIsFoundByTheNameBesideItsId) {
   EXPECT_EQ(node("x/7").key, std::nullopt);
   list(3, "org/other", {"7"});
   list(8, "x/7");  // somebody else has the name now
-  EXPECT_EQ(node("x/7").key, key(8));
+  EXPECT_EQ(node("x/7").key, (RepoKey{RepoKind::Model, rid(8)}));
   EXPECT_THAT(down("x/7"), IsEmpty());
 }
 
