@@ -68,6 +68,14 @@ class Failing final : public Wrapped {
  private:
   int left_;
 };
+class Full final : public Wrapped {
+ public:
+  using Wrapped::Wrapped;
+  Result<> require_space(std::uint64_t bytes) const override {
+    EXPECT_GT(bytes, 1'000U);
+    return Error{Errc::NoSpace, "not enough space"};
+  }
+};
 /// Something happens before each batch.
 class Busy final : public Wrapped {
  public:
@@ -226,14 +234,6 @@ TEST_F(EdgeListsTest, ListsOfAnyLengthComeToTheirEnd) {
 }
 
 TEST_F(EdgeListsTest, AFullDiskLeavesTheOlderListsAndNothingElse) {
-  class Full final : public Wrapped {
-   public:
-    using Wrapped::Wrapped;
-    Result<> require_space(std::uint64_t bytes) const override {
-      EXPECT_GT(bytes, 1'000U);
-      return Error{Errc::NoSpace, "not enough space"};
-    }
-  };
   list(1, "org/root");
   list_children(2, 50, 1);
   write();
@@ -244,6 +244,16 @@ TEST_F(EdgeListsTest, AFullDiskLeavesTheOlderListsAndNothingElse) {
   EXPECT_EQ(rows_of_lists(fmt::kHead), heads);
   EXPECT_EQ(rows_of_lists(fmt::kChunk), 1U);
   EXPECT_EQ(walk(*index_, node("org/root")).size(), 59U);
+}
+
+TEST_F(EdgeListsTest, ARebuildThatMayNotFitLeavesTheIndexAsItIs) {
+  list(1, "org/root");
+  list_children(2, 50, 1);
+  Full index(*index_);
+  EXPECT_THAT(rebuild_index(index, *journal_), test::FailsWith(Errc::NoSpace, "it was left as it is"));
+  EXPECT_THAT(check_index_whole(*index_), test::Succeeds());
+  EXPECT_EQ(walk(*index_, node("org/root")).size(), 49U);
+  EXPECT_THAT(rebuild_index(*index_, *journal_), test::Succeeds());
 }
 
 /// A Hub in which anything may happen to anybody.
