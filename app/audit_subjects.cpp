@@ -60,9 +60,6 @@ Result<RepoSpec> whole_repository(const std::string& typed) {
                                      "leave the revision out"};
   return spec;
 }
-}  // namespace
-
-namespace {
 Error unknown(const std::string& typed) {
   return {Errc::NotFound, printable(typed) +
                               " is not known here: no listing and no visit told of it; hubmirror search finds what "

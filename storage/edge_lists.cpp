@@ -14,10 +14,6 @@ constexpr std::size_t kLooksSingle = 64;      // for changes of one prefix; who 
 constexpr std::size_t kChangesMax = 200'000;  // some 100 bytes each; with more of them rows are as quick
 constexpr std::size_t kConcernedBits = 1U << 18;
 
-std::optional<std::uint32_t> parse_number(std::string_view bytes) {
-  const auto out = key::parse_u64(std::string(4, '\0').append(bytes));
-  return out ? std::optional(static_cast<std::uint32_t>(*out)) : std::nullopt;
-}
 /// FNV-1a of a target as keys have it, its name in lower case.
 std::size_t concerned_bit(std::string_view target) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
@@ -72,8 +68,9 @@ Result<std::uint32_t> EdgeLists::find(std::string_view prefix) const {
   if (number_ == 0) return kRows;
   HM_TRY(const auto head, index_->get(Family::Edges, fmt::key_of(fmt::kHead, number_).append(prefix)));
   if (!head) return kNone;
-  const auto list = parse_number(*head);
-  return list ? Result<std::uint32_t>(*list) : fmt::corrupt();
+  std::string_view bytes = *head;
+  const auto list = fmt::take_number(bytes);
+  return list && bytes.empty() ? Result<std::uint32_t>(*list) : fmt::corrupt();
 }
 
 Result<> EdgeLists::look_again() {

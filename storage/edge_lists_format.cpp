@@ -16,14 +16,17 @@ std::uint32_t number_at(std::string_view bytes, std::size_t at) {
   return out;
 }
 /// kNone when the flag does not say that it is there.
-std::optional<std::uint32_t> take_number(std::string_view& bytes, bool is_there) {
-  if (!is_there) return EdgeLists::kNone;
+std::optional<std::uint32_t> take_list(std::string_view& bytes, bool is_there) {
+  return is_there ? take_number(bytes) : std::optional(EdgeLists::kNone);
+}
+}  // namespace
+
+std::optional<std::uint32_t> take_number(std::string_view& bytes) {
   if (bytes.size() < kNumberBytes) return std::nullopt;
   const std::uint32_t out = number_at(bytes, 0);
   bytes.remove_prefix(kNumberBytes);
   return out;
 }
-}  // namespace
 
 Error corrupt() { return {Errc::Corrupt, "the index holds a malformed list of edges; run: hubmirror index rebuild"}; }
 
@@ -82,8 +85,7 @@ std::optional<std::pair<EdgeView, EdgeLists::Below>> take_edge(std::string_view&
   std::pair<EdgeView, EdgeLists::Below> out{*edge, {}};
   out.first.from_name = bytes.substr(kEdgeBytesMin, name_bytes);
   bytes.remove_prefix(kEdgeBytesMin + name_bytes);
-  const auto by_id = take_number(bytes, (flags & kHasById) != 0),
-             by_name = take_number(bytes, (flags & kHasByName) != 0);
+  const auto by_id = take_list(bytes, (flags & kHasById) != 0), by_name = take_list(bytes, (flags & kHasByName) != 0);
   if (!by_id || !by_name) return std::nullopt;
   out.second = {*by_id, *by_name, (flags & kHasOthersById) != 0, (flags & kHasOthersByName) != 0,
                 (flags & kHasFormerNames) != 0};

@@ -25,6 +25,9 @@ inline bool is_of_lists(std::string_view k) { return k[0] == kState || (k[0] >= 
 inline constexpr std::size_t kNumberBytes = 4;
 inline constexpr std::size_t kChunkBytes = 64U << 10;  ///< of a chunk, before its last edge
 
+/// Takes it from the front of `bytes`; nullopt when they are too few.
+std::optional<std::uint32_t> take_number(std::string_view& bytes);
+
 /// Which lists there are; 0 for none.
 struct State {
   std::uint32_t begun = 0;  ///< the last that were begun: marks have this number
