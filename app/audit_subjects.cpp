@@ -65,26 +65,29 @@ Error unknown(const std::string& typed) {
                               " is not known here: no listing and no visit told of it; hubmirror search finds what "
                               "is, hubmirror crawl --once reads the listings"};
 }
-/// As typed, and whether a listing or a visit told of it.
-Result<std::pair<provenance::lineage::Node, bool>> typed_node(const storage::Index& index, const std::string& typed) {
+struct TypedNode {
+  provenance::lineage::Node node;
+  bool is_known;  ///< a listing or a visit told of it
+};
+Result<TypedNode> typed_node(const storage::Index& index, const std::string& typed) {
   HM_TRY(const RepoSpec spec, whole_repository(typed));
   const provenance::lineage::Graph graph(index);
   auto found = spec.rid ? graph.find(RepoKey{spec.repo.kind, *spec.rid}) : graph.find(spec.repo);
   HM_TRY(auto node, std::move(found));
-  if (!node.key) return std::pair(std::move(node), false);
+  if (!node.key) return TypedNode{std::move(node), false};
   HM_TRY(const auto name, graph.name_of(*node.key));
-  return std::pair(std::move(node), name.has_value());
+  return TypedNode{std::move(node), name.has_value()};
 }
 }  // namespace
 
 Result<RepoKey> known_key(const storage::Index& index, const std::string& typed) {
   HM_TRY(const auto found, typed_node(index, typed));
-  if (!found.second) return unknown(typed);
-  return *found.first.key;
+  if (!found.is_known) return unknown(typed);
+  return *found.node.key;
 }
 
 Result<provenance::lineage::Node> known_node(const storage::Index& index, const std::string& typed) {
-  HM_TRY(auto found, typed_node(index, typed));
+  HM_TRY(TypedNode found, typed_node(index, typed));
   auto& [node, is_known] = found;
   if (is_known) return std::move(node);
   provenance::lineage::Walk any;  // spaces use what was deleted as well; that is no lineage

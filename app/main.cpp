@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   // Large buffers go back to the system when they are freed, whatever their history.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   ::signal(SIGPIPE, SIG_IGN);  // a closed pipe or socket is an error of that write, not the end of the process
+  ::signal(SIGXFSZ, SIG_IGN);  // likewise a file beyond the limit on file sizes (ulimit -f)
   std::ios::sync_with_stdio(false);
   hm::app::Streams streams{std::cin, std::cout, std::cerr, ::isatty(STDIN_FILENO) == 1, ::isatty(STDERR_FILENO) == 1};
   return static_cast<int>(hm::app::run(argc, argv, streams));

@@ -42,15 +42,13 @@ Result<Group> read_group(const storage::Index& index, Column column, std::uint32
   return out;
 }
 
-constexpr std::size_t kKeyBytes = 13;
-
 /// The stored keys of a group, one behind the other.
 Result<std::string> read_keys(const storage::Index& index, std::uint32_t group_first) {
-  std::string out(kColumnGroup * kKeyBytes, '\0');
+  std::string out(kColumnGroup * storage::kRepoKeyBytes, '\0');
   auto visit = [&](std::uint32_t first, const storage::ColumnChunk& chunk) {
     for (std::uint32_t i = 0; i < chunk.size(); ++i)
-      if (chunk.bytes(i).size() == kKeyBytes)
-        chunk.bytes(i).copy(&out[(first - group_first + i) * kKeyBytes], kKeyBytes);
+      if (chunk.bytes(i).size() == storage::kRepoKeyBytes)
+        chunk.bytes(i).copy(&out[(first - group_first + i) * storage::kRepoKeyBytes], storage::kRepoKeyBytes);
     return true;
   };
   HM_TRY(storage::scan_column(index, Column::Key, visit,
@@ -135,7 +133,7 @@ Result<> consider_group(const storage::Index& index, std::uint32_t group_first, 
     const auto lane = lane_of(modified_ms, static_cast<std::int64_t>(queued[i]) * 1000, now_ms, options);
     auto& best = lanes[static_cast<std::size_t>(lane.value_or(Lane::Interactive))];
     if (!best) continue;
-    std::string key = keys.substr(i * kKeyBytes, kKeyBytes);
+    std::string key = keys.substr(i * storage::kRepoKeyBytes, storage::kRepoKeyBytes);
     Importance of;
     of.pinned = weights.pinned.contains(key);
     of.downloads = downloads[i];

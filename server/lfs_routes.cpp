@@ -21,7 +21,6 @@ namespace hm::server {
 namespace json = boost::json;
 namespace {
 constexpr std::string_view kType = "application/vnd.git-lfs+json";
-constexpr std::size_t kRepoKeyBytes = 13;
 constexpr std::string_view kNoSuchObject = "no such object in what this mirror has of the repository";
 constexpr std::size_t kRevisionsLookedAt = 64;  // for the pointer of an object; each may be a walk through a tree
 
@@ -115,7 +114,8 @@ Result<LfsBatch> parse_lfs_batch(std::string_view text) {
 }
 
 Result<bool> LfsRoutes::is_of(const RepoKey& repo, const Sha256& blob) const {
-  const std::string prefix = storage::key::blob_ref(blob, repo, Commit()).substr(0, Sha256::kSize + kRepoKeyBytes);
+  const std::string prefix =
+      storage::key::blob_ref(blob, repo, Commit()).substr(0, Sha256::kSize + storage::kRepoKeyBytes);
   bool found = false;
   HM_TRY(published_.index().scan(storage::Family::BlobRefs, prefix, [&found](std::string_view, std::string_view) {
     found = true;

@@ -40,9 +40,7 @@ std::string pack_state(const State& state) { return key::u32(state.begun) + key:
 
 ChangeOf change_of(std::string_view row_key) {
   if (!row_key.empty() && row_key[0] == kFormerNames) return ChangeOf::FormerName;
-  const std::string_view prefix = key::prefix_of(row_key);
-  const bool is_lineage = !prefix.empty() && prefix.back() == static_cast<char>(EdgeClass::Lineage);
-  return is_lineage ? ChangeOf::Lineage : ChangeOf::Other;
+  return is_lineage(key::prefix_of(row_key)) ? ChangeOf::Lineage : ChangeOf::Other;
 }
 std::string changed_key(std::uint32_t number, std::string_view row_key) {
   std::string out = key_of(kChanged, number);

@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "storage/edge_lists.hpp"
+#include "storage/edge_row.hpp"
 #include "storage/index.hpp"
 #include "storage/key_space.hpp"
 
@@ -18,6 +19,10 @@ namespace hm::storage::edge_lists {
 inline constexpr char kState = 0, kChunk = 4, kDirectory = 5, kHead = 6, kChanged = 7;
 /// Which walks care for the change of a row: kChanged has it behind the number.
 enum class ChangeOf : char { Lineage = 0, FormerName, Other };
+/// Of the prefix of an edge's key: a walk along descent reads it.
+inline bool is_lineage(std::string_view prefix) {
+  return !prefix.empty() && prefix.back() == static_cast<char>(EdgeClass::Lineage);
+}
 /// Of a row of an edge or of a former name.
 ChangeOf change_of(std::string_view row_key);
 /// Of a key of the family: it is of no row.

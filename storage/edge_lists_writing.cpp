@@ -21,8 +21,6 @@ constexpr std::size_t kTargetsAtOnce = 1'024;
 constexpr std::uint64_t kSpaceShare = 3;
 constexpr std::size_t kNameBytesMax = 0xffff;
 
-bool is_lineage(std::string_view prefix) { return prefix.back() == static_cast<char>(EdgeClass::Lineage); }
-
 /// Texts without an allocation for each.
 class Texts {
  public:
@@ -53,10 +51,10 @@ class Targets {
         const std::string_view prefix = key::prefix_of(k);
         whole = !prefix.empty();
         if (!whole) return false;
-        if (first == kFormerNames || is_lineage(prefix)) row_bytes_ += k.size() + value.size();
+        if (first == kFormerNames || fmt::is_lineage(prefix)) row_bytes_ += k.size() + value.size();
         if (prefix == last) return true;
         last = prefix;
-        if (first != kFormerNames && is_lineage(prefix)) {
+        if (first != kFormerNames && fmt::is_lineage(prefix)) {
           lineage_.emplace_back(hash(prefix), prefixes_.size());
           prefixes_.add(prefix);
         } else {
@@ -117,7 +115,7 @@ class Order {
       Result<> outcome = ok();
       HM_TRY(index.scan(Family::Edges, std::string(1, first), [&](std::string_view k, std::string_view value) {
         const std::string_view prefix = k.substr(0, k.size() - std::min(kEdgeTailBytes, k.size()));
-        if (prefix.empty() || !is_lineage(prefix)) return true;
+        if (!fmt::is_lineage(prefix)) return true;
         if (prefix != last) {
           last = prefix;
           const auto found = targets_.find(prefix);

@@ -71,7 +71,6 @@ struct EdgeRow {
   std::string from_name;  ///< as spelled in the listing; "" when only the rows of `from` tell
   auto operator<=>(const EdgeRow&) const = default;
 };
-inline constexpr std::size_t kRepoKeyBytes = 13;   ///< key::repo()
 inline constexpr std::size_t kEdgeTailBytes = 15;  ///< of a key behind key::edges_to(): who says it, origin, relation
 inline constexpr char kEdgesById = 1, kEdgesByName = 2, kFormerNames = 3,
                       kNamedBases = 8;  ///< what keys of rows begin with

@@ -53,7 +53,7 @@ bool is_derived(Family family) { return family >= Family::Names; }
 namespace key {
 namespace {
 constexpr std::size_t kRidBytes = 12;
-constexpr std::size_t kRepoBytes = 1 + kRidBytes;
+static_assert(kRepoKeyBytes == 1 + kRidBytes);
 }  // namespace
 
 std::string u64(std::uint64_t value) {
@@ -80,7 +80,7 @@ std::string repo(const RepoKey& key) {
 }
 
 std::optional<RepoKey> parse_repo(std::string_view bytes) {
-  if (bytes.size() < kRepoBytes) return std::nullopt;
+  if (bytes.size() < kRepoKeyBytes) return std::nullopt;
   const auto kind = static_cast<unsigned char>(bytes[0]);
   if (kind < static_cast<unsigned char>(RepoKind::Model) || kind > static_cast<unsigned char>(RepoKind::Space))
     return std::nullopt;

@@ -2,6 +2,7 @@
 // docs/formats/index_keys.md Integers in keys are big-endian, so that byte order is number order. <repo> = kind (1
 // byte) + rid (12 bytes) = 13 bytes.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,12 +43,14 @@ inline constexpr char kRebuildMark[] = "rebuild";
 std::string_view name_of(Family family);
 bool is_derived(Family family);
 
+inline constexpr std::size_t kRepoKeyBytes = 13;  ///< of key::repo()
+
 namespace key {
 std::string u64(std::uint64_t value);
 std::optional<std::uint64_t> parse_u64(std::string_view bytes8);
 std::string u32(std::uint32_t value);
-std::string repo(const RepoKey& key);  ///< 13 bytes; Repos and Listings, and the prefix of Refs and Snapshots
-std::optional<RepoKey> parse_repo(std::string_view bytes);       ///< reads the first 13 bytes
+std::string repo(const RepoKey& key);  ///< Repos and Listings, and the prefix of Refs and Snapshots
+std::optional<RepoKey> parse_repo(std::string_view bytes);       ///< reads the first kRepoKeyBytes
 std::string name(const RepoId& repo);                            ///< Names: kind byte + lowercased name
 std::string ref(const RepoKey& key, std::string_view full_ref);  ///< Refs: repo + full ref name
 std::string snapshot(const RepoKey& key, const Commit& commit);  ///< Snapshots: repo + commit (20 bytes)

@@ -13,7 +13,6 @@ namespace {
 // Rows of a task begin with the kind of its repository (1, 2, 3); rows that put tasks in order begin with a letter
 // behind all of them.
 constexpr char kQueueTag = 'q', kLeaseTag = 'l';
-constexpr std::size_t kRepoBytes = 13;
 constexpr std::size_t kOrderBytes = 3;                 // tag, lane, priority: before the time
 constexpr std::string_view kFenceKey = "tasks/fence";  // Meta: the newest fence number given out
 
@@ -22,7 +21,7 @@ std::string task_key(const TaskKey& key) { return key::task(key.repo, key.what);
 std::optional<TaskKey> parse_task_key(std::string_view bytes) {
   const auto repo = key::parse_repo(bytes);
   if (!repo) return std::nullopt;
-  return TaskKey{*repo, std::string(bytes.substr(kRepoBytes))};
+  return TaskKey{*repo, std::string(bytes.substr(kRepoKeyBytes))};
 }
 
 std::string queue_key(const Task& task) {

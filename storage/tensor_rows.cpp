@@ -7,7 +7,6 @@
 namespace hm::storage {
 namespace {
 constexpr char kByFile = 0, kByTensor = 1;  // what a key of the family begins with
-constexpr std::size_t kRepoBytes = 13;
 
 Error corrupt() {
   return {Errc::Corrupt, "the index holds a malformed row about tensors; run: hubmirror index rebuild"};
@@ -51,7 +50,7 @@ Result<std::vector<RepoKey>> digested_in(const Index& index, const Sha256& file)
   const std::string prefix = key::digested_file(file);
   HM_TRY(index.scan(Family::Tensors, prefix, [&](std::string_view k, std::string_view) {
     const auto repo = key::parse_repo(k.substr(prefix.size()));
-    whole = repo && k.size() == prefix.size() + kRepoBytes;
+    whole = repo && k.size() == prefix.size() + kRepoKeyBytes;
     if (whole) out.push_back(*repo);
     return whole;
   }));

@@ -27,7 +27,7 @@ namespace key = storage::key;
 using storage::Column;
 using storage::Family;
 
-constexpr std::size_t kRepoBytes = 13, kRepoKinds = 3;
+constexpr std::size_t kRepoKinds = 3;
 std::size_t index_of(char kind) { return static_cast<std::size_t>(kind) - 1; }
 Error corrupt(const char* what) {
   return {Errc::Corrupt, "the index holds a malformed " + std::string(what) + "; run: hubmirror index rebuild"};
@@ -37,7 +37,7 @@ std::pair<std::uint64_t, std::uint32_t> id_of(std::string_view stored_key) {
   std::uint64_t high = 0;
   std::uint32_t low = 0;
   for (std::size_t i = 1; i < 9; ++i) high = (high << 8) | static_cast<unsigned char>(stored_key[i]);
-  for (std::size_t i = 9; i < kRepoBytes; ++i) low = (low << 8) | static_cast<unsigned char>(stored_key[i]);
+  for (std::size_t i = 9; i < storage::kRepoKeyBytes; ++i) low = (low << 8) | static_cast<unsigned char>(stored_key[i]);
   return {high, low};
 }
 }  // namespace
@@ -92,7 +92,7 @@ class HubLineage::Reader {
     HM_TRY(report::each_number(index_, Column::Downloads, size,
                                [&](std::uint32_t i, std::uint64_t value) { out_.downloads_[i] = value; }));
     HM_TRY(report::each_text(index_, Column::Key, size, [&](std::uint32_t i, std::string_view stored) {
-      if (stored.size() != kRepoBytes || index_of(stored[0]) >= kRepoKinds) return;
+      if (stored.size() != storage::kRepoKeyBytes || index_of(stored[0]) >= kRepoKinds) return;
       const auto [high, low] = id_of(stored);
       out_.places_[index_of(stored[0])].push_back({high, low, i});
     }));
@@ -134,7 +134,7 @@ class HubLineage::Reader {
   }
 
   std::optional<NodeId> find(std::string_view stored_key) const {
-    if (stored_key.size() != kRepoBytes || index_of(stored_key[0]) >= kRepoKinds) return std::nullopt;
+    if (stored_key.size() != storage::kRepoKeyBytes || index_of(stored_key[0]) >= kRepoKinds) return std::nullopt;
     const auto id = id_of(stored_key);
     const auto& places = out_.places_[index_of(stored_key[0])];
     const auto it = std::lower_bound(places.begin(), places.end(), id, [](const Place& p, const auto& wanted) {

@@ -6,10 +6,6 @@
 #include "storage/key_space.hpp"
 
 namespace hm::provenance::lineage {
-namespace {
-constexpr std::size_t kRepoBytes = 13;
-}  // namespace
-
 Result<Descent> Descent::read(const storage::Index& index, const Node& root, const Walk& walk) {
   const Graph graph(index);
   Descent out;
@@ -42,7 +38,7 @@ Result<> Descent::add(const Graph& graph, const Descendant& seen) {
 }
 
 std::string_view Descent::key(std::uint32_t i) const {
-  return std::string_view(keys_).substr(i * kRepoBytes, kRepoBytes);
+  return std::string_view(keys_).substr(i * storage::kRepoKeyBytes, storage::kRepoKeyBytes);
 }
 std::string_view Descent::name(std::uint32_t i) const {
   const std::uint32_t begin = i == 0 ? 0 : ends_[i - 1];

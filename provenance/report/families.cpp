@@ -21,10 +21,10 @@ struct Id {
 Id id_of(std::string_view stored_key) {
   Id id;
   for (std::size_t i = 1; i < 9; ++i) id.high = (id.high << 8) | static_cast<unsigned char>(stored_key[i]);
-  for (std::size_t i = 9; i < 13; ++i) id.low = (id.low << 8) | static_cast<unsigned char>(stored_key[i]);
+  for (std::size_t i = 9; i < storage::kRepoKeyBytes; ++i)
+    id.low = (id.low << 8) | static_cast<unsigned char>(stored_key[i]);
   return id;
 }
-constexpr std::size_t kKeyBytes = storage::kBaseBytes - 1;
 
 /// Ordinals of models by their ids.
 class Models {
@@ -32,7 +32,8 @@ class Models {
   static Result<Models> read(const Population& population) {
     Models out;
     HM_TRY(each_text(population.index(), Column::Key, population.size(), [&](std::uint32_t i, std::string_view key) {
-      if (key.size() == kKeyBytes && population.is_of(i, RepoKind::Model)) out.of_.push_back({id_of(key), i});
+      if (key.size() == storage::kRepoKeyBytes && population.is_of(i, RepoKind::Model))
+        out.of_.push_back({id_of(key), i});
     }));
     std::sort(out.of_.begin(), out.of_.end(), [](const Entry& a, const Entry& b) { return a.id < b.id; });
     return out;
@@ -83,7 +84,7 @@ class Reader {
     const std::size_t before = edges_.size();
     bool itself = false, others = false;
     for (; packed.size() >= storage::kBaseBytes; packed.remove_prefix(storage::kBaseBytes)) {
-      const std::uint32_t parent = models.find(packed.substr(1, kKeyBytes));
+      const std::uint32_t parent = models.find(packed.substr(1, storage::kRepoKeyBytes));
       if (parent == child) {
         itself = true;
         continue;

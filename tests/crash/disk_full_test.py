@@ -4,6 +4,7 @@ A small tmpfs is the disk; without the right to mount one those tests are skippe
 """
 
 import os
+import resource
 import subprocess
 
 from crash_case import CrashCase
@@ -27,6 +28,22 @@ class ReserveTest(CrashCase):
         self.assert_equals_origin(done)
         self.hm("verify")
         self.configure()
+        self.mirror("org/name")
+        self.assert_equals_origin(repo)
+
+    def test_limit_on_file_sizes(self):
+        """What a shell's ulimit -f sets: a file that would be larger is an error that is told, not the end of the process."""
+        repo = self.model("org/name", {"w.bin": LfsRandom(2 * SEGMENT, 1)})
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (SEGMENT, hard))
+        try:
+            process = self.start("mirror", "org/name")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        run = process.wait()
+        self.assertEqual(run.code, 3, run)
+        self.assert_error(run, "File too large")
+        self.check_store()
         self.mirror("org/name")
         self.assert_equals_origin(repo)
 
