@@ -1,5 +1,6 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
@@ -9,6 +10,8 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdarg>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -33,9 +36,8 @@ constexpr std::size_t kMemtableBytesMax =
     40U << 20;  // all families together; a flush under way may add half as much, which keeps them below 64 MiB
 constexpr double kMemtableFilterShare = 0.02;
 constexpr std::uint64_t kWalBytesMax = 64U << 20;  // what an open after a kill has to replay
-constexpr std::uint64_t kInfoLogBytesMax = 1U << 20;
-constexpr std::size_t kInfoLogsKept = 2;
-constexpr int kOpenFilesMax = 512;  // of the writer; the soft limit of most systems is 1,024
+constexpr std::size_t kLineBytesMax = 1024;        // of what RocksDB says in one line
+constexpr int kOpenFilesMax = 512;                 // of the writer; the soft limit of most systems is 1,024
 constexpr std::uint64_t kValueApartBytesMin =
     4096;  // longer values of documents and manifests go to blob files, so that compaction does not rewrite them
 constexpr int kReadAttemptsMax = 50;  // the writer may delete a file between our reading its name and opening it
@@ -47,6 +49,19 @@ constexpr std::chrono::milliseconds kFamilyPause(5);  // 50 of them are longer t
 // a file whose last write failed. Room for a log of one large batch, a manifest and the files of a small flush.
 constexpr std::uint64_t kFreeBytesMin = 8U << 20;
 constexpr std::uint64_t kSyncSliceBytes = 1U << 20;  // background writes reach the disk in slices, not in one burst
+
+/// RocksDB's own words of what went wrong, as lines of ours. Its file LOG would be one more that a full disk can break.
+class RocksLog final : public rocksdb::Logger {
+ public:
+  RocksLog() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using Logger::Logv;
+  void LogHeader(const char* /*format*/, va_list /*values*/) override {}  // all options, at each opening
+  void Logv(const char* format, va_list values) override {
+    std::array<char, kLineBytesMax> line{};
+    static_cast<void>(std::vsnprintf(line.data(), line.size(), format, values));
+    log(LogLevel::Debug, "rocksdb", {{"says", std::string(trim(line.data()))}});
+  }
+};
 
 Error failure(const rocksdb::Status& s, const std::string& directory, std::string_view doing) {
   Errc code = Errc::Io;
@@ -353,9 +368,7 @@ class RocksIndex final : public Index {
 
   static rocksdb::DBOptions common_options() {
     rocksdb::DBOptions out;
-    out.max_log_file_size = kInfoLogBytesMax;
-    out.keep_log_file_num = kInfoLogsKept;
-    out.info_log_level = rocksdb::WARN_LEVEL;
+    out.info_log = std::make_shared<RocksLog>();
     out.stats_dump_period_sec = out.stats_persist_period_sec = 0;
     return out;
   }
