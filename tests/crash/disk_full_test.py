@@ -31,21 +31,32 @@ class ReserveTest(CrashCase):
         self.mirror("org/name")
         self.assert_equals_origin(repo)
 
-    def test_limit_on_file_sizes(self):
-        """What a shell's ulimit -f sets: a file that would be larger is an error that is told, not the end of the process."""
-        repo = self.model("org/name", {"w.bin": LfsRandom(2 * SEGMENT, 1)})
+    def limited(self, bytes_max, *args, **options):
+        """Runs it as under a shell's ulimit -f: a file that would be larger is an error of that write."""
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (SEGMENT, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_max, hard))
         try:
-            process = self.start("mirror", "org/name")
+            process = self.start(*args, **options)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        run = process.wait()
+        return process.wait()
+
+    def test_limit_on_file_sizes(self):
+        repo = self.model("org/name", {"w.bin": LfsRandom(2 * SEGMENT, 1)})
+        run = self.limited(SEGMENT, "mirror", "org/name")
         self.assertEqual(run.code, 3, run)
         self.assert_error(run, "File too large")
         self.check_store()
         self.mirror("org/name")
         self.assert_equals_origin(repo)
+
+    def test_limit_on_file_sizes_that_no_index_fits_in(self):
+        data = os.path.join(self.dir, "other")
+        run = self.limited(1024, "init", data=data)
+        self.assertEqual(run.code, 3, run)
+        self.assert_error(run, "index", "File too large")
+        self.hm("init", data=data)
+        self.hm("ls", data=data)
 
 
 class DiskFullTest(CrashCase):
