@@ -1,8 +1,10 @@
 // hm_simulate: runs the crawler under virtual time against a Hub that changes, a network that fails and kills, seed by
 // seed. docs/developing.md "Simulation".
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 
 #include "tests/simulation/simulation.hpp"
@@ -17,6 +19,15 @@ struct Options {
   std::string plant = "none";
   bool must_fail = false, verbose = false;
 };
+
+/// As many as HUBMIRROR_TEST_SCALE (0 to 1) leaves of them, as in every test with a number of rounds; ten at least.
+std::uint64_t scaled(std::uint64_t seeds) {
+  constexpr std::uint64_t kLeast = 10;
+  const char* const scale = std::getenv("HUBMIRROR_TEST_SCALE");
+  if (scale == nullptr) return seeds;
+  const auto left = static_cast<std::uint64_t>(static_cast<double>(seeds) * std::clamp(std::atof(scale), 0.0, 1.0));
+  return std::min(seeds, std::max(left, kLeast));
+}
 
 Plant plant_of(const std::string& name) {
   for (const Plant plant :
@@ -82,6 +93,7 @@ int main(int argc, char** argv) {
   app.add_flag("--must-fail", options.must_fail, "succeed at the first seed that fails, and fail without one");
   app.add_flag("--verbose", options.verbose, "print every event");
   CLI11_PARSE(app, argc, argv);
+  if (!options.must_fail) options.seeds = scaled(options.seeds);
   if (seed != 0) options.from = seed, options.seeds = 1;
   return run(options);
 }
