@@ -121,6 +121,8 @@ awaitable<void> BlobTransfer::connection() {
   ++context_.transfers;
   Connection c(context_.retry);
   c.queue = std::make_shared<WriteQueue>(context_.network, context_.disk, partial_, events_.watcher.get());
+  // Somebody waits for what has come, and the host may send nothing more for a long time.
+  if (events_.watcher) c.queue->on_last_written([this, &c] { submit_begun(c); });
   Result<> result = ok();
   std::exception_ptr exception;
   try {
@@ -128,6 +130,7 @@ awaitable<void> BlobTransfer::connection() {
   } catch (...) {
     exception = std::current_exception();  // no await in here: what was written has to be waited for first
   }
+  c.queue->on_last_written(nullptr);
   co_await c.queue->drain();
   --context_.transfers;
   if (exception) std::rethrow_exception(exception);
@@ -153,7 +156,7 @@ awaitable<Result<>> BlobTransfer::fetch_run(Connection& c) {
     const std::uint64_t taken_before = c.taken;
     auto failure = co_await request(c);
     c.streaming = false;
-    if (c.filled > 0) submit(c);  // what came before the failure is kept: the next request goes on behind it
+    submit_begun(c);  // what came before the failure is kept: the next request goes on behind it
     if (c.taken - taken_before >= kProgressBytesMin) {
       c.backoff.progress();
       c.fresh_locations = 0;
@@ -297,7 +300,7 @@ awaitable<BlobTransfer::Failure> BlobTransfer::receive(Connection& c, net::HttpR
     if (auto failure = co_await take(c, useful, position)) co_return failure;
     if (events_.on_bytes && c.taken > taken_before) events_.on_bytes(wanted_, c.taken - taken_before);
     position += useful.size();
-    if (events_.watcher && c.run && c.filled > 0 && c.queue->pending() == 0) submit(c);  // somebody waits for it
+    if (events_.watcher && c.queue->pending() == 0) submit_begun(c);
     if (position == end) complete_body = true;
     if (ending()) co_return Failure(Kind::Final, cancelled());
   }
@@ -367,6 +370,11 @@ void BlobTransfer::submit(Connection& c) {
   if (!c.streaming) return;
   c.run = plan_->take(1);
   if (c.run) c.offset = plan_->offset_bytes(*c.run);
+}
+
+/// The batch as far as it came.
+void BlobTransfer::submit_begun(Connection& c) {
+  if (c.run && c.filled > 0) submit(c);
 }
 
 void BlobTransfer::maybe_widen(const Connection& c) {

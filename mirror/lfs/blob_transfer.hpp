@@ -107,6 +107,7 @@ class BlobTransfer {
   Failure judge(const net::HttpResponse& response, const AskedBytes& asked, std::uint64_t& end);
   AskedBytes next_bytes(const Connection& c) const;
   void submit(Connection& c);
+  void submit_begun(Connection& c);
   void maybe_widen(const Connection& c);
   void fail(Error error);
   bool ending() const { return failure_.has_value() || restart_ != Restart::None || (scope_ && scope_->cancelled()); }

@@ -106,9 +106,10 @@ std::optional<Error> WriteQueue::write(const Batch& batch) {
 
 void WriteQueue::done(Batch batch, std::optional<Error> error) {
   batch.buffer.give_back();
-  --pending_;
   if (error) error_ = std::move(error);
   if (watcher_ != nullptr && !error_) watcher_->written(batch.offset_bytes, batch.size);
+  if (pending_ == 1 && !error_ && on_last_written_) on_last_written_();
+  --pending_;
   written_.notify_all();
 }
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -77,6 +78,9 @@ class WriteQueue : public std::enable_shared_from_this<WriteQueue> {
     std::optional<std::uint64_t> completes;  ///< segment that these bytes end
   };
   void push(Batch batch);
+  /// Called when the last batch that is pending was written, while it still counts as pending; it may push. None: not
+  /// called.
+  void on_last_written(std::function<void()> then) { on_last_written_ = std::move(then); }
   std::size_t pending() const { return pending_; }  ///< pushed and not yet written
   bool full() const { return pending_ >= kQueuedBatchesMax; }
   const std::optional<Error>& error() const { return error_; }  ///< the first; nothing is written after it
@@ -92,6 +96,7 @@ class WriteQueue : public std::enable_shared_from_this<WriteQueue> {
   boost::asio::thread_pool& disk_;
   storage::PartialBlob& into_;
   BlobWatcher* const watcher_;
+  std::function<void()> on_last_written_;
   Signal written_;
   std::size_t pending_ = 0;
   int jobs_ = 0;  // on the disk pool

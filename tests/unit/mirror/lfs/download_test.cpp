@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <future>
 
 #include "mirror/lfs/write_queue.hpp"
@@ -191,6 +192,65 @@ TEST_F(DownloadTest, ASlowDiskStopsTheReading) {
   ASSERT_TRUE(result);
   ASSERT_THAT(*result, Succeeds());
   EXPECT_EQ(stored(large), bytes);
+}
+
+/// How much it was told of.
+class CountingWatcher final : public mirror::BlobWatcher {
+ public:
+  void begun(const storage::PartialBlob&, std::shared_ptr<const File>) override {}
+  void written(std::uint64_t, std::uint64_t bytes) override { bytes_ += bytes; }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::uint64_t bytes_ = 0;
+};
+
+// The last piece comes while the disk is busy with those before it, and then the host is silent: whoever waits for the
+// file is given that piece too.
+TEST_F(DownloadTest, AllThatCameIsTold) {
+  disk.reset();
+  disk.emplace(1);
+  restart();
+  constexpr std::uint64_t kComes = 300'000;  // less than makes the reading wait for the disk
+  const auto large = host.add("large", random_text(500'000, 1));
+  const auto watcher = std::make_shared<CountingWatcher>();
+  events.watcher = watcher;
+  std::promise<void> release;
+  std::shared_future<void> released(release.get_future());
+  bool blocked = false;
+  host.bend = [](Download& d) {
+    d.body.resize(kComes);
+    d.hangs = true;
+  };
+  host.on_chunk = [&](std::uint64_t sent) {
+    if (sent >= kComes / 3 && !std::exchange(blocked, true)) boost::asio::post(*disk, [released] { released.wait(); });
+  };
+  boost::asio::cancellation_signal signal;
+  std::optional<Result<std::vector<mirror::BlobOutcome>>> result;
+  boost::asio::co_spawn(context, downloader->fetch(kRepo, {large}, events),
+                        boost::asio::bind_cancellation_slot(
+                            signal.slot(), [&](std::exception_ptr, Result<std::vector<mirror::BlobOutcome>> r) {
+                              result = std::move(r);
+                            }));
+  auto run_all = [&] {
+    while (context.poll() > 0) {
+    }
+  };
+  while (!blocked) context.run_one();
+  run_all();
+  ASSERT_LT(watcher->bytes(), kComes) << "the disk was to be busy until now";
+  release.set_value();
+  for (int i = 0; i < 8; ++i) {  // the disk works, the network thread hears of it
+    std::promise<void> passed;
+    boost::asio::post(*disk, [&passed] { passed.set_value(); });
+    passed.get_future().wait();
+    run_all();
+  }
+  EXPECT_EQ(watcher->bytes(), kComes);
+  signal.emit(boost::asio::cancellation_type::terminal);
+  context.run();
+  ASSERT_TRUE(result);
+  EXPECT_THAT(*result, FailsWith(Errc::Cancelled, ""));
 }
 }  // namespace
 }  // namespace hm::test
