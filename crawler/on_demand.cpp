@@ -198,18 +198,19 @@ awaitable<void> OnDemand::download(RepoId repo, RepoKey key, mirror::WantedBlob 
     outcome = co_await download_now(repo, wanted, arriving);
   } catch (const boost::system::system_error&) {  // as in visit()
   }
-  log(outcome ? LogLevel::Info : LogLevel::Warning, outcome ? "fetched on demand" : "not fetched on demand",
-      {{"repo", repo.text()},
-       {"path", printable(wanted.path)},
-       {"sha256", wanted.id.hex()},
-       {"error", outcome ? std::string("-") : outcome.error().what}});
   const auto commit = Commit::parse(wanted.revision);
   if (outcome && commit) include_soon(key, *commit);
   {
     const std::lock_guard lock(mutex_);
     arriving_.erase(wanted.id);
   }
-  arriving->ended(std::move(outcome));
+  arriving->ended(outcome);
+  // Last: whoever has read this line and asks anew begins a new download.
+  log(outcome ? LogLevel::Info : LogLevel::Warning, outcome ? "fetched on demand" : "not fetched on demand",
+      {{"repo", repo.text()},
+       {"path", printable(wanted.path)},
+       {"sha256", wanted.id.hex()},
+       {"error", outcome ? std::string("-") : outcome.error().what}});
 }
 
 awaitable<Result<std::shared_ptr<const File>>> OnDemand::download_now(RepoId repo, mirror::WantedBlob wanted,

@@ -3,12 +3,13 @@
 A small tmpfs is the disk; without the right to mount one those tests are skipped.
 """
 
+import glob
 import os
 import resource
 import subprocess
 
 from crash_case import CrashCase
-from harness import SEGMENT, main, scaled, stored_blobs, wait_until
+from harness import SEGMENT, main, scaled, stored_blobs, wait_for_stall, wait_until
 
 from fake_hub import LfsRandom
 
@@ -112,7 +113,10 @@ class DiskFullTest(CrashCase):
         repo = self.model("org/name", {"a.bin": LfsRandom(3 * SEGMENT, 1), "b.bin": LfsRandom(3 * SEGMENT + 1, 2)})
         self.faults({"do": "stall", "after_bytes": SEGMENT + 1000, "match": {"port": "cdn", "path": repo.oid}, "when": {"nth": 1}})
         process = self.start("mirror", "org/name")
-        wait_until(lambda: any(e["bytes"] > SEGMENT for e in self.hub.requests("cdn", path=repo.oid)), "it downloads", process)
+        partial = os.path.join(self.data, "blobs/partial")
+        blocks = lambda: [os.stat(f).st_blocks * 512 for f in glob.glob(os.path.join(partial, "*"))]
+        wait_until(lambda: any(size >= 3 * SEGMENT for size in blocks()), "the first has its space", process)
+        wait_for_stall(self.hub, process)
         filler = self.fill()
         self.faults()
         self.hub.release()

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import threading
 
 from crash_case import CrashCase
 from harness import main, scaled
@@ -23,11 +22,17 @@ class SyncKillsTest(CrashCase):
             for n in range(MODELS)
         ]
         self.origins.append(self.repo("dataset", "org/data", {"x.parquet": LfsRandom((17 << 20) + 5, "x")}))
+        # Stands still while there are faults: no run comes to the end of the generation.
+        self.origins.append(self.model("org/last", {"w.bin": LfsRandom(2 << 20, "last")}))
         os.mkdir(os.path.join(self.dir, "policies"))
         self.write("policies/models.toml", '[select]\nnames = ["org/*"]\n')
         self.write("policies/data.toml", '[select]\nrepos = ["datasets/org/data", "org/m0"]\n')
         self.hm("crawl", "--once")
-        self.faults({"do": "delay", "ms": 60, "match": {"port": "api"}}, {"do": "delay", "ms": 30, "match": {"port": "cdn"}})
+        self.faults(
+            {"do": "delay", "ms": 60, "match": {"port": "api"}},
+            {"do": "delay", "ms": 30, "match": {"port": "cdn"}},
+            {"do": "stall", "after_bytes": 1 << 20, "match": {"port": "cdn", "path": self.origins[-1].oid}},
+        )
 
     def generations(self):
         return self.hm("--json", "status", "--all").json
@@ -35,17 +40,13 @@ class SyncKillsTest(CrashCase):
     def test_twenty_kills_make_one_generation(self):
         plan = self.hm("--json", "sync", "--plan").json
         self.assertEqual(plan["total"]["revisions"], len(self.origins))
-        kills = runs = 0
         targets = None
-        while kills < KILLS:
-            runs += 1
-            self.assertLess(runs, 10 * KILLS, "hardly any kill hits")
+        for _ in range(KILLS):
             process = self.start("sync")
-            threading.Event().wait(self.random.uniform(0.05, 0.9))
+            process.runs_for(self.random.uniform(0.05, 0.9))
             process.signal(signal.SIGKILL)
             killed, run = self.killed_or_done(process)
-            kills += killed
-            self.assertTrue(killed, f"it ended after {kills} kills; the run is too short for this test\n{run}")
+            self.assertTrue(killed, f"it ended, though one target stands still\n{run}")
             self.check_after_kill()
             here = self.generations()
             self.assertLessEqual(len(here), 1, "a second generation was begun")
@@ -61,7 +62,7 @@ class SyncKillsTest(CrashCase):
         for origin in self.origins:
             self.assert_equals_origin(origin)
         self.assertEqual(self.hm("--json", "verify", "--deep").json["findings"], [])
-        print(f"{kills} kills in {runs} runs, {len(self.origins)} repositories", flush=True)
+        print(f"{KILLS} kills, {len(self.origins)} repositories", flush=True)
 
 
 if __name__ == "__main__":

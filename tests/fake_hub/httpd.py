@@ -4,6 +4,7 @@ One thread per connection. A `Handler` gets a Request and returns a Response; `R
 leave (see Wire), which is where most faults of faults.py take effect. Requests are recorded by RequestLog.
 """
 
+import contextlib
 import email.utils
 import fcntl
 import http
@@ -21,6 +22,7 @@ import urllib.parse
 HEAD_BYTES_MAX = 1 << 20  # 5,000 refs in a query are far less; more is a client gone wrong
 BODY_BYTES_MAX = 256 << 20
 CHUNK = 256 << 10
+TRICKLES_PER_S = 20
 SENDFILE_MAX = 256 << 20
 
 
@@ -155,7 +157,7 @@ class RequestLog:
                 self._file.flush()
             self._lock.notify_all()
 
-    def wait_idle(self, timeout_s=10):
+    def wait_idle(self, timeout_s):
         """True once no request is being answered."""
         with self._lock:
             return self._lock.wait_for(lambda: self._open == 0, timeout_s)
@@ -168,10 +170,31 @@ class RequestLog:
 class Gate:
     """Lets go of what is stalled now; what stalls later waits for the next opening."""
 
-    count = 0
+    def __init__(self):
+        self.openings = 0
+        self._stalled = 0
+        self._lock = threading.Lock()
 
     def open(self):
-        self.count += 1
+        self.openings += 1
+
+    @property
+    def stalled(self):
+        """How many answers stand still; each of these is let go by the next opening."""
+        with self._lock:
+            return self._stalled
+
+    @contextlib.contextmanager
+    def closed(self):
+        """Counts an answer that stands still; gives a question that is answered True once the gate was opened."""
+        openings = self.openings  # before it counts: whoever sees it stalled can let it go
+        with self._lock:
+            self._stalled += 1
+        try:
+            yield lambda: self.openings != openings
+        finally:
+            with self._lock:
+                self._stalled -= 1
 
 
 class Server:
@@ -435,13 +458,14 @@ class _Connection:
                 if room <= 0:
                     self._at_stop(wire)
                     continue
-                part = piece[: min(room, wire.trickle_bytes_per_s or room)]
+                step = max(1, wire.trickle_bytes_per_s // TRICKLES_PER_S) if wire.trickle_bytes_per_s else room
+                part = piece[: min(room, step)]
                 data = bytes(part)
                 self._sock.sendall(b"%x\r\n" % len(data) + data + b"\r\n" if chunked else data)
                 sent += len(data)
                 entry["bytes"] = sent
                 piece = piece[len(data) :]
-                if wire.trickle_bytes_per_s and self._server.stopping.wait(1):
+                if wire.trickle_bytes_per_s and self._server.stopping.wait(len(data) / wire.trickle_bytes_per_s):
                     raise _Gone
         if any(n is not None and sent >= n for n in (wire.reset_after, wire.close_after, wire.stall_after)):
             self._at_stop(wire)
@@ -481,10 +505,10 @@ class _Connection:
 
     def _stall(self):
         """Silence until the test releases it, the server stops, or the peer leaves."""
-        count = self._server.gate.count
-        while self._server.gate.count == count:
-            if self._server.stopping.wait(0.05):
-                raise _Gone
-            readable, _, _ = select.select([self._sock], [], [], 0)
-            if readable and not self._secure and not self._sock.recv(1, socket.MSG_PEEK):
-                raise _Gone
+        with self._server.gate.closed() as opened:
+            while not opened():
+                if self._server.stopping.wait(0.05):
+                    raise _Gone
+                readable, _, _ = select.select([self._sock], [], [], 0)
+                if readable and not self._secure and not self._sock.recv(1, socket.MSG_PEEK):
+                    raise _Gone

@@ -523,13 +523,13 @@ class Faults(HubCase):
         threads = [threading.Thread(target=lambda u=u: answers.append(ask(u))) for u in (self.hub.endpoint + "/api/models", url)]
         for thread in threads:
             thread.start()
-        while sum(e["status"] is not None and not e["done"] for e in self.hub.requests()) < 2:
+        while self.hub.stalled() < 2:
             time.sleep(0.01)
         self.assertEqual(answers, [])
-        while any(t.is_alive() for t in threads):
-            self.hub.release()
-            threads[0].join(0.05)
-            threads[1].join(0.05)
+        self.hub.release()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.hub.stalled(), 0)
         self.assertEqual([a.status for a in answers], [200, 200])
         self.assertIn(WEIGHTS, [a.body for a in answers])
 

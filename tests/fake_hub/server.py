@@ -112,8 +112,14 @@ class FakeHub:
         return [e for e in list(self.log.entries) if port in (None, e["port"]) and method in (None, e["method"])
                 and (path is None or re.search(path, e["path"]))]
 
-    def wait_idle(self, timeout_s=10):
-        return self.log.wait_idle(timeout_s)
+    def wait_idle(self, timeout_s=120):
+        """Until no request is being answered: the log is complete then. TimeoutError when that never comes."""
+        if not self.log.wait_idle(timeout_s):
+            raise TimeoutError(f"answers that do not end: {[e['path'] for e in self.requests() if not e['done']]}")
+
+    def stalled(self):
+        """How many answers stand still until release()."""
+        return self.gate.stalled
 
     def release(self):
         """Lets every stalled answer go on."""

@@ -166,7 +166,7 @@ class DigestTest(HubTest):
         self.family()
         daemon = self.start("daemon")
         self.addCleanup(daemon.signal, signal.SIGKILL)
-        wait_until(lambda: os.path.exists(os.path.join(self.data, "daemon.sock")), "the daemon answers", daemon)
+        wait_until(self.daemon_answers, "the daemon answers", daemon)
         self.assertEqual(sum(r["files"] for r in self.digest()["repos"]), 6)
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.wait().code, 0)

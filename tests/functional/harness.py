@@ -19,6 +19,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -197,6 +198,13 @@ class Process:
 
     def running(self):
         return self.popen.poll() is None
+
+    def runs_for(self, seconds):
+        """Lets it run so long, or until it ends, whatever comes first."""
+        try:
+            self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
 
     def signal(self, number):
         if self.running():
@@ -394,6 +402,26 @@ class HubTest(unittest.TestCase):
             self.assertEqual(os.path.getsize(file), size, f"{name!r}: blob {digest}")
             self.assertEqual(sha256_of(file), digest, f"{name!r}")
 
+    def connect_to_daemon(self):
+        """A connection to its socket, through the open folder: its name may be longer than that of a socket."""
+        directory = os.open(self.data, os.O_PATH)
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.connect(f"/proc/self/fd/{directory}/daemon.sock")
+        except BaseException:
+            s.close()
+            raise
+        finally:
+            os.close(directory)
+        return s
+
+    def daemon_answers(self):
+        try:
+            self.connect_to_daemon().close()
+            return True
+        except OSError:
+            return False
+
     def check_store(self, data=None):
         """No name without its bytes."""
         for path in stored_blobs(data or self.data):
@@ -445,6 +473,11 @@ class HubTest(unittest.TestCase):
         """No large file of this repository became visible."""
         for name, (digest, _) in self.pointers(origin).items():
             self.assertFalse(os.path.exists(blob_path(self.data, digest)), f"{name}: {digest} is visible")
+
+
+def wait_for_stall(hub, process, what="the download stands still"):
+    """Until an answer of the Hub stands still, so that hub.release() lets it go."""
+    wait_until(hub.stalled, what, process)
 
 
 def wait_until(condition, what, process=None):

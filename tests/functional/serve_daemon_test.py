@@ -6,7 +6,7 @@ import signal
 import threading
 import urllib.parse
 
-from harness import LfsRandom, main, wait_until
+from harness import HANG_S, LfsRandom, main, wait_until
 from serve_harness import SERVING_LOG, ServeTest, origin_files
 
 
@@ -16,6 +16,7 @@ class Load:
     def __init__(self, endpoint, path, body, count=8):
         self.host, self.path, self.body = urllib.parse.urlsplit(endpoint), path, body
         self.answered, self.lost, self.wrong = 0, [], 0
+        self.ending = False  # the server was told to end: it closes connections that nobody uses
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
         for thread in self._threads:
@@ -23,16 +24,22 @@ class Load:
 
     def _run(self):
         while not self._stop.is_set():
-            connection = http.client.HTTPConnection(self.host.hostname, self.host.port, timeout=60)
+            connection = http.client.HTTPConnection(self.host.hostname, self.host.port, timeout=HANG_S)
             try:
                 connection.connect()
             except OSError:
                 return  # nobody listens any more: nothing was asked
+            used = False
             try:
                 while not self._stop.is_set():
-                    connection.request("GET", self.path)
-                    answer = connection.getresponse()
-                    data = answer.read()
+                    try:
+                        connection.request("GET", self.path)
+                        answer = connection.getresponse()
+                    except ConnectionError:
+                        if self.ending and used:
+                            break  # closed while nobody used it, before it could know of this request: HTTP knows no other way
+                        raise
+                    data, used = answer.read(), True
                     self.answered += 1
                     self.wrong += data != self.body or answer.status != 200
                     if answer.getheader("Connection") == "close":
@@ -44,7 +51,7 @@ class Load:
     def end(self):
         self._stop.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join()
 
 
 class DaemonServesTest(ServeTest):
@@ -104,6 +111,7 @@ class DaemonServesTest(ServeTest):
             self.configure(log={"level": "info"}, serve={"gated": "granted" if number % 2 == 0 else "check"})
             daemon.signal(signal.SIGHUP)
             wait_until(lambda before=before: load.answered > before + 200, "answers after a reload", daemon)
+        load.ending = True
         daemon.signal(signal.SIGTERM)
         run = daemon.wait()
         load.end()

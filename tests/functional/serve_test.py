@@ -72,7 +72,7 @@ class ApiTest(ServeTest):
     def test_a_large_tree_comes_in_pages(self):
         self.model("org/many", {f"d{i % 50}/f{i}.txt": str(i) for i in range(2500)})
         self.mirror("org/many")
-        self.wait_for_status("/api/models/org/many", 200)
+        self.wait_for_status("/api/models/org/many/tree/main", 200)  # before its revision is published, the repository is known without one
         path, seen, pages = "/api/models/org/many/tree/main?recursive=true", [], 0
         while path:
             page = self.get(path)
@@ -187,7 +187,7 @@ class ApiTest(ServeTest):
     def test_a_mirror_in_part_says_so(self):
         self.model("org/part", {"a.bin": LfsRandom(4000, "a"), "b.bin": LfsRandom(4000, "b")})
         self.mirror("--exclude", "b.bin", "org/part")
-        self.wait_for_status("/api/models/org/part", 200)
+        self.wait_for_status("/api/models/org/part/tree/main", 200)
         info = self.get("/api/models/org/part")
         self.assertIn("1 files", info["X-Hubmirror-Partial"])
         names = {s["rfilename"] for s in info.json["siblings"]}

@@ -118,6 +118,7 @@ class UpdateTest(HubTest):
             self.assert_equals_origin(repo)
         digest = self.pointers(a)["w.bin"][0]
         xet = self.hub.xet_hash(digest)
+        self.hub.wait_idle()
         self.assertEqual(sum(e["bytes"] for e in self.hub.requests("cdn", path=xet)), 400_000)
         self.model("org/c", {"again.bin": shared})
         _, requests = self.requests_of("org/c")
@@ -181,6 +182,7 @@ class MovingTest(HubTest):
         first = repo.head()
         self.faults({"name": "moves", "do": "update", "after_response": True, **when, "run": update})
         self.mirror("org/name", code=(0, 1))
+        self.hub.wait_idle()  # the repository has moved
         self.faults()
         published = self.show("org/name", code=(0, 1))["revisions"]
         for revision in published:
