@@ -7,10 +7,12 @@ beside it is finished, and the next run, once the trouble is over, finishes the 
 import os
 import re
 
-from harness import SANITIZER, TOKEN, HubTest, blob_path, main, scaled, stored_blobs
+from harness import SANITIZER, TOKEN, HubTest, blob_path, main, scaled, some, stored_blobs
 
 from fake_hub import Lfs, LfsRandom
 
+# Of one request that was told to wait, and of all that are then refused beside it: which of them ends first is not decided.
+OUT_OF_BUDGET = r"org/bad: .*(asks to wait|wants no .* for another|is used up for another)"
 INFO, DISCOVERY, UPLOAD_PACK, BATCH = "^/api/models/", "/info/refs", "/git-upload-pack", "/objects/batch"
 
 
@@ -69,8 +71,8 @@ class StatusTest(FaultTest):
             "batch": (self.of_bad(BATCH), {"first": 2}),
             "cdn": (self.cdn, {"first": 2}),
         }
-        for place, (match, when) in places.items():
-            for status in (408, 500, 502, 503, 504) if not SANITIZER else (503,):
+        for number, (place, (match, when)) in enumerate(places.items()):
+            for status in some((408, 500, 502, 503, 504), begin=number):
                 with self.subTest(place=place, status=status):
                     self.data = os.path.join(self.dir, f"data-{place}-{status}")
                     self.survives(self.rules(match, {"do": "status", "status": status}, **when))
@@ -100,7 +102,7 @@ class StatusTest(FaultTest):
                 self.faults(self.rules(match, {"do": "status", "status": 429, "retry_after": 86400}))
                 run = self.mirror("org/bad", "org/good", code=(1, 3))
                 self.assert_struck()
-                self.assertRegex(run.errors[0], "(?i)org/(bad|good).*wait")
+                self.assertRegex("\n".join(run.errors), OUT_OF_BUDGET)
                 self.assertEqual(self.revisions("org/bad"), [], "nothing unproven is published")
                 self.faults()
                 self.mirror("org/bad", "org/good")
@@ -117,10 +119,8 @@ class StatusTest(FaultTest):
             418: "418",
         }
         places = {"info": self.of_bad(INFO), "discovery": self.of_bad(DISCOVERY), "pack": self.of_bad(UPLOAD_PACK), "cdn": self.cdn}
-        for place, match in places.items():
-            for status, pattern in expected.items():
-                if SANITIZER and status not in (401, 503):
-                    continue
+        for number, (place, match) in enumerate(places.items()):
+            for status, pattern in some(expected.items(), begin=2 * number, least=2):
                 with self.subTest(place=place, status=status):
                     self.data = os.path.join(self.dir, f"data-{place}-{status}")
                     self.fails(
@@ -139,7 +139,7 @@ class StatusTest(FaultTest):
                 self.data = os.path.join(self.dir, f"data-{place}")
                 self.faults(self.rules(match, {"do": "status", "status": 429, "reset_s": 100}))
                 run = self.mirror("org/bad", "org/good", code=(1, 3))
-                self.assertRegex(run.errors[0], "(?i)org/(bad|good).*(429|budget).*wait")
+                self.assertRegex("\n".join(run.errors), OUT_OF_BUDGET)
                 self.faults()
                 self.mirror("org/bad", "org/good")
                 self.assert_equals_origin(self.bad)
@@ -195,8 +195,8 @@ class ConnectionTest(FaultTest):
             "batch": self.of_bad(BATCH),
             "cdn": self.cdn,
         }
-        for place, match in places.items():
-            for do, after in (("reset", None), ("reset", 0), ("reset", 0.5), ("close", 0), ("close", 0.5)):
+        for number, (place, match) in enumerate(places.items()):
+            for do, after in some((("reset", None), ("reset", 0), ("reset", 0.5), ("close", 0), ("close", 0.5)), begin=number):
                 with self.subTest(place=place, do=do, after=after):
                     self.data = os.path.join(self.dir, f"data-{place}-{do}-{after}")
                     rule = {"do": do} | ({} if after is None else {"after_bytes": after})
@@ -242,16 +242,17 @@ class ConnectionTest(FaultTest):
                     self.survives(self.rules(match, {"do": "stall"} | ({} if after is None else {"after_bytes": after}), nth=1))
 
     def test_stalls_for_ever(self):
-        self.configure(network={"stall_timeout_ms": 1500, "retries_max": 1})
+        self.configure(network={"stall_timeout_ms": 1500})
         for match in (self.of_bad(INFO), self.of_bad(UPLOAD_PACK), self.cdn):
             with self.subTest(match):
                 self.data = os.path.join(self.dir, "data-" + re.sub(r"\W", "", str(match)))
                 self.fails("stall|no byte|silent|timed? ?out|unreachable", rules=[self.rules(match, {"do": "stall"})])
 
     def test_trickle_on_small_answers(self):
-        """A byte now and then keeps a stall clock quiet; it must end all the same."""
-        self.configure(network={"stall_timeout_ms": 1500, "retries_max": 0})
+        """A byte now and then keeps a stall clock quiet, also when the whole takes longer than a stall may."""
+        self.configure(network={"stall_timeout_ms": 1500})
         self.survives(self.rules(self.cdn, {"do": "trickle", "bytes_per_s": 150_000}))
+        self.assertEqual(len(self.hub.requests("cdn", path=self.bad.oid)), 2, "none was taken for stalled")
 
     def test_delays_are_no_fault(self):
         self.survives(self.rules({}, {"do": "delay", "ms": 150}))
@@ -342,7 +343,7 @@ class BodyTest(FaultTest):
 
     def test_content_range_that_lies(self):
         big = self.model("org/bad2", {"big.bin": LfsRandom(40 << 20, "big")})
-        for rule in (
+        rules = (
             {"shift": 1},
             {"shift": -1},
             {"total": 7},
@@ -352,7 +353,8 @@ class BodyTest(FaultTest):
             {"value": "bytes 9-1/5"},
             {"drop": True},
             {"value": f"bytes 0-{2**64}/{2**65}"},
-        ):
+        )
+        for rule in some(rules, least=3):
             with self.subTest(rule):
                 self.data = os.path.join(self.dir, "data-" + re.sub(r"\W", "", str(rule)))
                 self.faults(self.rules({"port": "cdn", "range": True}, {"do": "content_range", **rule}, first=2))
@@ -405,10 +407,11 @@ class BodyTest(FaultTest):
             "nul",
             "trailing",
         )
-        for variant in variants:
+        for variant in some(variants):
             with self.subTest(place="info", variant=variant):
                 self.data = os.path.join(self.dir, f"data-info-{variant}")
                 self.fails(rules=[self.rules(self.of_bad(INFO), {"do": "json", "variant": variant})], recovers=variant == "html")
+        for variant in some(variants, begin=1):
             with self.subTest(place="batch", variant=variant):
                 self.data = os.path.join(self.dir, f"data-batch-{variant}")
                 self.faults(self.rules(self.of_bad(BATCH), {"do": "json", "variant": variant}))
@@ -492,8 +495,8 @@ class BodyTest(FaultTest):
             "001e# service=git-upload-pack\n0000" + "0032" + "1" * 40 + " refs/../x\n0000",
             "0000" * 100_000,
         )
-        for text in texts:
-            for path in (DISCOVERY, UPLOAD_PACK):
+        for number, path in enumerate((DISCOVERY, UPLOAD_PACK)):
+            for text in some(texts, begin=number):
                 with self.subTest(path=path, text=text[:40]):
                     self.data = os.path.join(self.dir, "data-" + re.sub(r"\W", "", path) + str(texts.index(text)))
                     self.faults(self.rules(self.of_bad(path), {"do": "body", "text": text}))
@@ -622,8 +625,8 @@ class RedirectTest(HubTest):
             "": "",
             "http://a b/": "",
         }
-        for place, match in self.places().items():
-            for location, pattern in targets.items():
+        for number, (place, match) in enumerate(self.places().items()):
+            for location, pattern in some(targets.items(), begin=2 * number):
                 with self.subTest(place=place, location=location):
                     self.data = os.path.join(self.dir, "data-" + re.sub(r"\W", "_", place + location))
                     self.refused(location, match, *([pattern] if pattern else []))

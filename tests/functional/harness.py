@@ -9,7 +9,8 @@
 The program is $HUBMIRROR_BIN. It gets a clean environment, a home of its own, and nothing but 127.0.0.1 to talk to.
 After every test, whatever it did: each file below blobs/sha256 has the digest that is its name, no token was seen by the download port,
 written to disk or printed, and `index rebuild` changes no answer.
-HUBMIRROR_TEST_SCALE (0 to 1) makes tests with a number of rounds shorter; HUBMIRROR_TEST_SANITIZER says that the program is instrumented.
+HUBMIRROR_TEST_SCALE (0 to 1) makes tests with a number of rounds, or of cases of one kind, shorter; HUBMIRROR_TEST_SANITIZER says that the
+program is instrumented.
 """
 
 import hashlib
@@ -45,6 +46,14 @@ SETTINGS = {"network": {"retry_wait_ms_max": 200}, "storage": {"reserve_bytes": 
 
 def scaled(count, least=1):
     return max(least, round(count * SCALE))
+
+
+def some(cases, begin=0, least=1):
+    """As many of these cases as HUBMIRROR_TEST_SCALE leaves, spread evenly from the one that `begin` counts to: callers that go through the same
+    cases at several places begin each at another, so that the places together have most of them."""
+    cases = list(cases)
+    count = scaled(len(cases), least)
+    return [cases[(begin + i * len(cases) // count) % len(cases)] for i in range(count)]
 
 
 def sha256_of(path):
