@@ -26,7 +26,7 @@ Result<MirrorPolicy> parse(std::string_view toml, const std::map<std::string, st
     return it->second;
   });
 }
-std::string message_of(std::string_view toml, const std::map<std::string, std::string>& lists = {}) {
+std::string policy_message_of(std::string_view toml, const std::map<std::string, std::string>& lists = {}) {
   const auto parsed = parse(toml, lists);
   EXPECT_FALSE(parsed) << toml;
   return parsed ? "accepted" : parsed.error().what;
@@ -146,7 +146,7 @@ TEST(MirrorPolicy, LetsNothingGoUnlessItSaysSo) {
   EXPECT_EQ(must("[select]\ntop = 1\n").retention.superseded_days, std::nullopt);
   EXPECT_EQ(must("[select]\ntop = 1\n").retention.unwanted_days, -1);
   for (const char* bad : {"-2", "36501", "\"30d\"", "1.5", "true"})
-    EXPECT_THAT(message_of(std::string("[select]\ntop = 1\n[retention]\nunwanted_days = ") + bad),
+    EXPECT_THAT(policy_message_of(std::string("[select]\ntop = 1\n[retention]\nunwanted_days = ") + bad),
                 HasSubstr("retention.unwanted_days"))
         << bad;
 }
@@ -171,47 +171,53 @@ TEST(MirrorPolicy, ThatNamesRepositoriesAloneHasNoConditions) {
 }
 
 TEST(MirrorPolicyErrors, NameThePlaceAndWhatWasMeant) {
-  EXPECT_EQ(message_of("[select]\nlicence = [\"mit\"]\n"),
+  EXPECT_EQ(policy_message_of("[select]\nlicence = [\"mit\"]\n"),
             "p.toml:2:1: unknown key \"licence\" in [select]; did you mean \"licences\"?");
-  EXPECT_EQ(message_of("[select]\nbases = 1\n"),
+  EXPECT_EQ(policy_message_of("[select]\nbases = 1\n"),
             "p.toml:2:1: unknown key \"bases\" in [select]; it belongs into [closure]");
-  EXPECT_EQ(message_of("[slect]\n"), "p.toml:1:2: unknown section [slect]; did you mean \"select\"?");
-  EXPECT_EQ(message_of("top = 3\n"), "p.toml:1:1: \"top\" stands outside of any section; it belongs into [select]");
-  EXPECT_EQ(message_of("descripton = \"x\"\n"),
+  EXPECT_EQ(policy_message_of("[slect]\n"), "p.toml:1:2: unknown section [slect]; did you mean \"select\"?");
+  EXPECT_EQ(policy_message_of("top = 3\n"),
+            "p.toml:1:1: \"top\" stands outside of any section; it belongs into [select]");
+  EXPECT_EQ(policy_message_of("descripton = \"x\"\n"),
             "p.toml:1:1: \"descripton\" stands outside of any section; only description may");
-  EXPECT_THAT(message_of("description = 3\n"), StartsWith("p.toml:1:15: description must be a text"));
-  EXPECT_THAT(message_of("[select\n"), StartsWith("p.toml:1:"));
+  EXPECT_THAT(policy_message_of("description = 3\n"), StartsWith("p.toml:1:15: description must be a text"));
+  EXPECT_THAT(policy_message_of("[select\n"), StartsWith("p.toml:1:"));
 }
 TEST(MirrorPolicyErrors, ValuesOutOfBoundsOrForm) {
-  EXPECT_EQ(message_of("[closure]\nbases = 17\n"),
+  EXPECT_EQ(policy_message_of("[closure]\nbases = 17\n"),
             "p.toml:2:9: closure.bases 17 is out of range; allowed are 0 to 16 levels");
-  EXPECT_THAT(message_of("[closure]\nbases = \"all\"\n"), HasSubstr("must be true, false or a number of levels"));
-  EXPECT_THAT(message_of("[select]\nparameters_max = \"7X\"\n"),
+  EXPECT_THAT(policy_message_of("[closure]\nbases = \"all\"\n"),
+              HasSubstr("must be true, false or a number of levels"));
+  EXPECT_THAT(policy_message_of("[select]\nparameters_max = \"7X\"\n"),
               HasSubstr("p.toml:2:18: select.parameters_max \"7X\" is not a count; write e.g. 7B"));
-  EXPECT_THAT(message_of("[select]\ntop = 0\n"), HasSubstr("allowed are 1 to 100000 repositories"));
-  EXPECT_THAT(message_of("[select]\nby = \"stars\"\n"), HasSubstr("allowed are downloads, likes, trending"));
-  EXPECT_THAT(message_of("[select]\nkind = \"modle\"\n"), HasSubstr("allowed are model, dataset, space"));
-  EXPECT_THAT(message_of("[exclude]\nkinds = [\"spaces\"]\n"), HasSubstr("allowed are model, dataset, space"));
-  EXPECT_THAT(message_of("[closure]\nrelations = [\"lora\"]\n"), HasSubstr("finetune, adapter, quantized, merge"));
-  EXPECT_THAT(message_of("[select]\ncreated_since = \"last week\"\n"), HasSubstr("neither a time nor an age"));
-  EXPECT_THAT(message_of("[select]\nrepos = [\"a/b/c\"]\n"), HasSubstr("select.repos \"a/b/c\" is not a repository"));
-  EXPECT_THAT(message_of("[schedule]\nevery = 3600\n"), HasSubstr("must be a duration like \"12h\""));
-  EXPECT_THAT(message_of("[schedule]\nevery = \"0h\"\n"), HasSubstr("0h is out of range; allowed are 1min to 3650d"));
-  EXPECT_THAT(message_of("[files]\nformats = [\"gguff\"]\n"), HasSubstr("did you mean \"gguf\"?"));
+  EXPECT_THAT(policy_message_of("[select]\ntop = 0\n"), HasSubstr("allowed are 1 to 100000 repositories"));
+  EXPECT_THAT(policy_message_of("[select]\nby = \"stars\"\n"), HasSubstr("allowed are downloads, likes, trending"));
+  EXPECT_THAT(policy_message_of("[select]\nkind = \"modle\"\n"), HasSubstr("allowed are model, dataset, space"));
+  EXPECT_THAT(policy_message_of("[exclude]\nkinds = [\"spaces\"]\n"), HasSubstr("allowed are model, dataset, space"));
+  EXPECT_THAT(policy_message_of("[closure]\nrelations = [\"lora\"]\n"),
+              HasSubstr("finetune, adapter, quantized, merge"));
+  EXPECT_THAT(policy_message_of("[select]\ncreated_since = \"last week\"\n"), HasSubstr("neither a time nor an age"));
+  EXPECT_THAT(policy_message_of("[select]\nrepos = [\"a/b/c\"]\n"),
+              HasSubstr("select.repos \"a/b/c\" is not a repository"));
+  EXPECT_THAT(policy_message_of("[schedule]\nevery = 3600\n"), HasSubstr("must be a duration like \"12h\""));
+  EXPECT_THAT(policy_message_of("[schedule]\nevery = \"0h\"\n"),
+              HasSubstr("0h is out of range; allowed are 1min to 3650d"));
+  EXPECT_THAT(policy_message_of("[files]\nformats = [\"gguff\"]\n"), HasSubstr("did you mean \"gguf\"?"));
 }
 TEST(MirrorPolicyErrors, WhatContradictsItself) {
-  EXPECT_THAT(message_of(""), HasSubstr("p.toml: [select] says nothing"));
-  EXPECT_THAT(message_of("[select]\nkind = \"space\"\n"), HasSubstr("[select] says nothing"));
-  EXPECT_THAT(message_of("[select]\nrepos = [\"a/b\"]\nby = \"likes\"\n"), HasSubstr("ranks for select.top"));
-  EXPECT_THAT(message_of("[select]\nparameters_min = \"8B\"\nparameters_max = \"7B\"\n"), HasSubstr("is above"));
-  EXPECT_THAT(message_of("[select]\ntop = 1\n[closure]\nrelations = [\"merge\"]\n"), HasSubstr("closure.derivatives"));
-  EXPECT_THAT(message_of("[select]\ntop = 1\n[exclude]\nrepos = [\"a/b@main\"]\n"),
+  EXPECT_THAT(policy_message_of(""), HasSubstr("p.toml: [select] says nothing"));
+  EXPECT_THAT(policy_message_of("[select]\nkind = \"space\"\n"), HasSubstr("[select] says nothing"));
+  EXPECT_THAT(policy_message_of("[select]\nrepos = [\"a/b\"]\nby = \"likes\"\n"), HasSubstr("ranks for select.top"));
+  EXPECT_THAT(policy_message_of("[select]\nparameters_min = \"8B\"\nparameters_max = \"7B\"\n"), HasSubstr("is above"));
+  EXPECT_THAT(policy_message_of("[select]\ntop = 1\n[closure]\nrelations = [\"merge\"]\n"),
+              HasSubstr("closure.derivatives"));
+  EXPECT_THAT(policy_message_of("[select]\ntop = 1\n[exclude]\nrepos = [\"a/b@main\"]\n"),
               HasSubstr("leave the revision out"));
-  EXPECT_THAT(message_of("[select]\nlists = [\"none.tsv\"]\n"),
+  EXPECT_THAT(policy_message_of("[select]\nlists = [\"none.tsv\"]\n"),
               HasSubstr("none.tsv is not there; while reading select.lists"));
 }
 TEST(MirrorPolicyErrors, OfAListNameItsLine) {
-  EXPECT_EQ(message_of("[select]\nlists = [\"l.tsv\"]\n", {{"l.tsv", "# ours\norg/a\n\na/b/c\n"}}).substr(0, 24),
+  EXPECT_EQ(policy_message_of("[select]\nlists = [\"l.tsv\"]\n", {{"l.tsv", "# ours\norg/a\n\na/b/c\n"}}).substr(0, 24),
             "p.toml: l.tsv:4: \"a/b/c\"");
 }
 

@@ -22,7 +22,7 @@ using formats::MadeTensor;
 using storage::Family;
 using testing::ElementsAre;
 using testing::IsEmpty;
-const std::string kSrc = "huggingface.co";
+const std::string kSource = "huggingface.co";
 
 DigestedFile digested(const std::string& path, const std::string& bytes) {
   const formats::MemorySource source{std::string_view(bytes)};
@@ -89,7 +89,7 @@ class TensorsTest : public testing::Test {
   using Files = std::map<std::string, std::string>;
   void publish(int number, const Files& files, const std::string& card = "", char commit = 'a') {
     Observation seen;
-    seen.src = kSrc, seen.repo = {RepoKind::Model, "org/m" + std::to_string(number)}, seen.rid = key_of(number).rid;
+    seen.src = kSource, seen.repo = {RepoKind::Model, "org/m" + std::to_string(number)}, seen.rid = key_of(number).rid;
     seen.head = "refs/heads/main";
     PublishedRevision revision;
     revision.commit = *Commit::parse(std::string(40, commit));
@@ -102,7 +102,7 @@ class TensorsTest : public testing::Test {
     seen.refs["refs/heads/main"] = revision.refs["refs/heads/main"] = revision.commit;
     revision.card_front_matter = card;
     ASSERT_TRUE(recorder_->record_visit(seen));
-    const auto done = recorder_->publish(kSrc, key_of(number), {revision});
+    const auto done = recorder_->publish(kSource, key_of(number), {revision});
     ASSERT_TRUE(done) << done.error().what;
     clock_.advance(1000);
   }
@@ -124,7 +124,7 @@ class TensorsTest : public testing::Test {
                                    R"(","createdAt":")" + created + R"("})");
     const std::vector<Listing> page{
         read_listing({RepoKind::Model, name}, key_of(number).rid, parsed.value().as_object())};
-    ASSERT_TRUE(recorder_->record_listing(kSrc, page, std::nullopt, {}));
+    ASSERT_TRUE(recorder_->record_listing(kSource, page, std::nullopt, {}));
   }
   std::vector<SharedWith> sharers(int number) const {
     auto out = who_shares_tensors(*index_, key_of(number));

@@ -16,17 +16,16 @@
 
 namespace hm::server {
 namespace {
-using mirror::testing::GitTest;
-using mirror::testing::Origin;
-using mirror::testing::shell;
-using mirror::testing::shell_succeeds;
-using ::testing::Contains;
-using testing::exchange;
-using ::testing::HasSubstr;
-using ::testing::Not;
-using testing::RawClient;
-using testing::RouteServer;
-using ::testing::StartsWith;
+using git_test::GitTest;
+using git_test::shell;
+using git_test::shell_succeeds;
+using route_test::exchange;
+using route_test::RawClient;
+using route_test::RouteServer;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 TEST(GitProtocolOf, PassesOnVersionsAndNothingElse) {
   EXPECT_EQ(git_protocol_of("version=2"), "version=2");
@@ -77,7 +76,7 @@ class GitRoutesTest : public GitTest {
     const std::size_t slash = target.find('/', 1);
     auto repo = std::make_shared<PublishedRepo>();
     repo->git_path = path(target.substr(1, slash - 1));
-    testing::publish_refs(*repo);
+    route_test::publish_refs(*repo);
     const std::string rest = target.substr(slash);
     if (rest == "/info/refs") co_return co_await routes_->info_refs(request, std::move(repo));
     if (rest == "/git-upload-pack") co_return co_await routes_->upload_pack(request, std::move(repo));
@@ -91,14 +90,14 @@ class GitRoutesTest : public GitTest {
   std::string fake_git(const std::string& script) const {
     const std::string bin = path("bin");
     ::mkdir(bin.c_str(), 0755);
-    mirror::testing::write_file(bin + "/git", "#!/bin/sh\n" + script);
+    git_test::write_file(bin + "/git", "#!/bin/sh\n" + script);
     ::chmod((bin + "/git").c_str(), 0755);
     return bin;
   }
   void wait_until_nothing_runs() const {
     while (processes_->running() != 0) std::this_thread::yield();
   }
-  const Origin origin_;
+  const git_test::Origin origin_;
   boost::asio::thread_pool pool_{1};
   std::unique_ptr<GitProcesses> processes_;
   std::unique_ptr<GitRoutes> routes_;
@@ -111,8 +110,8 @@ TEST_F(GitRoutesTest, ClonesWithEveryProtocol) {
   for (const std::string version : {"0", "1", "2"}) {
     const std::string to = path("clone" + version);
     clone("-c protocol.version=" + version + " clone -q --mirror", to);
-    EXPECT_EQ(mirror::testing::refs_of(to), mirror::testing::refs_of(origin_.path())) << version;
-    EXPECT_EQ(mirror::testing::objects_of(to), mirror::testing::objects_of(origin_.path())) << version;
+    EXPECT_EQ(git_test::refs_of(to), git_test::refs_of(origin_.path())) << version;
+    EXPECT_EQ(git_test::objects_of(to), git_test::objects_of(origin_.path())) << version;
     EXPECT_EQ(shell(to, "git fsck --full 2>&1"), "") << version;
   }
 }
@@ -212,7 +211,7 @@ TEST_F(GitRoutesTest, ReadsCompressedRequests) {
   origin_.git(refs + "--version");
   for (const std::string version : {"0", "2"}) {
     clone("-c protocol.version=" + version + " clone -q --mirror", "many" + version);
-    EXPECT_EQ(mirror::testing::refs_of(path("many" + version)), mirror::testing::refs_of(origin_.path()));
+    EXPECT_EQ(git_test::refs_of(path("many" + version)), git_test::refs_of(origin_.path()));
   }
   EXPECT_THAT(server_->requests(), Contains("POST /r.git/git-upload-pack gzip"));
 }

@@ -25,11 +25,11 @@
 namespace hm::server {
 namespace {
 namespace asio = boost::asio;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
-using ::testing::Not;
-using ::testing::StartsWith;
-using Client = hm::server::testing::RawClient;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using Client = route_test::RawClient;
 
 /// Pieces of text, and how it ends.
 class Pieces final : public BodySource {
@@ -74,7 +74,7 @@ class Door {
   std::condition_variable changed_;
 };
 
-class HttpServerTest : public ::testing::Test, public Handler {
+class HttpServerTest : public testing::Test, public Handler {
  protected:
   HttpServerTest() {
     std::string form = (std::filesystem::temp_directory_path() / "hm-http-XXXXXX").string();
@@ -151,7 +151,7 @@ class HttpServerTest : public ::testing::Test, public Handler {
   std::filesystem::path folder_;
 };
 
-std::string get(const std::string& target, const std::string& fields = "") {
+std::string get_request(const std::string& target, const std::string& fields = "") {
   return "GET " + target + " HTTP/1.1\r\nHost: m\r\n" + fields + "\r\n";
 }
 const std::string kLast = "Connection: close\r\n";
@@ -166,10 +166,10 @@ TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrderOnOneConnection) {
   start();
   std::string all, bodies;
   for (int i = 0; i < 50; ++i) {
-    all += get("/" + std::to_string(i));
+    all += get_request("/" + std::to_string(i));
     bodies += "GET /" + std::to_string(i) + " \n";
   }
-  std::string got = exchange(all + get("/end", kLast)), told;
+  std::string got = exchange(all + get_request("/end", kLast)), told;
   EXPECT_EQ(count(got, "HTTP/1.1 200 OK\r\n"), 51U);
   for (std::size_t at = 0; (at = got.find("\r\n\r\n", at)) != std::string::npos;) {
     at += 4;
@@ -199,18 +199,20 @@ TEST_F(HttpServerTest, AHeadHasNoBodyAlsoWhereItIsRefused) {
   EXPECT_THAT(got, EndsWith("\r\n\r\n"));
   got = exchange("HEAD /chunks HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(got, EndsWith("\r\n\r\n"));
-  got = exchange(get("/304", kLast));
+  got = exchange(get_request("/304", kLast));
   EXPECT_THAT(got, Not(HasSubstr("Content-Length")));
   EXPECT_THAT(got, EndsWith("\r\n\r\n"));
 }
 
 TEST_F(HttpServerTest, ABodyOfUnknownLengthComesInChunksAndToOldClientsUntilTheEnd) {
   start();
-  EXPECT_THAT(exchange(get("/chunks", kLast)), EndsWith("\r\n\r\n4\r\none \r\n4\r\ntwo \r\n5\r\nthree\r\n0\r\n\r\n"));
+  EXPECT_THAT(exchange(get_request("/chunks", kLast)),
+              EndsWith("\r\n\r\n4\r\none \r\n4\r\ntwo \r\n5\r\nthree\r\n0\r\n\r\n"));
   const std::string old = exchange("GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   EXPECT_THAT(old, EndsWith("Connection: close\r\n\r\none two three"));
   EXPECT_THAT(old, Not(HasSubstr("chunked")));
-  EXPECT_THAT(exchange(get("/length", kLast)), EndsWith("Content-Length: 7\r\nConnection: close\r\n\r\none two"));
+  EXPECT_THAT(exchange(get_request("/length", kLast)),
+              EndsWith("Content-Length: 7\r\nConnection: close\r\n\r\none two"));
 }
 
 TEST_F(HttpServerTest, AnOldClientMayAskToKeepTheConnection) {
@@ -222,19 +224,19 @@ TEST_F(HttpServerTest, AnOldClientMayAskToKeepTheConnection) {
 
 TEST_F(HttpServerTest, ASourceThatFailsBreaksTheConnection) {
   start();
-  const std::string chunked = exchange(get("/broken") + get("/never"));
+  const std::string chunked = exchange(get_request("/broken") + get_request("/never"));
   EXPECT_THAT(chunked, EndsWith("4\r\none \r\n"));
-  EXPECT_THAT(exchange(get("/broken-length") + get("/never")), EndsWith("\r\n\r\none "));
+  EXPECT_THAT(exchange(get_request("/broken-length") + get_request("/never")), EndsWith("\r\n\r\none "));
   write_file("file", "short");
-  EXPECT_THAT(exchange(get("/short-file") + get("/never")), EndsWith("\r\n\r\nshort"));
+  EXPECT_THAT(exchange(get_request("/short-file") + get_request("/never")), EndsWith("\r\n\r\nshort"));
   EXPECT_EQ(answers, 3);
   EXPECT_EQ(whole_answers, 0);
 }
 
 TEST_F(HttpServerTest, AHandlerThatThrowsEndsItsConnectionOnly) {
   start();
-  EXPECT_EQ(exchange(get("/throws")), "");
-  EXPECT_THAT(exchange(get("/a", kLast)), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(exchange(get_request("/throws")), "");
+  EXPECT_THAT(exchange(get_request("/a", kLast)), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(HttpServerTest, ARangeOfAFileIsSent) {
@@ -242,7 +244,7 @@ TEST_F(HttpServerTest, ARangeOfAFileIsSent) {
   for (int i = 0; i < 200; ++i) text += static_cast<char>('a' + i % 26);
   write_file("file", text);
   start();
-  EXPECT_THAT(exchange(get("/file", kLast)), EndsWith("\r\n\r\n" + text.substr(10, 100)));
+  EXPECT_THAT(exchange(get_request("/file", kLast)), EndsWith("\r\n\r\n" + text.substr(10, 100)));
 }
 
 TEST_F(HttpServerTest, AClientThatExpectsIsToldToContinueOnlyWhenItsBodyIsTaken) {
@@ -286,7 +288,7 @@ TEST_F(HttpServerTest, AReaderThatDoesNotReadIsCutOff) {
   options.pace.stall_ms = 200;
   start();
   const Client client(url());
-  client.send(get("/large"));
+  client.send(get_request("/large"));
   while (answers == 0) std::this_thread::yield();
   EXPECT_EQ(whole_answers, 0);
   EXPECT_LT(client.read_all().size(), 64U << 20);
@@ -296,7 +298,7 @@ TEST_F(HttpServerTest, OneAddressHasSoManyConnectionsAndGetsThemBack) {
   options.connections_per_address_max = 2;
   start();
   auto first = std::make_unique<Client>(url()), second = std::make_unique<Client>(url());
-  first->send(get("/a")), second->send(get("/b"));
+  first->send(get_request("/a")), second->send(get_request("/b"));
   EXPECT_NE(first->read(10), "");
   EXPECT_NE(second->read(10), "");
   const std::string refused = Client(url()).read_all();
@@ -304,7 +306,7 @@ TEST_F(HttpServerTest, OneAddressHasSoManyConnectionsAndGetsThemBack) {
   EXPECT_EQ(server->counts().refused, 1U);
   first.reset(), second.reset();
   while (server->counts().open != 0) std::this_thread::yield();
-  EXPECT_THAT(exchange(get("/a", kLast)), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(exchange(get_request("/a", kLast)), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpServerTest, AProxyInFrontIsExemptFromTheLimitOfAnAddress) {
@@ -312,9 +314,9 @@ TEST_F(HttpServerTest, AProxyInFrontIsExemptFromTheLimitOfAnAddress) {
   options.exempt = [](const std::string& peer) { return peer == "127.0.0.1"; };
   start();
   const Client held(url());
-  held.send(get("/a"));
+  held.send(get_request("/a"));
   EXPECT_NE(held.read(10), "");
-  EXPECT_THAT(exchange(get("/a", kLast)), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(exchange(get_request("/a", kLast)), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST(CountedClientTest, AddressesOfOneIpv6NetworkAreOneClient) {
@@ -331,7 +333,7 @@ TEST_F(HttpServerTest, EveryRequestThatWasSentGetsItsAnswerWhileTheServerEnds) {
   std::vector<std::unique_ptr<Client>> held, idle;
   for (int i = 0; i < 8; ++i) held.push_back(std::make_unique<Client>(url()));
   for (int i = 0; i < 8; ++i) idle.push_back(std::make_unique<Client>(url()));
-  for (const auto& client : held) client->send(get("/held"));
+  for (const auto& client : held) client->send(get_request("/held"));
   door.await(8);
   std::thread stopping([&] { EXPECT_EQ(server->stop(600'000), 0U); });
   for (const auto& client : idle) EXPECT_EQ(client->read_all(), "") << "idle connections are closed";
@@ -348,7 +350,7 @@ TEST_F(HttpServerTest, EveryRequestThatWasSentGetsItsAnswerWhileTheServerEnds) {
 TEST_F(HttpServerTest, WhatDoesNotEndInTimeIsCutOff) {
   start();
   const Client client(url());
-  client.send(get("/held"));
+  client.send(get_request("/held"));
   door.await(1);
   std::thread ends([&] { door.open(); });
   ends.join();
@@ -359,7 +361,7 @@ TEST_F(HttpServerTest, AServerMayGoWhileAnAnswerIsStillBeingMade) {
   start();
   {
     const Client client(url());
-    client.send(get("/held"));
+    client.send(get_request("/held"));
     door.await(1);
     EXPECT_EQ(server->stop(0), 1U);
     server.reset();
@@ -374,7 +376,7 @@ TEST_F(HttpServerTest, ASocketOfThisMachineIsServedAndReplacedWhenDead) {
     std::snprintf(to.sun_path, sizeof to.sun_path, "%s", path("http.sock").c_str());
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    const std::string request = get("/a", kLast);
+    const std::string request = get_request("/a", kLast);
     EXPECT_EQ(::send(fd, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
     std::string got(1000, '\0');
     got.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::recv(fd, got.data(), got.size(), MSG_WAITALL))));
@@ -459,10 +461,10 @@ TEST_F(TlsTest, AnswersAreTheSameOverTls) {
   start();
   EXPECT_THAT(url(), StartsWith("https://127.0.0.1:"));
   TlsClient client(url());
-  client.send(get("/a") + get("/file"));
+  client.send(get_request("/a") + get_request("/file"));
   EXPECT_THAT(client.read_until("GET /a \n"), StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(client.read_until(text.substr(10, 100)), HasSubstr("Content-Length: 100\r\n"));
-  client.send(get("/chunks", kLast));
+  client.send(get_request("/chunks", kLast));
   EXPECT_THAT(client.read_all(), EndsWith("5\r\nthree\r\n0\r\n\r\n"));
 }
 
@@ -471,7 +473,7 @@ TEST_F(TlsTest, ANewCertificateIsShownToNewConnectionsAndDropsNone) {
   options.tls_certificate = path("first.pem"), options.tls_key = path("first.key");
   start();
   TlsClient before(url());
-  before.send(get("/a"));
+  before.send(get_request("/a"));
   before.read_until("GET /a \n");
   ASSERT_TRUE(server->reload_certificate(path("second.pem"), path("second.key")).has_value());
   TlsClient after(url());
@@ -482,7 +484,7 @@ TEST_F(TlsTest, ANewCertificateIsShownToNewConnectionsAndDropsNone) {
   EXPECT_FALSE(server->reload_certificate(path("nothing.pem"), path("first.key")).has_value());
   EXPECT_FALSE(server->reload_certificate("", "").has_value());
   EXPECT_EQ(TlsClient(url()).certificate_name(), "second");
-  before.send(get("/b", kLast));
+  before.send(get_request("/b", kLast));
   EXPECT_THAT(before.read_all(), EndsWith("GET /b \n"));
 }
 
@@ -491,7 +493,7 @@ TEST_F(TlsTest, WhoDoesNotSpeakTlsOrStopsWithinItIsClosed) {
   options.tls_certificate = path("first.pem"), options.tls_key = path("first.key");
   options.header_timeout_ms = 200;
   start();
-  EXPECT_THAT(exchange(get("/a")), Not(HasSubstr("HTTP/1.1 200")));
+  EXPECT_THAT(exchange(get_request("/a")), Not(HasSubstr("HTTP/1.1 200")));
   EXPECT_EQ(exchange(std::string("\x16\x03\x01", 3)), "");
   while (server->counts().open != 0) std::this_thread::yield();
 }

@@ -18,17 +18,16 @@
 namespace hm::server {
 namespace {
 namespace json = boost::json;
-using mirror::testing::GitTest;
-using mirror::testing::Origin;
-using mirror::testing::shell;
+using git_test::GitTest;
+using git_test::shell;
+using route_test::exchange;
+using route_test::RouteServer;
 using test::FailsWith;
 using test::Succeeds;
-using ::testing::EndsWith;
-using testing::exchange;
-using ::testing::HasSubstr;
-using ::testing::Not;
-using testing::RouteServer;
-using ::testing::StartsWith;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 const std::string kOid(64, 'a');
 
@@ -92,7 +91,7 @@ class LfsRoutesTest : public GitTest {
     repo->row.repo = {RepoKind::Dataset, target.substr(10, end - 10)};
     repo->key = key_of(repo->row.repo.name == "ns/r" ? '1' : '2');
     repo->git_path = origin_.path();
-    testing::publish_refs(*repo);
+    route_test::publish_refs(*repo);
     const std::string rest = target.substr(end + 4);
     const std::string objects = "/info/lfs/objects/";
     if (rest == "/info/refs") co_return co_await git_.info_refs(request, std::move(repo));
@@ -121,7 +120,7 @@ class LfsRoutesTest : public GitTest {
 
   std::string large_ = std::string(100'000, 0);
   Sha256 id_;
-  const Origin origin_;
+  const git_test::Origin origin_;
   std::unique_ptr<storage::Index> index_;
   std::unique_ptr<storage::BlobStore> blobs_;
   boost::asio::thread_pool pool_{1};
@@ -141,7 +140,7 @@ TEST_F(LfsRoutesTest, GivesGitLfsWhatItAsksFor) {
                                                {"100644", "large.bin", origin_.blob(pointer)}})));
   shell(directory_, "export HOME=$PWD; git clone -q " + server_.url() + "/datasets/ns/r.git work && cd work && " +
                         "git lfs install --local >/dev/null && git lfs pull 2>&1");
-  EXPECT_EQ(mirror::testing::read_file(path("work/large.bin")), large_);
+  EXPECT_EQ(git_test::read_file(path("work/large.bin")), large_);
   EXPECT_EQ(shell(path("work"), "git status --short -uno"), "");
 }
 

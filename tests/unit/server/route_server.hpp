@@ -18,7 +18,7 @@
 #include "server/http/server.hpp"
 #include "server/published.hpp"
 
-namespace hm::server::testing {
+namespace hm::server::route_test {
 class RouteServer final : public Handler {
  public:
   using Answer = std::function<boost::asio::awaitable<Response>(const Request&)>;
@@ -106,4 +106,4 @@ inline std::string exchange(const std::string& url, const std::string& line, con
               "\r\n" + body);
   return client.read_all();
 }
-}  // namespace hm::server::testing
+}  // namespace hm::server::route_test

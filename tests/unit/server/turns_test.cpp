@@ -20,10 +20,10 @@ namespace hm::server {
 namespace {
 namespace asio = boost::asio;
 using test::FailsWith;
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 constexpr std::int64_t kLongMs = 600'000;
 
-class TurnsTest : public ::testing::Test {
+class TurnsTest : public testing::Test {
  protected:
   struct Taker {
     std::optional<Result<Turns::Turn>> got;

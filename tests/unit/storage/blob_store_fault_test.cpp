@@ -21,7 +21,7 @@ using test::TempDirectory;
 using Bytes = std::vector<std::byte>;
 using Fault = FaultFileSystem::Fault;
 
-constexpr std::uint32_t kSegmentBytes = 4096;
+constexpr std::uint32_t kFaultSegmentBytes = 4096;
 std::string boot(unsigned number) {
   std::string id = std::to_string(number);
   return id.append(kBootIdBytes - id.size(), '-');
@@ -30,8 +30,8 @@ LocalBlobStoreOptions options(unsigned boot_number = 0) {
   LocalBlobStoreOptions out;
   out.reserve_bytes = 1;
   out.reserve_percent = 0;
-  out.segment_bytes = kSegmentBytes;
-  out.sync_every_bytes = 2 * kSegmentBytes;
+  out.segment_bytes = kFaultSegmentBytes;
+  out.sync_every_bytes = 2 * kFaultSegmentBytes;
   out.boot_id = boot(boot_number);
   return out;
 }
@@ -139,29 +139,29 @@ TEST_P(EveryOperation, MayFail) {
   EXPECT_GE(failed_operations, 5U);  // the loop did meet the operations
 }
 
-INSTANTIATE_TEST_SUITE_P(Storing, EveryOperation,
-                         ::testing::Combine(::testing::Values(Case{"put", 700, true, true},
-                                                              Case{"one_segment", 3000, false, true},
-                                                              Case{"segments", 4 * kSegmentBytes + 100, false, false}),
-                                            ::testing::Values(Fault::Io, Fault::NoSpace, Fault::Death)),
-                         [](const auto& instance) {
-                           const Fault fault = std::get<1>(instance.param);
-                           return std::string(std::get<0>(instance.param).name) + (fault == Fault::Io ? "_io"
-                                                                                   : fault == Fault::NoSpace
-                                                                                       ? "_no_space"
-                                                                                       : "_death");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Storing, EveryOperation,
+    ::testing::Combine(::testing::Values(Case{"put", 700, true, true}, Case{"one_segment", 3000, false, true},
+                                         Case{"segments", 4 * kFaultSegmentBytes + 100, false, false}),
+                       ::testing::Values(Fault::Io, Fault::NoSpace, Fault::Death)),
+    [](const auto& instance) {
+      const Fault fault = std::get<1>(instance.param);
+      return std::string(std::get<0>(instance.param).name) + (fault == Fault::Io        ? "_io"
+                                                              : fault == Fault::NoSpace ? "_no_space"
+                                                                                        : "_death");
+    });
 
 TEST(BlobStoreFault, ADownloadTakenUpAfterAnyFailureFinishes) {
-  const Bytes bytes = test::bytes_of(4 * kSegmentBytes + 100, 43);
+  const Bytes bytes = test::bytes_of(4 * kFaultSegmentBytes + 100, 43);
   for (std::uint64_t n = 0;; ++n) {
     Place place(false);
     {
       const auto store = make_local_blob_store(place.fs(), place.dir(), options());
       auto partial = store->partial(sha256(bytes), bytes.size()).value();
       for (std::uint64_t i : {0U, 3U}) {
-        ASSERT_THAT(partial->write(i * kSegmentBytes, std::span(bytes).subspan(
-                                                          static_cast<std::size_t>(i) * kSegmentBytes, kSegmentBytes)),
+        ASSERT_THAT(partial->write(
+                        i * kFaultSegmentBytes,
+                        std::span(bytes).subspan(static_cast<std::size_t>(i) * kFaultSegmentBytes, kFaultSegmentBytes)),
                     Succeeds());
         ASSERT_THAT(partial->complete_segment(i), Succeeds());
       }
@@ -224,7 +224,7 @@ void tell_story(std::uint64_t seed) {
   constexpr double kKeep[] = {0.0, 0.3, 0.9, 1.0};
   std::mt19937_64 random(seed);
   const Bytes bytes =
-      test::bytes_of(random() % 4 == 0 ? random() % kSegmentBytes : random() % (8 * kSegmentBytes), seed);
+      test::bytes_of(random() % 4 == 0 ? random() % kFaultSegmentBytes : random() % (8 * kFaultSegmentBytes), seed);
   PowerLossFileSystem disk;
   FaultFileSystem faulty(disk);
   const DataDir dir("/mirror");
@@ -265,7 +265,7 @@ TEST(BlobStoreFault, DeathsAndPowerLossesShowNoWrongBytes) {
 
 TEST(BlobStoreFault, WhatWasAcknowledgedSurvivesPowerLoss) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    const Bytes small = test::bytes_of(100, seed), large = test::bytes_of(3 * kSegmentBytes + seed, seed),
+    const Bytes small = test::bytes_of(100, seed), large = test::bytes_of(3 * kFaultSegmentBytes + seed, seed),
                 direct = test::bytes_of(50, seed + 1000);
     PowerLossFileSystem disk;
     const DataDir dir("/mirror");

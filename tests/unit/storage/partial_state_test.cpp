@@ -9,9 +9,9 @@ namespace {
 using test::FailsWith;
 using test::Succeeds;
 const std::string kBoot(kBootIdBytes, 'a'), kOtherBoot(kBootIdBytes, 'b');
-constexpr std::uint32_t kSegmentBytes = 4096;
+constexpr std::uint32_t kStateSegmentBytes = 4096;
 
-PartialHeader header(std::uint64_t size) { return {sha256("blob"), {size, kSegmentBytes}, kBoot}; }
+PartialHeader header(std::uint64_t size) { return {sha256("blob"), {size, kStateSegmentBytes}, kBoot}; }
 /// A braced list is evaluated from left to right, operands of + are not; and each record's checksum depends on the one
 /// before.
 void add(std::string& log, std::initializer_list<std::string> records) {
@@ -36,15 +36,16 @@ TEST(PartialLog, HasFixedLengths) {
 
 TEST(PartialLog, IsBelievedWholeInItsOwnBoot) {
   PartialLogWriter writer;
-  std::string log = writer.header(header(5 * kSegmentBytes + 1));
-  add(log, {writer.segment(0), writer.segment(1), writer.midstate(midstate_of(2 * kSegmentBytes)), writer.segment(5)});
+  std::string log = writer.header(header(5 * kStateSegmentBytes + 1));
+  add(log,
+      {writer.segment(0), writer.segment(1), writer.midstate(midstate_of(2 * kStateSegmentBytes)), writer.segment(5)});
   const auto state = parse_partial_state(log, kBoot);
   ASSERT_THAT(state, Succeeds());
   EXPECT_EQ(state.value().complete, (std::vector<bool>{true, true, false, false, false, true}));
-  EXPECT_EQ(state.value().complete_bytes(), 2U * kSegmentBytes + 1);
+  EXPECT_EQ(state.value().complete_bytes(), 2U * kStateSegmentBytes + 1);
   ASSERT_TRUE(state.value().midstate);
-  EXPECT_EQ(state.value().midstate->hashed_bytes, 2U * kSegmentBytes);
-  EXPECT_EQ(state.value().midstate->h, midstate_of(2 * kSegmentBytes).h);
+  EXPECT_EQ(state.value().midstate->hashed_bytes, 2U * kStateSegmentBytes);
+  EXPECT_EQ(state.value().midstate->h, midstate_of(2 * kStateSegmentBytes).h);
   EXPECT_TRUE(state.value().clean);
   EXPECT_EQ(state.value().records, 4U);
   EXPECT_EQ(state.value().chain, writer.chain());
@@ -52,8 +53,8 @@ TEST(PartialLog, IsBelievedWholeInItsOwnBoot) {
 
 TEST(PartialLog, IsBelievedAsFarAsItWasSyncedInAnotherBoot) {
   PartialLogWriter writer;
-  std::string log = writer.header(header(4 * kSegmentBytes));
-  add(log, {writer.segment(0), writer.midstate(midstate_of(kSegmentBytes)), writer.segment(1), writer.segment(2)});
+  std::string log = writer.header(header(4 * kStateSegmentBytes));
+  add(log, {writer.segment(0), writer.midstate(midstate_of(kStateSegmentBytes)), writer.segment(1), writer.segment(2)});
   EXPECT_EQ(parse_partial_state(log, kOtherBoot).value().complete_bytes(), 0U);
   add(log, {writer.synced(3)});  // segment 2 was recorded after that fdatasync had begun
   const auto state = parse_partial_state(log, kOtherBoot);
@@ -65,25 +66,25 @@ TEST(PartialLog, IsBelievedAsFarAsItWasSyncedInAnotherBoot) {
 
 TEST(PartialLog, ASyncRecordCannotSpeakOfWhatComesAfterIt) {
   PartialLogWriter writer;
-  std::string log = writer.header(header(4 * kSegmentBytes));
+  std::string log = writer.header(header(4 * kStateSegmentBytes));
   add(log, {writer.synced(5), writer.segment(0), writer.segment(1)});
   EXPECT_EQ(parse_partial_state(log, kOtherBoot).value().complete_bytes(), 0U);
 }
 
 TEST(PartialLog, IsReadUpToTheFirstDamage) {
   PartialLogWriter writer;
-  std::string log = writer.header(header(4 * kSegmentBytes));
+  std::string log = writer.header(header(4 * kStateSegmentBytes));
   for (std::uint64_t i = 0; i < 4; ++i) add(log, {writer.segment(i)});
   for (std::size_t cut = kPartialHeaderBytes; cut < log.size(); ++cut) {
     const auto state = parse_partial_state(std::string_view(log).substr(0, cut), kBoot);
     ASSERT_THAT(state, Succeeds());
-    EXPECT_EQ(state.value().complete_bytes() / kSegmentBytes, (cut - kPartialHeaderBytes) / kPartialRecordBytes);
+    EXPECT_EQ(state.value().complete_bytes() / kStateSegmentBytes, (cut - kPartialHeaderBytes) / kPartialRecordBytes);
     EXPECT_EQ(state.value().clean, (cut - kPartialHeaderBytes) % kPartialRecordBytes == 0);
   }
   for (std::size_t at = kPartialHeaderBytes; at < log.size(); ++at) {
     std::string flipped = log;
     flipped[at] = static_cast<char>(flipped[at] ^ 1);
-    EXPECT_EQ(parse_partial_state(flipped, kBoot).value().complete_bytes() / kSegmentBytes,
+    EXPECT_EQ(parse_partial_state(flipped, kBoot).value().complete_bytes() / kStateSegmentBytes,
               (at - kPartialHeaderBytes) / kPartialRecordBytes)
         << at;
   }
@@ -91,9 +92,9 @@ TEST(PartialLog, IsReadUpToTheFirstDamage) {
 
 TEST(PartialLog, RecordsOfAnOlderLogCannotFollow) {
   PartialLogWriter old_writer, new_writer;
-  std::string old_log = old_writer.header(header(4 * kSegmentBytes));
+  std::string old_log = old_writer.header(header(4 * kStateSegmentBytes));
   add(old_log, {old_writer.segment(0), old_writer.segment(1)});
-  std::string log = new_writer.header(header(4 * kSegmentBytes));
+  std::string log = new_writer.header(header(4 * kStateSegmentBytes));
   add(log, {new_writer.segment(3)});
   log += old_log.substr(log.size());  // what an unfinished truncation may leave behind
   EXPECT_EQ(parse_partial_state(log, kBoot).value().complete, (std::vector<bool>{false, false, false, true}));
@@ -101,8 +102,8 @@ TEST(PartialLog, RecordsOfAnOlderLogCannotFollow) {
 
 TEST(PartialLog, AMidstateNeedsItsSegments) {
   PartialLogWriter writer;
-  std::string log = writer.header(header(4 * kSegmentBytes));
-  add(log, {writer.segment(0), writer.segment(2), writer.midstate(midstate_of(2 * kSegmentBytes)),
+  std::string log = writer.header(header(4 * kStateSegmentBytes));
+  add(log, {writer.segment(0), writer.segment(2), writer.midstate(midstate_of(2 * kStateSegmentBytes)),
             writer.midstate(midstate_of(64))});
   const auto state = parse_partial_state(log, kBoot);
   ASSERT_THAT(state, Succeeds());
@@ -135,9 +136,9 @@ TEST(PartialLog, AHostileHeaderAllocatesNothing) {
 
 TEST(PartialLog, RenderedAgainSaysTheSame) {
   PartialLogWriter writer;
-  std::string log = writer.header(header(4 * kSegmentBytes));
-  add(log, {writer.segment(0), writer.segment(1), writer.midstate(midstate_of(2 * kSegmentBytes)), writer.synced(3),
-            writer.segment(3)});
+  std::string log = writer.header(header(4 * kStateSegmentBytes));
+  add(log, {writer.segment(0), writer.segment(1), writer.midstate(midstate_of(2 * kStateSegmentBytes)),
+            writer.synced(3), writer.segment(3)});
   const PartialState old = parse_partial_state(log, kOtherBoot).value();
   const std::string again = render_partial_state(old, kOtherBoot, true);
   for (const std::string& boot : {kOtherBoot, kBoot}) {

@@ -9,13 +9,13 @@
 namespace hm::storage {
 namespace {
 using test::FailsWith;
-constexpr const char* kRid = "0123456789abcdef01234567";
+constexpr const char* kOwnRid = "0123456789abcdef01234567";
 
-NameRow name_row() { return {{RepoKind::Dataset, *Rid::parse(kRid)}, "Org/Name", {"ffffffffffffffffffffffff"}}; }
+NameRow name_row() { return {{RepoKind::Dataset, *Rid::parse(kOwnRid)}, "Org/Name", {"ffffffffffffffffffffffff"}}; }
 RepoRow repo_row() {
   RepoRow row;
   row.repo = {RepoKind::Space, "org/name"};
-  row.rid = *Rid::parse(kRid);
+  row.rid = *Rid::parse(kOwnRid);
   row.src = "huggingface.co";
   row.visibility = "gated-auto";
   row.first_seen_ms = 1, row.last_change_ms = 2, row.upstream_modified_ms = 3;

@@ -9,11 +9,11 @@
 namespace hm::hub {
 namespace {
 using test::FailsWith;
-const std::string kOid(40, 'b');
+const std::string kTarget(40, 'b');
 
 TEST(Refs, ReadsTheFourGroups) {
   auto group = [](const char* name, const char* ref) {
-    return R"([{"name":")" + std::string(name) + R"(","ref":")" + ref + R"(","targetCommit":")" + kOid + R"("}])";
+    return R"([{"name":")" + std::string(name) + R"(","ref":")" + ref + R"(","targetCommit":")" + kTarget + R"("}])";
   };
   const auto refs = parse_refs(R"({"branches":)" + group("main", "refs/heads/main") + R"(,"converts":)" +
                                group("parquet", "refs/convert/parquet") + R"(,"tags":)" + group("v1", "refs/tags/v1") +
@@ -22,7 +22,7 @@ TEST(Refs, ReadsTheFourGroups) {
   ASSERT_EQ(refs.branches.size(), 1u);
   EXPECT_EQ(refs.branches[0].name, "main");
   EXPECT_EQ(refs.branches[0].ref, "refs/heads/main");
-  EXPECT_EQ(refs.branches[0].target.hex(), kOid);
+  EXPECT_EQ(refs.branches[0].target.hex(), kTarget);
   ASSERT_EQ(refs.converts.size() + refs.tags.size() + refs.pull_requests.size(), 3u);
   EXPECT_EQ(refs.converts[0].ref, "refs/convert/parquet");
   EXPECT_EQ(refs.tags[0].ref, "refs/tags/v1");
@@ -41,10 +41,10 @@ TEST(Refs, MayLackAllButBranches) {
 TEST(Commits, ReadsThem) {
   const auto commits =
       parse_commits(
-          R"([{"id":")" + kOid +
+          R"([{"id":")" + kTarget +
           R"(","title":"t","message":"m\nn","date":"2026-03-02T14:08:36.000Z","authors":[{"user":"u","avatar":"x"},{"user":"v"}]},)"
           R"({"id":")" +
-          kOid + R"(","date":"2026-03-02T14:08:36Z"}])")
+          kTarget + R"(","date":"2026-03-02T14:08:36Z"}])")
           .value();
   ASSERT_EQ(commits.size(), 2u);
   EXPECT_EQ(commits[0].title, "t");
@@ -52,8 +52,8 @@ TEST(Commits, ReadsThem) {
   EXPECT_EQ(iso8601(commits[0].date_ms), "2026-03-02T14:08:36.000Z");
   EXPECT_EQ(commits[0].authors, (std::vector<std::string>{"u", "v"}));
   EXPECT_TRUE(commits[1].authors.empty());
-  EXPECT_THAT(parse_commits(R"([{"id":")" + kOid + R"("}])"), FailsWith(Errc::BadInput, "$[0].date: missing"));
-  EXPECT_THAT(parse_commits(R"([{"id":")" + kOid + R"(","date":"2026-03-02T14:08:36Z","authors":[{}]}])"),
+  EXPECT_THAT(parse_commits(R"([{"id":")" + kTarget + R"("}])"), FailsWith(Errc::BadInput, "$[0].date: missing"));
+  EXPECT_THAT(parse_commits(R"([{"id":")" + kTarget + R"(","date":"2026-03-02T14:08:36Z","authors":[{}]}])"),
               FailsWith(Errc::BadInput, "$[0].authors[0].user: missing"));
 }
 

@@ -9,7 +9,7 @@ namespace {
 using test::FailsWith;
 const std::string kOid(40, 'b'), kHash(64, 'c');
 
-std::string entry(const std::string& more) {
+std::string file_entry(const std::string& more) {
   return R"([{"type":"file","path":"a","oid":")" + kOid + "\"" + more + "}]";
 }
 
@@ -42,14 +42,14 @@ TEST(Tree, NamesTheEntryThatIsWrong) {
   EXPECT_THAT(parse_tree("{}"), FailsWith(Errc::BadInput, "$: expected an array, got an object"));
   EXPECT_THAT(parse_tree(R"({"error":"x"})"), FailsWith(Errc::BadInput, "$: expected an array"));
   EXPECT_THAT(parse_tree("[null]"), FailsWith(Errc::BadInput, "$[0]: expected an object, got null"));
-  EXPECT_THAT(parse_tree(entry("")), FailsWith(Errc::BadInput, "$[0].size: missing"));
-  EXPECT_THAT(parse_tree(entry(R"(,"size":-1)")),
+  EXPECT_THAT(parse_tree(file_entry("")), FailsWith(Errc::BadInput, "$[0].size: missing"));
+  EXPECT_THAT(parse_tree(file_entry(R"(,"size":-1)")),
               FailsWith(Errc::BadInput, "$[0].size: expected a non-negative integer, got -1"));
-  EXPECT_THAT(parse_tree(entry(R"(,"size":"5")")),
+  EXPECT_THAT(parse_tree(file_entry(R"(,"size":"5")")),
               FailsWith(Errc::BadInput, "$[0].size: expected a non-negative integer, got a string"));
-  EXPECT_THAT(parse_tree(entry(R"(,"size":1,"xetHash":"zz")")),
+  EXPECT_THAT(parse_tree(file_entry(R"(,"size":1,"xetHash":"zz")")),
               FailsWith(Errc::BadInput, "$[0].xetHash: expected 64 lowercase hex digits"));
-  EXPECT_THAT(parse_tree(entry(R"(,"size":1,"lfs":{"oid":"zz","size":1})")),
+  EXPECT_THAT(parse_tree(file_entry(R"(,"size":1,"lfs":{"oid":"zz","size":1})")),
               FailsWith(Errc::BadInput, "$[0].lfs.oid: expected 64"));
   EXPECT_THAT(parse_tree(R"([{"type":"file","path":"","oid":")" + kOid + R"(","size":1}])"),
               FailsWith(Errc::BadInput, "$[0].path: expected a path"));

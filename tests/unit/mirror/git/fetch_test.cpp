@@ -20,17 +20,17 @@
 namespace hm::mirror {
 namespace {
 namespace asio = boost::asio;
+using git_test::GitServer;
+using git_test::Origin;
 using test::FailsWith;
 using test::Succeeds;
-using testing::GitServer;
-using ::testing::IsEmpty;
-using testing::Origin;
-using ::testing::SizeIs;
+using testing::IsEmpty;
+using testing::SizeIs;
 
 enum class Version { V2, V0 };
 const std::vector<std::string> kEverything{"refs/"};
 
-class FetchTest : public testing::GitTest, public ::testing::WithParamInterface<Version> {
+class FetchTest : public git_test::GitTest, public testing::WithParamInterface<Version> {
  protected:
   FetchTest()
       : origin_(path("served/origin.git")),
@@ -75,12 +75,12 @@ class FetchTest : public testing::GitTest, public ::testing::WithParamInterface<
     return outcome;
   }
   void expect_mirror_equals_origin() {
-    EXPECT_EQ(testing::refs_of(mirror_), testing::refs_of(origin_.path()));
-    EXPECT_EQ(testing::objects_of(mirror_), testing::objects_of(origin_.path()));
-    EXPECT_EQ(testing::shell(mirror_, "git fsck --full --strict --no-dangling"), "");
-    EXPECT_EQ(testing::shell(mirror_, "git symbolic-ref HEAD"), origin_.git("symbolic-ref HEAD"));
+    EXPECT_EQ(git_test::refs_of(mirror_), git_test::refs_of(origin_.path()));
+    EXPECT_EQ(git_test::objects_of(mirror_), git_test::objects_of(origin_.path()));
+    EXPECT_EQ(git_test::shell(mirror_, "git fsck --full --strict --no-dangling"), "");
+    EXPECT_EQ(git_test::shell(mirror_, "git symbolic-ref HEAD"), origin_.git("symbolic-ref HEAD"));
   }
-  std::vector<std::string> store() { return testing::files_below(mirror_ + "/objects"); }
+  std::vector<std::string> store() { return git_test::files_below(mirror_ + "/objects"); }
   std::uint64_t count_objects(const std::string& revisions) {
     return std::stoull(origin_.git("rev-list --objects " + revisions + " | wc -l"));
   }
@@ -146,9 +146,9 @@ TEST_P(FetchTest, FollowsRewrittenAndDeletedRefs) {
   origin_.git("update-ref -d refs/heads/gone && git update-ref refs/heads/main main~5");
   origin_.grow_history(3);
   ASSERT_THAT(mirror(), Succeeds());
-  EXPECT_EQ(testing::refs_of(mirror_), testing::refs_of(origin_.path()));
+  EXPECT_EQ(git_test::refs_of(mirror_), git_test::refs_of(origin_.path()));
   EXPECT_TRUE(Repository::open(mirror_).value().contains(old).value()) << "fetching deletes nothing";
-  EXPECT_EQ(testing::shell(mirror_, "git fsck --full --strict --no-dangling"), "");
+  EXPECT_EQ(git_test::shell(mirror_, "git fsck --full --strict --no-dangling"), "");
 }
 
 TEST_P(FetchTest, MirrorsAnEmptyRepository) {
@@ -164,7 +164,7 @@ TEST_P(FetchTest, Mirrors5000Refs) {
   std::string stream;
   for (int i = 0; i < 5000; ++i)
     stream += "create refs/pr/" + std::to_string(i) + " main~" + std::to_string(i % 50) + "\n";
-  testing::write_file(origin_.path() + "/refs.tmp", stream);
+  git_test::write_file(origin_.path() + "/refs.tmp", stream);
   origin_.git("update-ref --stdin < refs.tmp");
   ASSERT_THAT(mirror(), Succeeds());
   expect_mirror_equals_origin();
@@ -177,12 +177,12 @@ TEST_P(FetchTest, MirrorsThousandsOfUnrelatedTips) {
     stream += "commit refs/pr/" + number + "\ncommitter a <a@b> 1700000000 +0000\ndata 2\nm\nM 100644 inline f\ndata " +
               std::to_string(number.size()) + "\n" + number + "\n";
   }
-  testing::write_file(origin_.path() + "/stream.tmp", stream);
+  git_test::write_file(origin_.path() + "/stream.tmp", stream);
   origin_.git("fast-import --quiet < stream.tmp");
   const auto outcome = mirror();
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_EQ(outcome.value().new_objects, 9000U);
-  EXPECT_EQ(testing::refs_of(mirror_), testing::refs_of(origin_.path()));
+  EXPECT_EQ(git_test::refs_of(mirror_), git_test::refs_of(origin_.path()));
 }
 
 TEST_P(FetchTest, TakesOnlyTheRefsAskedFor) {
@@ -211,7 +211,7 @@ TEST_P(FetchTest, RefusesFlippedBytesAndLeavesTheStoreAlone) {
   origin_.grow_history(30);
   ASSERT_THAT(mirror(), Succeeds());
   const auto before = store();
-  const std::string refs = testing::refs_of(mirror_);
+  const std::string refs = git_test::refs_of(mirror_);
   origin_.grow_history(40);
   for (const int at : {0, 5, 9, 20, 100, 700}) {
     const auto outcome = mirror("flip/" + std::to_string(at) + "/origin.git");
@@ -220,7 +220,7 @@ TEST_P(FetchTest, RefusesFlippedBytesAndLeavesTheStoreAlone) {
                 outcome.error().code == Errc::BadInput)
         << outcome.error().what;
     EXPECT_EQ(store(), before);
-    EXPECT_EQ(testing::refs_of(mirror_), refs);
+    EXPECT_EQ(git_test::refs_of(mirror_), refs);
   }
   ASSERT_THAT(mirror(), Succeeds()) << "the next visit succeeds";
   expect_mirror_equals_origin();
@@ -241,7 +241,7 @@ TEST_P(FetchTest, RefusesAHostileRepository) {
   origin_.set_ref("refs/heads/main", origin_.commit(bad));
   EXPECT_THAT(mirror(), FailsWith(Errc::Refused, "hasDotgit"));
   EXPECT_THAT(store(), IsEmpty());
-  EXPECT_THAT(testing::refs_of(mirror_), IsEmpty());
+  EXPECT_THAT(git_test::refs_of(mirror_), IsEmpty());
 }
 
 TEST_P(FetchTest, KeepsWithinLimits) {
@@ -276,7 +276,7 @@ TEST_P(FetchTest, EndsWhenCancelled) {
     EXPECT_FALSE(entry.path().filename().string().starts_with("incoming")) << entry.path();
 }
 
-INSTANTIATE_TEST_SUITE_P(Protocols, FetchTest, ::testing::Values(Version::V2, Version::V0),
+INSTANTIATE_TEST_SUITE_P(Protocols, FetchTest, testing::Values(Version::V2, Version::V0),
                          [](const auto& test) { return test.param == Version::V2 ? "V2" : "V0"; });
 }  // namespace
 }  // namespace hm::mirror

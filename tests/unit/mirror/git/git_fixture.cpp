@@ -12,7 +12,7 @@
 
 #include "base/file.hpp"
 
-namespace hm::mirror::testing {
+namespace hm::git_test {
 namespace {
 constexpr const char* kEnvironment =
     "env -u GIT_DIR GIT_CONFIG_NOSYSTEM=1 HOME=/nonexistent GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b "
@@ -162,4 +162,4 @@ std::vector<std::string> GitServer::requests() const {
 }
 
 GitTest::~GitTest() { EXPECT_TRUE(remove_tree(real_file_system(), directory_).has_value()); }
-}  // namespace hm::mirror::testing
+}  // namespace hm::git_test

@@ -14,7 +14,7 @@
 #include "base/digest.hpp"
 #include "mirror/git/repository.hpp"
 
-namespace hm::mirror::testing {
+namespace hm::git_test {
 std::string make_temp_directory();
 void write_file(const std::string& path, std::string_view bytes);
 std::string read_file(const std::string& path);
@@ -69,12 +69,12 @@ class GitServer {
 };
 
 /// One temporary directory and libgit2 for each test.
-class GitTest : public ::testing::Test {
+class GitTest : public testing::Test {
  protected:
   GitTest() : directory_(make_temp_directory()) {}
   ~GitTest() override;
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
-  const GitRuntime runtime_;
+  const mirror::GitRuntime runtime_;
   const std::string directory_;
 };
-}  // namespace hm::mirror::testing
+}  // namespace hm::git_test

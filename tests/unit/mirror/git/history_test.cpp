@@ -9,14 +9,14 @@
 
 namespace hm::mirror {
 namespace {
+using git_test::Origin;
 using test::FailsWith;
 using test::Succeeds;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using testing::Origin;
-using ::testing::SizeIs;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
 
-class HistoryTest : public testing::GitTest {
+class HistoryTest : public git_test::GitTest {
  protected:
   HistoryTest() : origin_(path("r.git")) {}
   Repository open() { return Repository::open(origin_.path()).value(); }

@@ -11,15 +11,15 @@
 
 namespace hm::mirror {
 namespace {
+using git_test::kBlob;
+using git_test::kCommit;
+using git_test::kOfsDelta;
+using git_test::kRefDelta;
+using git_test::kTag;
+using git_test::kTree;
+using git_test::PackMaker;
 using test::FailsWith;
 using test::Succeeds;
-using testing::kBlob;
-using testing::kCommit;
-using testing::kOfsDelta;
-using testing::kRefDelta;
-using testing::kTag;
-using testing::kTree;
-using testing::PackMaker;
 
 std::string noise(std::size_t size) {
   std::string out;
@@ -27,10 +27,10 @@ std::string noise(std::size_t size) {
   return out;
 }
 
-class PackEntriesTest : public testing::GitTest {
+class PackEntriesTest : public git_test::GitTest {
  protected:
   Result<std::unique_ptr<PackEntries>> open(std::string_view pack) {
-    testing::write_file(path("a.pack"), pack);
+    git_test::write_file(path("a.pack"), pack);
     HM_TRY(auto file, fs_.open_read(path("a.pack")));
     return PackEntries::open(std::move(file), stop_);
   }
@@ -51,7 +51,7 @@ class PackEntriesTest : public testing::GitTest {
     return seen;
   }
   /// A pack whose second of three entries is the given one.
-  Result<std::vector<Seen>> walk_with(unsigned type, std::string_view data, const testing::OddEntry& odd) {
+  Result<std::vector<Seen>> walk_with(unsigned type, std::string_view data, const git_test::OddEntry& odd) {
     PackMaker pack;
     pack.add(kBlob, "before");
     pack.add(type, data, odd);
@@ -67,8 +67,8 @@ const std::vector<std::pair<unsigned, std::string>> kTypes{{kCommit, ""},
                                                            {kTree, ""},
                                                            {kBlob, ""},
                                                            {kTag, ""},
-                                                           {kOfsDelta, testing::ofs_distance(15)},
-                                                           {kOfsDelta, testing::ofs_distance(1)},
+                                                           {kOfsDelta, git_test::ofs_distance(15)},
+                                                           {kOfsDelta, git_test::ofs_distance(1)},
                                                            {kRefDelta, std::string(20, '\xff')}};
 
 TEST_F(PackEntriesTest, GivesKindSizeAndSmallData) {
@@ -102,7 +102,7 @@ TEST_F(PackEntriesTest, SaysWhereTheBaseBegins) {
   const std::vector<std::uint64_t> distances{1, 127, 128, 129, 16'511, 16'512, 70'000, 2'113'663, 2'113'664, at - 12};
   for (const std::uint64_t distance : distances) {
     PackMaker whole = pack;
-    whole.add(kOfsDelta, "delta", {{}, testing::ofs_distance(distance)});
+    whole.add(kOfsDelta, "delta", {{}, git_test::ofs_distance(distance)});
     const auto seen = walk(whole);
     ASSERT_THAT(seen, Succeeds());
     EXPECT_EQ(seen.value()[1].entry.base_offset, at - distance);
@@ -132,8 +132,8 @@ TEST_F(PackEntriesTest, RefusesDataThatEndsBeforeItsStatedSize) {
 }
 
 TEST_F(PackEntriesTest, RefusesBytesThatBelongToNoEntry) {
-  for (const std::string& garbage : {std::string(1, '\0'), std::string("garbage"), testing::deflated("a second stream"),
-                                     std::string(300'000, 'x')}) {
+  for (const std::string& garbage : {std::string(1, '\0'), std::string("garbage"),
+                                     git_test::deflated("a second stream"), std::string(300'000, 'x')}) {
     PackMaker between;
     between.add(kBlob, "one");
     between.add_garbage(garbage);
@@ -163,12 +163,12 @@ TEST_F(PackEntriesTest, RefusesDataThatReachesIntoWhatFollows) {
 }
 
 TEST_F(PackEntriesTest, RefusesWhatIsNotZlib) {
-  const std::string good = testing::entry_head(kBlob, 50) + testing::deflated(noise(50));
+  const std::string good = git_test::entry_head(kBlob, 50) + git_test::deflated(noise(50));
   for (const std::string& data : {"not a zlib stream at all" + good, good}) {
     PackMaker pack;
     pack.add(kBlob, "one");
     std::string bytes = pack.bytes();
-    bytes.replace(12, pack.size() - 12, testing::entry_head(kBlob, 50) + data.substr(good == data ? 2 : 0));
+    bytes.replace(12, pack.size() - 12, git_test::entry_head(kBlob, 50) + data.substr(good == data ? 2 : 0));
     if (good == data) bytes[bytes.size() - 21] = static_cast<char>(bytes[bytes.size() - 21] ^ 1);  // of the check sum
     auto entries = open(bytes);
     ASSERT_THAT(entries.value()->go_to(12, entries.value()->end()), Succeeds());
@@ -185,15 +185,15 @@ TEST_F(PackEntriesTest, RefusesHeadsThatAreNone) {
   EXPECT_THAT(head(std::string("\x30")), Succeeds());
   for (const char type : {'\x00', '\x50'}) EXPECT_THAT(head(std::string(1, type)), FailsWith(Errc::Corrupt, "type"));
   EXPECT_THAT(head("\xb0"), FailsWith(Errc::Corrupt, "cut off"));
-  EXPECT_THAT(head(testing::entry_head(kBlob, ~std::uint64_t{0} >> 4)), Succeeds());
+  EXPECT_THAT(head(git_test::entry_head(kBlob, ~std::uint64_t{0} >> 4)), Succeeds());
   EXPECT_THAT(head("\xb0" + std::string(9, '\x80') + "\x01"), FailsWith(Errc::Corrupt, "larger than any"));
   EXPECT_THAT(head("\x70" + std::string(20, 'b')), Succeeds());
   EXPECT_THAT(head("\x70" + std::string(19, 'b')), FailsWith(Errc::Corrupt, "cut off"));
   EXPECT_THAT(head("\x60\x0b"), Succeeds());
   EXPECT_THAT(head("\x60"), FailsWith(Errc::Corrupt, "cut off"));
   EXPECT_THAT(head("\x60\x80"), FailsWith(Errc::Corrupt, "cut off"));
-  for (const std::string& base : {std::string(1, '\0'), testing::ofs_distance(12), testing::ofs_distance(1'000'000),
-                                  testing::ofs_distance(~std::uint64_t{0}), std::string(100, '\xff')})
+  for (const std::string& base : {std::string(1, '\0'), git_test::ofs_distance(12), git_test::ofs_distance(1'000'000),
+                                  git_test::ofs_distance(~std::uint64_t{0}), std::string(100, '\xff')})
     EXPECT_THAT(head("\x60" + base), FailsWith(Errc::Corrupt, "outside"));
 }
 

@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-namespace hm::mirror::testing {
+namespace hm::git_test {
 std::string deflated(std::string_view data, int level) {
   uLongf size = compressBound(data.size());
   std::string out(size, '\0');
@@ -56,4 +56,4 @@ std::string PackMaker::bytes() const {
   if (EVP_Digest(out.data(), out.size(), digest, &digest_bytes, EVP_sha1(), nullptr) != 1) std::abort();
   return out.append(reinterpret_cast<const char*>(digest), digest_bytes);
 }
-}  // namespace hm::mirror::testing
+}  // namespace hm::git_test

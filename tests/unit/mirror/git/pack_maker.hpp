@@ -8,7 +8,7 @@
 
 #include "base/digest.hpp"
 
-namespace hm::mirror::testing {
+namespace hm::git_test {
 inline constexpr unsigned kCommit = 1, kTree = 2, kBlob = 3, kTag = 4, kOfsDelta = 6, kRefDelta = 7;
 
 std::string deflated(std::string_view data, int level = 6);
@@ -40,4 +40,4 @@ class PackMaker {
   std::string entries_;
   std::vector<std::uint64_t> offsets_;
 };
-}  // namespace hm::mirror::testing
+}  // namespace hm::git_test

@@ -7,24 +7,26 @@
 
 namespace hm::mirror {
 namespace {
-const GitOid kA = *GitOid::parse(std::string(40, 'a')), kB = *GitOid::parse(std::string(40, 'b'));
+const GitOid kOidA = *GitOid::parse(std::string(40, 'a')), kOidB = *GitOid::parse(std::string(40, 'b'));
 
 TEST(PackedRefs, RoundTripsSortedAndPeeled) {
-  const PackedRefs refs{
-      {"refs/tags/v1", {kA, kB}}, {"refs/heads/main", {kB, std::nullopt}}, {"refs/heads/a-b", {kA, std::nullopt}}};
+  const PackedRefs refs{{"refs/tags/v1", {kOidA, kOidB}},
+                        {"refs/heads/main", {kOidB, std::nullopt}},
+                        {"refs/heads/a-b", {kOidA, std::nullopt}}};
   const std::string text = render_packed_refs(refs);
-  EXPECT_EQ(text, "# pack-refs with: peeled fully-peeled sorted \n" + kA.hex() + " refs/heads/a-b\n" + kB.hex() +
-                      " refs/heads/main\n" + kA.hex() + " refs/tags/v1\n^" + kB.hex() + "\n");
+  EXPECT_EQ(text, "# pack-refs with: peeled fully-peeled sorted \n" + kOidA.hex() + " refs/heads/a-b\n" + kOidB.hex() +
+                      " refs/heads/main\n" + kOidA.hex() + " refs/tags/v1\n^" + kOidB.hex() + "\n");
   EXPECT_EQ(parse_packed_refs(text).value(), refs);
   EXPECT_TRUE(parse_packed_refs("").value().empty());
 }
 
 TEST(PackedRefs, RefusesBrokenFilesWithTheLine) {
-  const std::string line = kA.hex() + " refs/heads/main\n";
+  const std::string line = kOidA.hex() + " refs/heads/main\n";
   for (const std::string& text :
-       {line.substr(0, line.size() - 1), "^" + kA.hex() + "\n", line + "^" + kA.hex() + "\n^" + kA.hex() + "\n",
-        line + line, "zz" + line.substr(2), kA.hex() + "\trefs/heads/main\n", kA.hex() + " refs/heads/..\n",
-        kA.hex() + " HEAD\n", line + "\n", kA.hex() + "\n", line + "^" + kA.hex().substr(1) + "\n"}) {
+       {line.substr(0, line.size() - 1), "^" + kOidA.hex() + "\n",
+        line + "^" + kOidA.hex() + "\n^" + kOidA.hex() + "\n", line + line, "zz" + line.substr(2),
+        kOidA.hex() + "\trefs/heads/main\n", kOidA.hex() + " refs/heads/..\n", kOidA.hex() + " HEAD\n", line + "\n",
+        kOidA.hex() + "\n", line + "^" + kOidA.hex().substr(1) + "\n"}) {
     const auto parsed = parse_packed_refs(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, Errc::Corrupt);
@@ -47,9 +49,9 @@ TEST(PackedRefs, NamesFollowCheckRefFormat) {
   EXPECT_FALSE(is_valid_ref_name("refs/" + std::string(kRefNameBytesMax, 'a')));
 }
 
-using PackedRefsOnDisk = testing::GitTest;
+using PackedRefsOnDisk = git_test::GitTest;
 TEST_F(PackedRefsOnDisk, ReadsWhatGitWroteLooseAndPacked) {
-  const testing::Origin origin(path("o.git"));
+  const git_test::Origin origin(path("o.git"));
   const GitOid commit = origin.commit(origin.tree({})), second = origin.commit(origin.tree({}), {commit});
   origin.set_ref("refs/heads/main", commit);
   origin.git("tag -a -m note v1 " + commit.hex());

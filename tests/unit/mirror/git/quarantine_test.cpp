@@ -12,14 +12,14 @@
 
 namespace hm::mirror {
 namespace {
+using git_test::Origin;
 using test::FailsWith;
 using test::Succeeds;
-using ::testing::Contains;
-using ::testing::IsEmpty;
-using testing::Origin;
+using testing::Contains;
+using testing::IsEmpty;
 using Entries = std::vector<std::tuple<std::string, std::string, GitOid>>;
 
-class QuarantineTest : public testing::GitTest {
+class QuarantineTest : public git_test::GitTest {
  protected:
   QuarantineTest() : origin_(path("origin.git")), mirror_(path("mirror.git")) {
     EXPECT_THAT(create_bare_repository(fs_, mirror_), Succeeds());
@@ -43,7 +43,7 @@ class QuarantineTest : public testing::GitTest {
     extra.push_back(tree), extra.push_back(commit);
     return receive(origin_.pack(extra), {commit}, limits);
   }
-  void expect_store_untouched() { EXPECT_THAT(testing::files_below(mirror_ + "/objects"), IsEmpty()); }
+  void expect_store_untouched() { EXPECT_THAT(git_test::files_below(mirror_ + "/objects"), IsEmpty()); }
 
   FileSystem& fs_ = real_file_system();
   const Origin origin_;
@@ -61,9 +61,9 @@ TEST_F(QuarantineTest, TakesAGoodPackInAnyPieces) {
   EXPECT_EQ(outcome.value().new_objects,
             static_cast<std::uint64_t>(std::stoi(origin_.git("rev-list --objects --all | wc -l"))));
   EXPECT_THAT(outcome.value().remarks, IsEmpty());
-  EXPECT_EQ(testing::shell(mirror_, "git fsck --strict --full " + tip.hex()), "");
+  EXPECT_EQ(git_test::shell(mirror_, "git fsck --strict --full " + tip.hex()), "");
   EXPECT_FALSE(std::filesystem::exists(mirror_ + "/objects/incoming"));
-  EXPECT_EQ(testing::files_below(mirror_ + "/objects").size(), 2U);
+  EXPECT_EQ(git_test::files_below(mirror_ + "/objects").size(), 2U);
 }
 
 TEST_F(QuarantineTest, CompletesThinPacksFromTheStore) {
@@ -75,9 +75,9 @@ TEST_F(QuarantineTest, CompletesThinPacksFromTheStore) {
   const std::string thin = origin_.git("pack-objects -q --revs --thin --delta-base-offset --stdout <<E\n" + tip.hex() +
                                        "\n^" + old_tip.hex() + "\nE\n");
   ASSERT_THAT(receive(thin, {tip}), Succeeds());
-  testing::write_file(mirror_ + "/packed-refs", tip.hex() + " refs/heads/main\n");
-  EXPECT_EQ(testing::shell(mirror_, "git fsck --strict --full"), "");
-  EXPECT_EQ(testing::objects_of(mirror_), testing::objects_of(origin_.path()));
+  git_test::write_file(mirror_ + "/packed-refs", tip.hex() + " refs/heads/main\n");
+  EXPECT_EQ(git_test::shell(mirror_, "git fsck --strict --full"), "");
+  EXPECT_EQ(git_test::objects_of(mirror_), git_test::objects_of(origin_.path()));
 }
 
 TEST_F(QuarantineTest, RefusesHostileTrees) {
@@ -175,8 +175,8 @@ TEST_F(QuarantineTest, RemarksTwinsSubmodulesAndLinksOutside) {
   ASSERT_THAT(outcome, Succeeds());
   std::vector<std::string> seen;
   for (const TreeRemark& remark : outcome.value().remarks) seen.push_back(remark.kind + " " + remark.path);
-  EXPECT_THAT(seen, ::testing::UnorderedElementsAre("submodule MODULE", "case-twin model.bin",
-                                                    "unicode-twin \u00e9.txt", "symlink-outside sub/out"));
+  EXPECT_THAT(seen, testing::UnorderedElementsAre("submodule MODULE", "case-twin model.bin", "unicode-twin \u00e9.txt",
+                                                  "symlink-outside sub/out"));
 }
 
 TEST_F(QuarantineTest, LimitsDepth) {
@@ -235,8 +235,8 @@ second = header(6, len(delta)) + bytes([len(first)]) + zlib.compress(delta)
 body = b"PACK\0\0\0\2\0\0\0\2" + first + second
 open("huge.pack", "wb").write(body + hashlib.sha1(body).digest())
 E)";
-  testing::shell(directory_, script);
-  const auto outcome = receive(testing::read_file(path("huge.pack")), {base});
+  git_test::shell(directory_, script);
+  const auto outcome = receive(git_test::read_file(path("huge.pack")), {base});
   ASSERT_FALSE(outcome);
   EXPECT_TRUE(outcome.error().code == Errc::Refused || outcome.error().code == Errc::Corrupt) << outcome.error().what;
   expect_store_untouched();
@@ -245,51 +245,53 @@ E)";
 TEST_F(QuarantineTest, RefusesDataThatGoesOnBehindItsStatedSize) {
   // The indexer takes the beginning for the object, which so has a good name.
   const std::string blob = "some text", commit = "tree " + std::string(40, '0') + "\nauthor a <a@b> 1 +0000\n";
-  const std::vector<std::pair<unsigned, std::string>> kinds{{testing::kBlob, blob}, {testing::kCommit, commit}};
+  const std::vector<std::pair<unsigned, std::string>> kinds{{git_test::kBlob, blob}, {git_test::kCommit, commit}};
   for (const auto& [type, data] : kinds) {
-    testing::PackMaker pack;
-    pack.add(testing::kBlob, "good");
+    git_test::PackMaker pack;
+    pack.add(git_test::kBlob, "good");
     pack.add(type, data + "more", {data.size()});
     EXPECT_THAT(receive(pack.bytes(), {}), FailsWith(Errc::Corrupt, "goes on behind"));
     EXPECT_THAT(receive(pack.bytes(), {}), FailsWith(Errc::Corrupt, "reading object")) << "names the object";
   }
-  testing::PackMaker pack;
-  const std::uint64_t base = pack.add(testing::kBlob, blob);
-  const std::string delta = testing::literal_delta(blob.size(), "other text");
+  git_test::PackMaker pack;
+  const std::uint64_t base = pack.add(git_test::kBlob, blob);
+  const std::string delta = git_test::literal_delta(blob.size(), "other text");
   const std::uint64_t at = pack.size();
-  pack.add(testing::kOfsDelta, delta + "more", {delta.size(), testing::ofs_distance(at - base)});
+  pack.add(git_test::kOfsDelta, delta + "more", {delta.size(), git_test::ofs_distance(at - base)});
   EXPECT_THAT(receive(pack.bytes(), {}), FailsWith(Errc::Corrupt, "")) << "the indexer's own";
   expect_store_untouched();
 }
 
 TEST_F(QuarantineTest, TakesDeltasOfAllForms) {
   const std::string blob = "some text", next = "other text", third = "third text";
-  testing::PackMaker pack;
-  const std::uint64_t base = pack.add(testing::kBlob, blob), at = pack.size();
-  pack.add(testing::kOfsDelta, testing::literal_delta(blob.size(), next), {{}, testing::ofs_distance(at - base)});
+  git_test::PackMaker pack;
+  const std::uint64_t base = pack.add(git_test::kBlob, blob), at = pack.size();
+  pack.add(git_test::kOfsDelta, git_test::literal_delta(blob.size(), next), {{}, git_test::ofs_distance(at - base)});
   const GitOid next_id = git_object_id("blob", as_bytes(next)), third_id = git_object_id("blob", as_bytes(third));
-  pack.add(testing::kRefDelta, testing::literal_delta(next.size(), third), {{}, std::string(next_id.view())});
+  pack.add(git_test::kRefDelta, git_test::literal_delta(next.size(), third), {{}, std::string(next_id.view())});
   EXPECT_THAT(receive(pack.bytes(), {next_id, third_id}), Succeeds());
   // A thin one: its base is here already, and is put behind its entries.
   const GitOid fourth_id = git_object_id("blob", as_bytes("fourth text"));
-  testing::PackMaker thin;
-  thin.add(testing::kRefDelta, testing::literal_delta(third.size(), "fourth text"), {{}, std::string(third_id.view())});
+  git_test::PackMaker thin;
+  thin.add(git_test::kRefDelta, git_test::literal_delta(third.size(), "fourth text"),
+           {{}, std::string(third_id.view())});
   EXPECT_THAT(receive(thin.bytes(), {fourth_id}), Succeeds());
-  testing::shell(mirror_, "for i in objects/pack/*.idx; do git verify-pack $i; done");
+  git_test::shell(mirror_, "for i in objects/pack/*.idx; do git verify-pack $i; done");
 }
 
 TEST_F(QuarantineTest, RefusesADeltaWhoseBaseIsNoEntry) {
-  testing::PackMaker pack;
-  const std::string hidden = testing::entry_head(testing::kBlob, 6) + testing::deflated("hidden");
+  git_test::PackMaker pack;
+  const std::string hidden = git_test::entry_head(git_test::kBlob, 6) + git_test::deflated("hidden");
   const std::string carrier = hidden + std::string(100, 'x');
-  const std::string stored = testing::deflated(carrier, 0);
+  const std::string stored = git_test::deflated(carrier, 0);
   const std::uint64_t base = pack.size();
-  pack.add(testing::kBlob, carrier, {.level = 0});
-  const std::uint64_t inside = base + testing::entry_head(testing::kBlob, carrier.size()).size() + stored.find(hidden);
+  pack.add(git_test::kBlob, carrier, {.level = 0});
+  const std::uint64_t inside =
+      base + git_test::entry_head(git_test::kBlob, carrier.size()).size() + stored.find(hidden);
   const std::uint64_t at = pack.size();
-  pack.add(testing::kOfsDelta, testing::literal_delta(6, "result"), {.base = testing::ofs_distance(at - inside)});
-  testing::write_file(path("inside.pack"), pack.bytes());
-  EXPECT_FALSE(testing::shell_succeeds(directory_, "git index-pack inside.pack"));
+  pack.add(git_test::kOfsDelta, git_test::literal_delta(6, "result"), {.base = git_test::ofs_distance(at - inside)});
+  git_test::write_file(path("inside.pack"), pack.bytes());
+  EXPECT_FALSE(git_test::shell_succeeds(directory_, "git index-pack inside.pack"));
   EXPECT_THAT(receive(pack.bytes(), {}), FailsWith(Errc::Corrupt, "base of a delta"));
   expect_store_untouched();
 }
@@ -321,14 +323,14 @@ TEST_F(QuarantineTest, StopsWhenAsked) {
 TEST_F(QuarantineTest, RemovesWhatAKilledRunLeft) {
   const std::string objects = mirror_ + "/objects/";
   std::filesystem::create_directories(objects + "incoming-0123/pack");
-  testing::write_file(objects + "incoming-0123/pack/tmp_pack", "x");
-  testing::write_file(objects + "pack/pack-" + std::string(40, 'a') + ".pack", "moved, but its index was not");
-  testing::write_file(objects + "pack/pack-" + std::string(40, 'b') + ".pack", "x");
-  testing::write_file(objects + "pack/pack-" + std::string(40, 'b') + ".idx", "x");
+  git_test::write_file(objects + "incoming-0123/pack/tmp_pack", "x");
+  git_test::write_file(objects + "pack/pack-" + std::string(40, 'a') + ".pack", "moved, but its index was not");
+  git_test::write_file(objects + "pack/pack-" + std::string(40, 'b') + ".pack", "x");
+  git_test::write_file(objects + "pack/pack-" + std::string(40, 'b') + ".idx", "x");
   ASSERT_THAT(remove_stale_incoming(fs_, mirror_), Succeeds());
-  EXPECT_THAT(testing::files_below(objects),
-              ::testing::ElementsAre(objects + "pack/pack-" + std::string(40, 'b') + ".idx",
-                                     objects + "pack/pack-" + std::string(40, 'b') + ".pack"));
+  EXPECT_THAT(git_test::files_below(objects),
+              testing::ElementsAre(objects + "pack/pack-" + std::string(40, 'b') + ".idx",
+                                   objects + "pack/pack-" + std::string(40, 'b') + ".pack"));
   EXPECT_FALSE(std::filesystem::exists(objects + "incoming-0123"));
 }
 }  // namespace

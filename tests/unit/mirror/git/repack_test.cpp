@@ -22,13 +22,13 @@
 namespace hm::mirror {
 namespace {
 namespace asio = boost::asio;
+using git_test::Origin;
+using git_test::shell;
 using test::FailsWith;
 using test::Succeeds;
-using ::testing::HasSubstr;
-using testing::Origin;
-using testing::shell;
+using testing::HasSubstr;
 
-class RepackTest : public testing::GitTest {
+class RepackTest : public git_test::GitTest {
  protected:
   RepackTest() : origin_(path("r.git")) {}
   /// A few packs, as fetches leave them, and one of objects that no ref leads to.
@@ -49,7 +49,7 @@ class RepackTest : public testing::GitTest {
 
 TEST_F(RepackTest, MakesOnePackOfManyAndKeepsWhatNoRefLeadsTo) {
   make_packs(4);
-  const std::string objects = all_objects(), refs = testing::refs_of(origin_.path());
+  const std::string objects = all_objects(), refs = git_test::refs_of(origin_.path());
   const auto outcome = repack_it(true);
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_TRUE(outcome.value().repacked);
@@ -57,7 +57,7 @@ TEST_F(RepackTest, MakesOnePackOfManyAndKeepsWhatNoRefLeadsTo) {
   EXPECT_EQ(outcome.value().after.packs, 1U);
   EXPECT_EQ(outcome.value().after.mapped_objects, outcome.value().after.objects);
   EXPECT_EQ(all_objects(), objects);
-  EXPECT_EQ(testing::refs_of(origin_.path()), refs);
+  EXPECT_EQ(git_test::refs_of(origin_.path()), refs);
   EXPECT_EQ(shell(origin_.path(), "git fsck --full 2>/dev/null | grep -v dangling || true"), "");
   EXPECT_EQ(origin_.git("count-objects -v | grep -e packs -e garbage"), "packs: 1\ngarbage: 0\nsize-garbage: 0\n");
   std::uint64_t problems = 0;
@@ -69,9 +69,9 @@ TEST_F(RepackTest, MakesOnePackOfManyAndKeepsWhatNoRefLeadsTo) {
 TEST_F(RepackTest, DoesNothingWhenItIsDone) {
   make_packs(2);
   ASSERT_THAT(repack_it(true), Succeeds());
-  const auto files = testing::files_below(origin_.path() + "/objects/pack");
+  const auto files = git_test::files_below(origin_.path() + "/objects/pack");
   ASSERT_THAT(repack_it(true), Succeeds()) << "the same pack under the same name";
-  EXPECT_EQ(testing::files_below(origin_.path() + "/objects/pack"), files);
+  EXPECT_EQ(git_test::files_below(origin_.path() + "/objects/pack"), files);
   const auto again = repack_it(false);
   ASSERT_THAT(again, Succeeds());
   EXPECT_FALSE(again.value().repacked);
@@ -100,14 +100,14 @@ TEST_F(RepackTest, LooksAtHowMuchIsOutsideTheBitmap) {
 
 TEST_F(RepackTest, RemovesNothingWhenGitFails) {
   make_packs(2);
-  const std::string pack = testing::files_below(origin_.path() + "/objects/pack").back();
-  std::string bytes = testing::read_file(pack);
+  const std::string pack = git_test::files_below(origin_.path() + "/objects/pack").back();
+  std::string bytes = git_test::read_file(pack);
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
   shell(directory_, "chmod u+w " + pack);
-  testing::write_file(pack, bytes);
-  const auto files = testing::files_below(origin_.path() + "/objects/pack");
+  git_test::write_file(pack, bytes);
+  const auto files = git_test::files_below(origin_.path() + "/objects/pack");
   EXPECT_THAT(repack_it(true), FailsWith(Errc::Internal, "git: exit status"));
-  EXPECT_EQ(testing::files_below(origin_.path() + "/objects/pack"), files);
+  EXPECT_EQ(git_test::files_below(origin_.path() + "/objects/pack"), files);
 }
 
 TEST_F(RepackTest, SaysWhenThereIsNoGit) {
@@ -133,13 +133,13 @@ TEST_F(RepackTest, DoesNotDisturbACheckBesideIt) {
   });
   for (int round = 0; round < 15; ++round) {
     const GitOid blob = origin_.blob("round " + std::to_string(round));
-    testing::write_file(origin_.path() + "/round.tmp", blob.hex() + "\n");
+    git_test::write_file(origin_.path() + "/round.tmp", blob.hex() + "\n");
     origin_.git("pack-objects -q objects/pack/pack < round.tmp && git prune-packed -q");
     EXPECT_THAT(repack_it(true), Succeeds());
   }
   enough = true;
   reader.join();
-  EXPECT_THAT(problems, ::testing::IsEmpty());
+  EXPECT_THAT(problems, testing::IsEmpty());
 }
 
 asio::awaitable<void> repack_into(FileSystem& fs, asio::thread_pool& pool, std::string repository,

@@ -11,14 +11,14 @@
 
 namespace hm::mirror {
 namespace {
+using git_test::Origin;
+using git_test::shell;
 using test::FailsWith;
 using test::Succeeds;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using testing::Origin;
-using testing::shell;
+using testing::ElementsAre;
+using testing::IsEmpty;
 
-class RepositoryTest : public testing::GitTest {
+class RepositoryTest : public git_test::GitTest {
  protected:
   RepositoryTest() : origin_(path("r.git")) {}
   Repository open() { return Repository::open(origin_.path()).value(); }
@@ -40,7 +40,7 @@ TEST_F(RepositoryTest, CreatesWhatGitAndLibgit2Read) {
   ASSERT_THAT(repository, Succeeds());
   EXPECT_EQ(repository.value().head().value(), "refs/heads/main");
   EXPECT_THAT(repository.value().refs().value(), IsEmpty());
-  testing::write_file(repo + "/config", "[core]\n\tbare = true\n\thooksPath = /tmp\n");
+  git_test::write_file(repo + "/config", "[core]\n\tbare = true\n\thooksPath = /tmp\n");
   ASSERT_THAT(create_bare_repository(fs_, repo), Succeeds());
   EXPECT_EQ(shell(repo, "git config core.hooksPath"), "/dev/null\n") << "the fixed config is restored";
   EXPECT_THAT(Repository::open(path("absent.git")), FailsWith(Errc::NotFound, "absent.git"));
@@ -60,7 +60,7 @@ TEST_F(RepositoryTest, UpdatesRefsInOneFile) {
       repository.refs().value(),
       (RefMap{{"refs/heads/dev", tip}, {"refs/heads/main", tip}, {"refs/hubmirror/x", old}, {"refs/tags/v1", tag}}));
   EXPECT_EQ(origin_.git("symbolic-ref HEAD"), "refs/heads/dev\n");
-  EXPECT_EQ(testing::read_file(origin_.path() + "/packed-refs"),
+  EXPECT_EQ(git_test::read_file(origin_.path() + "/packed-refs"),
             "# pack-refs with: peeled fully-peeled sorted \n" + tip.hex() + " refs/heads/dev\n" + tip.hex() +
                 " refs/heads/main\n" + old.hex() + " refs/hubmirror/x\n" + tag.hex() + " refs/tags/v1\n^" + tip.hex() +
                 "\n");
@@ -76,13 +76,13 @@ TEST_F(RepositoryTest, UpdatesRefsInOneFile) {
 TEST_F(RepositoryTest, RefusesBadRefUpdatesWhole) {
   origin_.grow_history(1);
   auto repository = open();
-  const std::string before = testing::refs_of(origin_.path());
+  const std::string before = git_test::refs_of(origin_.path());
   EXPECT_THAT(repository.update_refs({{"refs/heads/a", id("main")}, {"refs/heads/../b", id("main")}}, ""),
               FailsWith(Errc::BadInput, "refs/heads/../b"));
   EXPECT_THAT(repository.update_refs({{"refs/heads/a", id("main")}}, "main"), FailsWith(Errc::BadInput, "HEAD"));
   EXPECT_THAT(repository.update_refs({{"refs/heads/a", *GitOid::parse(std::string(40, '1'))}}, ""),
               FailsWith(Errc::NotFound, std::string(40, '1')));
-  EXPECT_EQ(testing::refs_of(origin_.path()), before);
+  EXPECT_EQ(git_test::refs_of(origin_.path()), before);
 }
 
 TEST_F(RepositoryTest, KnowsAncestry) {
@@ -189,12 +189,12 @@ TEST_F(RepositoryTest, FindsEveryFlippedByteOfAPack) {
   origin_.git("repack -adq && git pack-refs --all");
   const std::string listed = shell(origin_.path(), "ls objects/pack/*.pack"),
                     pack = origin_.path() + "/" + listed.substr(0, listed.size() - 1);
-  const std::string bytes = testing::read_file(pack);
+  const std::string bytes = git_test::read_file(pack);
   std::filesystem::permissions(pack, std::filesystem::perms::owner_all);
   for (std::size_t at = 0; at < bytes.size(); at += 3) {
     std::string bad = bytes;
     bad[at] = static_cast<char>(bad[at] ^ 0x10);
-    testing::write_file(pack, bad);
+    git_test::write_file(pack, bad);
     EXPECT_FALSE(verify(origin_.path()).empty()) << at;
   }
 }
@@ -209,7 +209,7 @@ TEST_F(RepositoryTest, FindsMissingObjects) {
 TEST_F(RepositoryTest, MeasuresItsFiles) {
   origin_.grow_history(3);
   std::uint64_t expected = 0;
-  for (const std::string& file : testing::files_below(origin_.path())) expected += std::filesystem::file_size(file);
+  for (const std::string& file : git_test::files_below(origin_.path())) expected += std::filesystem::file_size(file);
   EXPECT_EQ(open().disk_bytes().value(), expected);
 }
 }  // namespace
