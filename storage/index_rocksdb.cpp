@@ -53,14 +53,20 @@ constexpr std::uint64_t kSyncSliceBytes = 1U << 20;  // background writes reach 
 /// RocksDB's own words of what went wrong, as lines of ours. Its file LOG would be one more that a full disk can break.
 class RocksLog final : public rocksdb::Logger {
  public:
-  RocksLog() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
-  using Logger::Logv;
+  /// @param errors level of what it calls an error: readers meet files that the writer deletes, and try again
+  explicit RocksLog(LogLevel errors) : Logger(rocksdb::InfoLogLevel::WARN_LEVEL), errors_(errors) {}
   void LogHeader(const char* /*format*/, va_list /*values*/) override {}  // all options, at each opening
-  void Logv(const char* format, va_list values) override {
+  void Logv(const char* format, va_list values) override { Logv(rocksdb::InfoLogLevel::WARN_LEVEL, format, values); }
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list values) override {
+    if (level < GetInfoLogLevel() || level > rocksdb::InfoLogLevel::FATAL_LEVEL) return;
     std::array<char, kLineBytesMax> line{};
     static_cast<void>(std::vsnprintf(line.data(), line.size(), format, values));
-    log(LogLevel::Debug, "rocksdb", {{"says", std::string(trim(line.data()))}});
+    log(level >= rocksdb::InfoLogLevel::ERROR_LEVEL ? errors_ : LogLevel::Debug, "rocksdb",
+        {{"says", std::string(trim(line.data()))}});
   }
+
+ private:
+  const LogLevel errors_;
 };
 
 Error failure(const rocksdb::Status& s, const std::string& directory, std::string_view doing) {
@@ -366,9 +372,9 @@ class RocksIndex final : public Index {
     return out;
   }
 
-  static rocksdb::DBOptions common_options() {
+  static rocksdb::DBOptions common_options(LogLevel errors) {
     rocksdb::DBOptions out;
-    out.info_log = std::make_shared<RocksLog>();
+    out.info_log = std::make_shared<RocksLog>(errors);
     out.stats_dump_period_sec = out.stats_persist_period_sec = 0;
     return out;
   }
@@ -376,7 +382,7 @@ class RocksIndex final : public Index {
   Result<> open_to_write() {
     HM_TRY(require_free(0));
     HM_TRY(check_not_beheaded());
-    rocksdb::DBOptions o = common_options();
+    rocksdb::DBOptions o = common_options(LogLevel::Warning);
     o.create_if_missing = o.create_missing_column_families = true;
     o.max_background_jobs = 2;
     o.max_open_files = kOpenFilesMax;
@@ -464,7 +470,7 @@ class RocksIndex final : public Index {
   /// And what the writer flushes between our reading its manifest and its logs is in neither of them: a log has gone
   /// then, the oldest first. In both cases we look again.
   Result<> open_to_read() const {
-    rocksdb::DBOptions o = common_options();
+    rocksdb::DBOptions o = common_options(LogLevel::Debug);
     o.max_open_files = -1;  // hold all files open: the writer deletes them when it likes
     rocksdb::Status s;
     for (int attempt = 0; attempt < kReadAttemptsMax; ++attempt) {

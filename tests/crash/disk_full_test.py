@@ -56,6 +56,7 @@ class ReserveTest(CrashCase):
         run = self.limited(1024, "init", data=data)
         self.assertEqual(run.code, 3, run)
         self.assert_error(run, "index", "File too large")
+        self.assertIn(" W rocksdb says=", run.err)
         self.hm("init", data=data)
         self.hm("ls", data=data)
 
