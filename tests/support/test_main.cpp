@@ -1,6 +1,6 @@
 // tests/support/test_main.cpp: main() of every program of tests. `--of=rows_test.cpp` runs the tests that were written
 // in that file, which may be named with its folder; a file without tests is a failure, so that an entry of ctest cannot
-// be an empty one.
+// be an empty one. gtest's own filter counts for more: a death test begins the program anew with one.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -34,14 +34,13 @@ int main(int argc, char** argv) {
   constexpr std::string_view kOf = "--of=";
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    const std::string filter = argument.starts_with(kOf) ? tests_of(argument.substr(kOf.size())) : "";
+    if (!argument.starts_with(kOf)) continue;
+    const std::string filter = tests_of(argument.substr(kOf.size()));
     if (filter.empty()) {
-      std::fprintf(stderr,
-                   "%s: no tests are known by that; expected gtest's own options or --of=FILE, where FILE has tests\n",
-                   argv[i]);
+      std::fprintf(stderr, "%s: no test was written in a file of that name\n", argv[i]);
       return 2;
     }
-    GTEST_FLAG_SET(filter, filter);
+    if (GTEST_FLAG_GET(filter) == "*") GTEST_FLAG_SET(filter, filter);
   }
   return RUN_ALL_TESTS();
 }

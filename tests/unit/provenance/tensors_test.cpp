@@ -12,7 +12,7 @@
 #include "storage/key_space.hpp"
 #include "storage/tensor_rows.hpp"
 #include "tests/support/manual_clock.hpp"
-#include "tests/unit/provenance/formats_model_files.hpp"
+#include "tests/unit/provenance/formats/model_files.hpp"
 
 namespace hm::provenance::audit {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "provenance/formats/gguf.hpp"
 #include "provenance/formats/safetensors.hpp"
-#include "tests/unit/provenance/formats_model_files.hpp"
+#include "tests/unit/provenance/formats/model_files.hpp"
 
 namespace hm::provenance::formats {
 namespace {

@@ -1,4 +1,4 @@
-// tests/unit/provenance/formats_model_files.hpp: small safetensors and GGUF files, made in memory. Tests only.
+// tests/unit/provenance/formats/model_files.hpp: small safetensors and GGUF files, made in memory. Tests only.
 #pragma once
 #include <cstdint>
 #include <cstring>

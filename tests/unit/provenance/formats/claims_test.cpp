@@ -8,7 +8,7 @@
 
 #include "base/text.hpp"
 #include "provenance/formats/json_files.hpp"
-#include "tests/unit/provenance/formats_model_files.hpp"
+#include "tests/unit/provenance/formats/model_files.hpp"
 
 namespace hm::provenance::formats {
 namespace {

@@ -8,7 +8,7 @@
 #include "provenance/formats/onnx.hpp"
 #include "provenance/formats/safetensors.hpp"
 #include "provenance/formats/template_check.hpp"
-#include "tests/unit/provenance/formats_model_files.hpp"
+#include "tests/unit/provenance/formats/model_files.hpp"
 
 namespace hm::provenance::formats {
 namespace {
