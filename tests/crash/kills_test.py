@@ -3,7 +3,6 @@
 Arguments: the history, 1 to 4; HUBMIRROR_TEST_SCALE makes each shorter. The seed is the history's number: what fails can be run again.
 """
 
-import glob
 import os
 import random
 import signal
@@ -156,7 +155,7 @@ class ResumeTest(CrashCase):
             before = self.sent()
             process = self.start("mirror", "org/big")
             wait_until(lambda: self.sent() - before >= step or not process.running(), "three segments and a half, or the end")
-            wait_until(lambda: self.recorded() >= (kills + 1) * 3 or not process.running(), "three more are in the log")
+            wait_until(lambda: self.recorded_segments() >= (kills + 1) * 3 or not process.running(), "three more are in the log")
             process.signal(signal.SIGKILL)
             killed, run = self.killed_or_done(process)
             if not killed:
@@ -175,18 +174,6 @@ class ResumeTest(CrashCase):
 
     def sent(self):
         return sum(e["bytes"] for e in self.hub.requests("cdn"))
-
-    def recorded(self):
-        """Segments that the log of the download says are complete (docs/formats/partial_blob.md)."""
-        header, record = 96, 48
-        for path in glob.glob(os.path.join(self.data, "blobs/partial/*.state")):
-            try:
-                with open(path, "rb") as f:
-                    log = f.read()
-            except FileNotFoundError:  # published meanwhile
-                continue
-            return len({log[i + 4 : i + 12] for i in range(header, len(log), record) if log[i : i + 1] == b"S"})
-        return 0
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ class FakeHub:
         return [e for e in list(self.log.entries) if port in (None, e["port"]) and method in (None, e["method"])
                 and (path is None or re.search(path, e["path"]))]
 
-    def wait_idle(self, timeout_s=120):
+    def wait_idle(self, timeout_s=300):
         """Until no request is being answered: the log is complete then. TimeoutError when that never comes."""
         if not self.log.wait_idle(timeout_s):
             raise TimeoutError(f"answers that do not end: {[e['path'] for e in self.requests() if not e['done']]}")

@@ -13,6 +13,7 @@ HUBMIRROR_TEST_SCALE (0 to 1) makes tests with a number of rounds, or of cases o
 program is instrumented.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -205,6 +206,10 @@ class Process:
             into.append(block)
         pipe.close()
 
+    def said(self):
+        """What came on its standard error so far."""
+        return b"".join(self._err).decode("utf-8", "replace")
+
     def running(self):
         return self.popen.poll() is None
 
@@ -230,7 +235,7 @@ class Process:
         for thread in self._threads:
             thread.join()
         rss_kib = int(self._rss_file.read() or 0) if self._rss_file else 0
-        run = Run(self.command, self.popen.returncode, b"".join(self._out), b"".join(self._err).decode("utf-8", "replace"), rss_kib)
+        run = Run(self.command, self.popen.returncode, b"".join(self._out), self.said(), rss_kib)
         if hung:
             raise AssertionError(f"the process hung for {timeout} s and was killed\n{run}")
         return run
@@ -430,6 +435,18 @@ class HubTest(unittest.TestCase):
             return True
         except OSError:
             return False
+
+    def recorded_segments(self):
+        """How many segments the log of the one download under way says are complete (docs/formats/partial_blob.md)."""
+        header, record = 96, 48
+        for path in glob.glob(os.path.join(self.data, "blobs/partial/*.state")):
+            try:
+                with open(path, "rb") as f:
+                    log = f.read()
+            except FileNotFoundError:  # published meanwhile
+                continue
+            return len({log[i + 4 : i + 12] for i in range(header, len(log), record) if log[i : i + 1] == b"S"})
+        return 0
 
     def check_store(self, data=None):
         """No name without its bytes."""

@@ -37,7 +37,7 @@ class Load:
                         answer = connection.getresponse()
                     except ConnectionError:
                         if self.ending and used:
-                            break  # closed while nobody used it, before it could know of this request: HTTP knows no other way
+                            break  # closed while nobody used it; that what was read is answered, tests/unit/server/http_server_test.cpp shows
                         raise
                     data, used = answer.read(), True
                     self.answered += 1
