@@ -75,8 +75,9 @@ config = AutoConfig.from_pretrained("org/bert")
 tokenizer = AutoTokenizer.from_pretrained("org/bert")
 print(json.dumps({"layers": config.num_hidden_layers, "ids": tokenizer("hello world").input_ids}))
 """
+# It ends without the interpreter's own end, in which threads of pyarrow may still run and abort the process: apache/arrow#45214.
 DATASETS = """
-import json
+import json, os
 from datasets import load_dataset
 out = {}
 for name in ("csv", "jsonl", "parquet"):
@@ -84,7 +85,8 @@ for name in ("csv", "jsonl", "parquet"):
     out[name] = [loaded["train"].num_rows, loaded["train"][1]["text"]]
     streamed = load_dataset("org/" + name, split="train", streaming=True)
     out[name].append([row["text"] for row in streamed])
-print(json.dumps(out))
+print(json.dumps(out), flush=True)
+os._exit(0)
 """
 PARQUET = """
 import sys, pyarrow, pyarrow.parquet
