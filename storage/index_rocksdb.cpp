@@ -50,6 +50,9 @@ constexpr std::chrono::milliseconds kFamilyPause(5);  // 50 of them are longer t
 constexpr std::uint64_t kFreeBytesMin = 8U << 20;
 constexpr std::uint64_t kSyncSliceBytes = 1U << 20;  // background writes reach the disk in slices, not in one burst
 
+/// Of some errors the rest is a whole record, a field on each line.
+std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
+
 /// RocksDB's own words of what went wrong, as lines of ours. Its file LOG would be one more that a full disk can break.
 class RocksLog final : public rocksdb::Logger {
  public:
@@ -62,7 +65,7 @@ class RocksLog final : public rocksdb::Logger {
     std::array<char, kLineBytesMax> line{};
     static_cast<void>(std::vsnprintf(line.data(), line.size(), format, values));
     log(level >= rocksdb::InfoLogLevel::ERROR_LEVEL ? errors_ : LogLevel::Debug, "rocksdb",
-        {{"says", std::string(trim(line.data()))}});
+        {{"says", std::string(first_line(trim(line.data())))}});
   }
 
  private:
