@@ -30,6 +30,14 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_link_options(-fuse-ld=lld)
 endif()
 
+# Under HM_UNITY eight sources of the target are compiled at once.
+function(hm_unity target)
+  if(HM_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)  # a lambda's type in a coroutine: no other file sees it
+  endif()
+endfunction()
+
 # hm_layer(storage SOURCES a.cpp … HEADERS a.hpp … ALONE a.cpp … PUBLIC targets… PRIVATE targets…)
 # ALONE: sources that are compiled by themselves under HM_UNITY too, because what they keep to themselves has names that others use.
 # all_verify_interface_header_sets compiles alone each header that no source of its name begins with (a rule of the tidy test): the others
@@ -49,11 +57,8 @@ function(hm_layer name)
     PUBLIC FILE_SET with_sources TYPE HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${with_sources})
   set_target_properties(hm_${name} PROPERTIES INTERFACE_HEADER_SETS_TO_VERIFY HEADERS)
   target_link_libraries(hm_${name} PUBLIC hm::flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
-  if(HM_UNITY)
-    set_target_properties(hm_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-    set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-    target_compile_options(hm_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)  # a lambda's type in a coroutine: no other file sees it
-  endif()
+  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  hm_unity(hm_${name})
 endfunction()
 
 # hm_test_program(name SOURCES … LIBS …): a program of tests, without an entry for ctest.
@@ -92,14 +97,11 @@ endfunction()
 
 # hm_tests(storage SOURCES rows_test.cpp … THREADS index_test.cpp … WITH fixture.cpp … LIBS hm::storage)
 # One program for a folder, storage_tests, and an entry for each of its sources: storage_rows_test is storage_tests --of=rows_test.cpp.
-# WITH: sources that are no tests. Under HM_UNITY eight sources are compiled at once.
+# WITH: sources that are no tests.
 function(hm_tests folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;THREADS;WITH;LIBS" ${ARGN})
   hm_test_program(${folder}_tests SOURCES ${ARG_SOURCES} ${ARG_THREADS} ${ARG_WITH} LIBS ${ARG_LIBS})
-  if(HM_UNITY)
-    set_target_properties(${folder}_tests PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-    target_compile_options(${folder}_tests PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
-  endif()
+  hm_unity(${folder}_tests)
   foreach(source IN LISTS ARG_SOURCES ARG_THREADS)
     set(threads)
     if(source IN_LIST ARG_THREADS)

@@ -501,9 +501,9 @@ class HubTest(unittest.TestCase):
             self.assertFalse(os.path.exists(blob_path(self.data, digest)), f"{name}: {digest} is visible")
 
 
-def wait_for_stall(hub, process, what="the download stands still"):
+def wait_for_stall(hub, process):
     """Until an answer of the Hub stands still, so that hub.release() lets it go."""
-    wait_until(hub.stalled, what, process)
+    wait_until(hub.stalled, "an answer of the Hub stands still", process)
 
 
 def wait_until(condition, what, process=None):

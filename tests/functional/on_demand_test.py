@@ -68,6 +68,14 @@ class OnDemandTest(ServeTest):
         head, _, body = got.partition(b"\r\n\r\n")
         return s, head.decode(), body
 
+    def receive(self, s, body, size):
+        """`body` and what follows it, until there are `size` bytes at least."""
+        while len(body) < size:
+            part = s.recv(1 << 20)
+            self.assertTrue(part)
+            body += part
+        return body
+
     def large(self, name, size, **meta):
         repo = self.model(name, {"config.json": "{}\n", "w.bin": LfsRandom(size, name)}, **meta)
         data = origin_files(repo, repo.head())["w.bin"]
@@ -217,10 +225,7 @@ class StreamTest(OnDemandTest):
         self.begin()
         s, head, body = self.connect(self.PATH)
         self.assertTrue(head.startswith("HTTP/1.1 200"), head)
-        while len(body) < 3 * MIB:
-            part = s.recv(65536)
-            self.assertTrue(part)
-            body += part
+        body = self.receive(s, body, 3 * MIB)
         wait_for_stall(self.hub, self.daemon)
         other, head, part = self.connect(self.PATH, MIB, MIB + 999)
         self.assertTrue(head.startswith("HTTP/1.1 206"), head)
@@ -238,10 +243,7 @@ class StreamTest(OnDemandTest):
         """A request whose client has the byte that is wrong before the download host sends the rest: what it was given."""
         s, head, body = self.connect(self.PATH)
         self.assertTrue(head.startswith("HTTP/1.1 200"), head)
-        while len(body) <= self.FLIPPED:
-            part = s.recv(1 << 20)
-            self.assertTrue(part)
-            body += part
+        body = self.receive(s, body, self.FLIPPED + 1)
         wait_for_stall(self.hub, self.daemon)
         self.hub.release()
         try:
@@ -279,10 +281,7 @@ class StreamTest(OnDemandTest):
         self.faults({"match": {"port": "cdn"}, "do": "stall", "after_bytes": 40 * MIB, "when": {"first": 1}})
         self.begin()
         s, _, body = self.connect(self.PATH)
-        while len(body) < 39 * MIB:  # then its first two segments, of 16 MiB, are recorded
-            part = s.recv(1 << 20)
-            self.assertTrue(part)
-            body += part
+        body = self.receive(s, body, 39 * MIB)  # then its first two segments, of 16 MiB, are recorded
         self.kill()
         self.hub.release()
         self.faults()

@@ -76,7 +76,7 @@ class BesideTest(HubTest):
     def test_interrupt_and_go_on(self):
         size = 10 * SEGMENT + 12_345
         self.origin = self.model("org/big", {"big.bin": LfsRandom(size, 1), "small.bin": LfsRandom(100, 2)})
-        self.configure(network=self.settings["network"], mirror={"ranges_per_file": 1})
+        self.configure(mirror={"ranges_per_file": 1})
         stops_at = 2 * SEGMENT + 1000  # bytes of each answer; those behind a complete segment are lost
         for turn, number in enumerate((signal.SIGINT, signal.SIGTERM), 1):
             with self.subTest(number):

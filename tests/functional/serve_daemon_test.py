@@ -68,7 +68,7 @@ class DaemonServesTest(ServeTest):
         self.configure(log={"level": "info"}, **settings)
         daemon = self.start("daemon")
         self.addCleanup(self.end_server, daemon)
-        said = lambda: SERVING_LOG.search(b"".join(daemon._err).decode())
+        said = lambda: SERVING_LOG.search(daemon.said())
         wait_until(said, "the daemon serves", daemon)
         self.server, self.endpoint = daemon, said().group(1)
         wait_until(lambda: self.get("/-/ready").status == 200, "the daemon is ready", daemon)

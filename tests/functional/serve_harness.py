@@ -67,9 +67,9 @@ class ServeTest(HubTest):
             self.configure(serve=settings)
         process = self.start("serve", "--listen", "127.0.0.1:0", *args, **options)
         self.addCleanup(self.end_server, process)
-        wait_until(lambda: SERVING.search(b"".join(process._err).decode()), "the server listens", process)
+        wait_until(lambda: SERVING.search(process.said()), "the server listens", process)
         self.server = process
-        self.endpoint = SERVING.search(b"".join(process._err).decode()).group(1)
+        self.endpoint = SERVING.search(process.said()).group(1)
         return self.endpoint
 
     def end_server(self, process):

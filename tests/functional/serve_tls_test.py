@@ -83,7 +83,7 @@ class TlsTest(ServeTest):
         self.certificate("two")
         wait_until(lambda: "two" in self.common_name(), "the new certificate is used", self.server)
         self.write("cert.pem", "no certificate\n")
-        wait_until(lambda: b"a new certificate is not right" in b"".join(self.server._err), "the bad one is complained of", self.server)
+        wait_until(lambda: "a new certificate is not right" in self.server.said(), "the bad one is complained of", self.server)
         self.assertIn("two", self.common_name())
 
 
@@ -109,7 +109,7 @@ class AddressTest(ServeTest):
             dead.bind(path)
         process = self.start("serve", "--listen", f"unix:{path}")
         self.addCleanup(self.end_server, process)
-        wait_until(lambda: b"serving at" in b"".join(process._err), "it serves", process)
+        wait_until(lambda: "serving at" in process.said(), "it serves", process)
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(path)
             s.sendall(b"GET /-/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -118,17 +118,17 @@ class AddressTest(ServeTest):
     def test_a_reload_takes_no_change_that_it_cannot_make(self):
         self.configure(log={"level": "info"})
         self.serve()
-        said = lambda text: wait_until(lambda: text in b"".join(self.server._err), text.decode(), self.server)
-        for settings, why in (({"serve": {"listen": ["127.0.0.1:1"]}}, b"serve.listen cannot change while the server runs"),
-                              ({"serve": {"on_demand": "files"}}, b"serve.on_demand needs a process that may write"),
-                              ({"storage": {"reserve_bytes": 2 << 20}}, b"storage.reserve_bytes cannot change")):
+        said = lambda text: wait_until(lambda: text in self.server.said(), text, self.server)
+        for settings, why in (({"serve": {"listen": ["127.0.0.1:1"]}}, "serve.listen cannot change while the server runs"),
+                              ({"serve": {"on_demand": "files"}}, "serve.on_demand needs a process that may write"),
+                              ({"storage": {"reserve_bytes": 2 << 20}}, "storage.reserve_bytes cannot change")):
             self.configure(log={"level": "info"}, **settings)
             self.server.signal(signal.SIGHUP)
             said(why)
-        self.assertNotIn(b"the configuration was read again", b"".join(self.server._err))
+        self.assertNotIn("the configuration was read again", self.server.said())
         self.configure(log={"level": "info"}, serve={"gated": "granted"})
         self.server.signal(signal.SIGHUP)
-        said(b"the configuration was read again")
+        said("the configuration was read again")
 
 
 if __name__ == "__main__":
